@@ -1,0 +1,1 @@
+"""Minnow: small language models from your own text, on your own machine."""

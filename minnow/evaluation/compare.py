@@ -1,0 +1,115 @@
+"""Two models on the same rows: is one better, by how much, and could it be chance?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from minnow.errors import DataError, MinnowError
+from minnow.evaluation.outcomes import indicators
+from minnow.metrics.cells import cells_of_indicators, tally
+from minnow.metrics.classification import scores_from_tally
+from minnow.metrics.significance import PairedTest, mcnemar_exact, paired_tests
+
+COMPARED = ("accuracy", "f1_macro")
+CHANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One score of both models. ``difference`` is a less b, with its 95 % interval ``low`` … ``high``.
+
+    ``p_value``: how often a difference this large would come up if the two were alike (approximate randomisation).
+    """
+
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Model a against model b. ``mcnemar_p_value`` is exact, from the rows that only one of the two got right."""
+
+    name_a: str
+    name_b: str
+    rows: int
+    differences: dict[str, Difference]
+    both_right: int
+    only_a_right: int
+    only_b_right: int
+    both_wrong: int
+    mcnemar_p_value: float
+
+    @property
+    def verdict(self) -> str:
+        """One sentence for a person, on accuracy."""
+        accuracy = self.differences["accuracy"]
+        chance = "p < 0.0001" if self.mcnemar_p_value < 1e-4 else f"p = {self.mcnemar_p_value:.2g}"
+        if self.mcnemar_p_value >= CHANCE:
+            spread = f"95 % interval of the difference {100 * accuracy.low:+.2f} to {100 * accuracy.high:+.2f} points"
+            return f"no clear difference in accuracy between {self.name_a} and {self.name_b} ({spread}, {chance})"
+        if accuracy.difference > 0:
+            better, worse, low, high = self.name_a, self.name_b, accuracy.low, accuracy.high
+        else:
+            better, worse, low, high = self.name_b, self.name_a, -accuracy.high, -accuracy.low
+        spread = f"95 % interval {100 * low:.2f} to {100 * high:.2f}, {chance}"
+        return f"{better} is better than {worse} by {100 * abs(accuracy.difference):.2f} points of accuracy ({spread})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain numbers; each compared score is a key of ``differences``."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+def compare(
+    name_a: str,
+    name_b: str,
+    references: Sequence[tuple[str, ...]],
+    predictions_a: Sequence[tuple[str, ...]],
+    predictions_b: Sequence[tuple[str, ...]],
+    *,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare the labels that two models gave to the same rows; the two may know different labels.
+
+    Labels are names, one or any number a row (``outcomes.predicted_labels`` makes them from probabilities).
+
+    Raises:
+        DataError: no rows.
+        MinnowError: not the same number of rows on all three sides.
+    """
+    if not references:
+        raise DataError("there are no rows to compare on; give a file with at least one labelled text")
+    if not len(references) == len(predictions_a) == len(predictions_b):
+        lengths = f"{len(references)}, {len(predictions_a)} and {len(predictions_b)}"
+        raise MinnowError(f"references and both predictions must be of one length, but have {lengths} rows")
+    sides = (references, predictions_a, predictions_b)
+    names = sorted({name for side in sides for row in side for name in row})
+    multi_label = any(len(row) != 1 for side in sides for row in side)
+    truth, given_a, given_b = (indicators(side, names) for side in sides)
+    cells = cells_of_indicators(truth, given_a, given_b)
+    counts = cells.counts.astype(np.float64)
+    scores_a, scores_b = (scores_from_tally(tally(cells, counts, system), multi_label) for system in (0, 1))
+    tests = paired_tests(cells, COMPARED, multi_label, num_resamples=num_resamples, seed=seed)
+    right_a, right_b = (truth == given_a).all(axis=1), (truth == given_b).all(axis=1)
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    return Comparison(
+        name_a=name_a,
+        name_b=name_b,
+        rows=len(references),
+        differences={name: _difference(float(scores_a[name]), float(scores_b[name]), tests[name]) for name in COMPARED},
+        both_right=int((right_a & right_b).sum()),
+        only_a_right=only_a,
+        only_b_right=only_b,
+        both_wrong=int((~right_a & ~right_b).sum()),
+        mcnemar_p_value=mcnemar_exact(only_a, only_b),
+    )
+
+
+def _difference(score_a: float, score_b: float, test: PairedTest) -> Difference:
+    return Difference(score_a, score_b, test.difference, *test.interval, test.p_value)

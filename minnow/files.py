@@ -1,0 +1,67 @@
+"""The one way onto the disk: a file is there whole or not at all."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from minnow.errors import StorageError
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that takes its name only when the block ends without an error.
+
+    The bytes go to a temporary file in the same folder, are flushed to the disk and renamed into place;
+    after any error the temporary file is gone and an older file at ``path`` stands untouched.
+
+    Raises:
+        StorageError: the disk is full, read-only or the folder may not be written.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content``, whole or not at all."""
+    with written_whole(path) as stream:
+        stream.write(content)
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """Say in one line what the disk refused and what would help."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"no space left on the disk while writing {path}; free some or choose another --out")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StorageError(f"{path} may not be written ({error.strerror}); choose another --out")
+    return StorageError(f"cannot write {path}: {error.strerror or error}")
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,121 @@
+"""Predicted against true labels, as scores: N rows · K labels · … any leading axes, such as resamples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Scores = dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """All that the scores need to know about the rows, for each label; the leading axes are free.
+
+    ``hits``, ``predicted`` and ``actual`` are [..., K]: rows where the label was rightly given, given at all, and true.
+    ``right`` and ``rows`` are [...]: rows that came out right in full, and rows in all.
+    """
+
+    hits: Floats
+    predicted: Floats
+    actual: Floats
+    right: Floats
+    rows: Floats
+
+
+def confusion_matrix(references_N: ArrayLike, predictions_N: ArrayLike, num_labels: int) -> NDArray[np.int64]:
+    """How often each label (row) was taken for each label (column): counts [K, K].
+
+    Raises:
+        ValueError: the two lengths differ, or a label id lies outside 0 … K - 1.
+    """
+    references, predictions = np.asarray(references_N, np.int64), np.asarray(predictions_N, np.int64)
+    if references.shape != predictions.shape:
+        raise ValueError(f"one prediction a reference, but got {predictions.shape} for {references.shape}")
+    if (
+        references.size
+        and not 0 <= min(references.min(), predictions.min()) <= max(references.max(), predictions.max()) < num_labels
+    ):
+        raise ValueError(f"label ids must lie in 0 … {num_labels - 1}")
+    cells = np.bincount(references * num_labels + predictions, minlength=num_labels * num_labels)
+    return cells.reshape(num_labels, num_labels)
+
+
+def tally_of_confusion(counts: ArrayLike) -> Tally:
+    """The tally of one label a row, from confusion counts [..., K, K]."""
+    cells = np.asarray(counts, np.float64)
+    hits = np.diagonal(cells, axis1=-2, axis2=-1)
+    actual, predicted = cells.sum(axis=-1), cells.sum(axis=-2)
+    return Tally(hits, predicted, actual, right=hits.sum(axis=-1), rows=actual.sum(axis=-1))
+
+
+def tally_of_indicators(references_NK: ArrayLike, predictions_NK: ArrayLike) -> Tally:
+    """The tally of any number of labels a row, from two 0/1 matrices [N, K]."""
+    references, predictions = np.asarray(references_NK, bool), np.asarray(predictions_NK, bool)
+    return Tally(
+        hits=(references & predictions).sum(axis=0).astype(np.float64),
+        predicted=predictions.sum(axis=0).astype(np.float64),
+        actual=references.sum(axis=0).astype(np.float64),
+        right=np.asarray((references == predictions).all(axis=1).sum(), np.float64),
+        rows=np.asarray(len(references), np.float64),
+    )
+
+
+def scores_from_confusion(counts: ArrayLike) -> Scores:
+    """The scores of one label a row, from confusion counts [..., K, K]; each value is [...]."""
+    return scores_from_tally(tally_of_confusion(counts))
+
+
+def scores_from_tally(tally: Tally, multi_label: bool = False) -> Scores:
+    """Accuracy, then precision, recall and F1 as macro, micro and weighted means.
+
+    A macro mean runs over the labels that occur, as reference or as prediction; a ratio without a denominator is 0:
+    both as scikit-learn has it by default. With ``multi_label``, accuracy is the share of rows whose labels are all
+    right, handed out under its own name ``exact_match`` too, and ``hamming_loss`` is the share of wrong yes-or-nos.
+    """
+    label_scores = per_label(tally)
+    scores = {"accuracy": _ratio(tally.right, tally.rows)}
+    scores |= {f"{name}_macro": value for name, value in _macro(label_scores, tally).items()}
+    scores |= {f"{name}_micro": value for name, value in _micro(tally).items()}
+    scores |= {f"{name}_weighted": value for name, value in _weighted(label_scores, tally).items()}
+    if multi_label:
+        wrong = (tally.predicted + tally.actual - 2 * tally.hits).sum(axis=-1)
+        scores["exact_match"] = scores["accuracy"]
+        scores["hamming_loss"] = _ratio(wrong, tally.rows * tally.hits.shape[-1])
+    return scores
+
+
+def per_label(tally: Tally) -> Scores:
+    """Precision, recall and F1 of each label, [..., K] each; 0 where nothing was to be found or given."""
+    return {
+        "precision": _ratio(tally.hits, tally.predicted),
+        "recall": _ratio(tally.hits, tally.actual),
+        "f1": _ratio(2 * tally.hits, tally.predicted + tally.actual),
+    }
+
+
+def _macro(label_scores: Scores, tally: Tally) -> Scores:
+    occurs = (tally.predicted + tally.actual) > 0
+    num_labels = occurs.sum(axis=-1)
+    return {name: _ratio((value * occurs).sum(axis=-1), num_labels) for name, value in label_scores.items()}
+
+
+def _micro(tally: Tally) -> Scores:
+    hits, predicted, actual = (part.sum(axis=-1) for part in (tally.hits, tally.predicted, tally.actual))
+    return {
+        "precision": _ratio(hits, predicted),
+        "recall": _ratio(hits, actual),
+        "f1": _ratio(2 * hits, predicted + actual),
+    }
+
+
+def _weighted(label_scores: Scores, tally: Tally) -> Scores:
+    actual = tally.actual.sum(axis=-1)
+    return {name: _ratio((value * tally.actual).sum(axis=-1), actual) for name, value in label_scores.items()}
+
+
+def _ratio(part: ArrayLike, whole: ArrayLike) -> Floats:
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    ratio: Floats = np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=whole > 0)
+    return ratio

@@ -1,0 +1,117 @@
+"""The catalog: entries are whole, sets are found where they lie, and a wrong file is not taken."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from minnow.data.catalog import data_folders, entries, find, locate, present, verify
+from minnow.data.download import steps
+from minnow.data.examples import load_examples
+from minnow.data.prepare import steps as preparing_steps
+from minnow.data.sources import parts
+from minnow.data.split import leakage
+from minnow.errors import DataError, UnknownNameError
+
+on_this_machine = pytest.mark.skipif(len(present(find("trec"))) < 2, reason="the public sets are not on this machine")
+
+
+def test_every_entry_says_whose_it_is_and_where_it_comes_from() -> None:
+    assert len({entry.name for entry in entries()}) == len(entries())
+    for entry in entries():
+        assert entry.licence
+        assert entry.citation
+        assert entry.homepage.startswith("http")
+        assert entry.prepare is None or entry.prepare in preparing_steps
+        for file in entry.parts.values():
+            assert file.downloads
+            assert file.unpack in steps
+            for download in file.downloads:
+                assert download.url.startswith("https://")
+            for known in (*file.places, *file.downloads):
+                assert known.sha256 is None or re.fullmatch("[0-9a-f]{64}", known.sha256)
+
+
+@pytest.mark.parametrize("name", ["imdb", "IMDB", "ag_news", "sst-2", "20-newsgroups", "online_shopping", "SMS spam"])
+def test_names_are_found_however_they_are_written(name: str) -> None:
+    assert find(name) in entries()
+
+
+def test_an_unknown_name_has_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'banking77'"):
+        find("banking78")
+
+
+def test_the_named_folder_comes_first() -> None:
+    assert data_folders({"MINNOW_DATA": "/somewhere"})[0] == Path("/somewhere")
+    assert Path("/somewhere") not in data_folders({})
+
+
+def test_a_set_that_is_not_here_has_the_command_that_fetches_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"fetch it with: minnow data get mr, or put it at .*mr/all\.tsv"):
+        locate(find("mr"), "all", [tmp_path])
+    with pytest.raises(DataError, match="has no part 'dev'; choose one of: train, valid, test"):
+        locate(find("sst2"), "dev", [tmp_path])
+
+
+def test_a_file_that_is_another_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "mr" / "all.tsv"
+    path.parent.mkdir()
+    path.write_text("0\tnot the set\n")
+    with pytest.raises(DataError, match="is not the file that the catalog knows"):
+        verify(locate(find("mr"), "all", [tmp_path]))
+
+
+def test_a_file_without_a_known_hash_is_unverified(tmp_path: Path) -> None:
+    path = tmp_path / "imdb" / "aclImdb.train.jsonl.gz"
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    assert verify(locate(find("imdb"), "train", [tmp_path])) == "unverified"
+
+
+def test_a_set_of_one_piece_is_split_by_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mr" / "all.tsv"
+    path.parent.mkdir()
+    path.write_text("".join(f"{number % 2}\tfilm number {number // 2}\n" for number in range(200)))
+    monkeypatch.setenv("MINNOW_DATA", str(tmp_path))
+    train, test, whole = (load_examples("mr", part) for part in ("train", "test", "all"))
+    assert (len(train), len(test), len(whole)) == (160, 40, 200)
+    assert leakage(train.texts, test.texts).count == 0
+    assert train.label_names == ["negative", "positive"]
+    assert parts("mr") == ("train", "test", "all")
+
+
+@on_this_machine
+@pytest.mark.parametrize(
+    ("name", "part", "num_rows", "num_labels"),
+    [
+        ("trec", "train", 5452, 6),
+        ("trec", "test", 500, 6),
+        ("sst2", "valid", 872, 2),
+        ("sst5", "test", 2210, 5),
+        ("mr", "all", 10662, 2),
+        ("banking77", "train", 10003, 77),
+        ("ag-news", "test", 7600, 4),
+        ("sms-spam", "all", 5574, 2),
+        ("chnsenticorp", "all", 7765, 2),
+        ("thucnews-titles", "test", 10000, 10),
+        ("atis", "test", 893, 20),
+    ],
+)
+def test_the_sets_have_the_rows_that_were_published(name: str, part: str, num_rows: int, num_labels: int) -> None:
+    examples = load_examples(name, part)
+    assert (len(examples), len(examples.label_names)) == (num_rows, num_labels)
+    assert verify(locate(find(name), part)) == "verified"
+
+
+@on_this_machine
+def test_the_product_class_can_be_the_label() -> None:
+    examples = load_examples("online-shopping", "all", label="cat")
+    assert len(examples.label_names) == 10
+    assert "negative" not in examples.label_names
+
+
+@on_this_machine
+def test_training_titles_that_stand_in_are_told() -> None:
+    if locate(find("thucnews-titles"), "train").note:
+        assert any("stand in for" in note for note in load_examples("thucnews-titles").notes)

@@ -1,0 +1,91 @@
+"""Pictures are drawn, whole, and say what they are about."""
+
+from pathlib import Path
+
+import pytest
+
+from minnow.errors import MinnowError
+from minnow.evaluation import fonts, plots
+
+from .test_evaluate import LABELS, one_report
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def drawn(chart: object, folder: Path) -> str:
+    png, svg = plots.save(chart, folder / "a.picture")
+    assert (png.name, svg.name) == ("a.picture.png", "a.picture.svg")
+    assert png.read_bytes().startswith(PNG)
+    assert png.stat().st_size > 2000
+    return svg.read_text("utf-8")
+
+
+def test_a_report_is_saved_with_its_pictures(tmp_path: Path) -> None:
+    names = {path.name for path in one_report().save(tmp_path, pictures=True)}
+    pictures = {f"{name}.{suffix}" for name in ("confusion", "reliability", "labels") for suffix in ("png", "svg")}
+    assert names == pictures | {"report.json"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_small_confusion_matrix_has_labels_and_counts(tmp_path: Path) -> None:
+    svg = drawn(plots.confusion_matrix([[1234, 2, 0], [3, 877, 1], [0, 0, 9]], LABELS), tmp_path)
+    for text in (*LABELS, "1,234", "877"):
+        assert f">{text}<" in svg
+    assert "PingFang SC" in svg
+
+
+def test_a_large_confusion_matrix_has_every_label_and_no_counts(tmp_path: Path) -> None:
+    labels = [f"intent {k}" for k in range(77)]
+    counts = [[777 if r == c else 0 for c in range(77)] for r in range(77)]
+    svg = drawn(plots.confusion_matrix(counts, labels), tmp_path)
+    assert all(f">{label}<" in svg for label in labels)
+    assert ">777<" not in svg
+
+
+def test_rows_of_unknown_labels_are_named(tmp_path: Path) -> None:
+    svg = drawn(plots.confusion_matrix([[5, 0], [1, 5], [1, 2]], ["no", "yes"]), tmp_path)
+    assert plots.UNSEEN_ROW in svg
+
+
+def test_the_reliability_picture_states_the_error(tmp_path: Path) -> None:
+    report = one_report()
+    error = report.scores["expected_calibration_error"]
+    assert f"{error:.3f}" in drawn(plots.reliability(report.calibration["bins"]), tmp_path)
+
+
+def test_label_bars_name_the_labels_and_their_texts(tmp_path: Path) -> None:
+    report = one_report()
+    svg = drawn(plots.label_bars(report.per_label), tmp_path)
+    for row in report.per_label:
+        assert row["label"] in svg
+        assert f">{row['support']}<" in svg
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [
+        [{"step": n, "loss": 1 / n, "learning_rate": 1e-3} for n in range(1, 9)],
+        [{"step": n, "loss": 1 / n, "validation_loss": 2 / n, "f1_macro": 0.5} for n in range(1, 9)],
+        [{"step": 1, "loss": float("nan")}, {"step": 2, "loss": None, "accuracy": 0.25}],
+    ],
+)
+def test_curves_are_drawn_from_what_the_journal_has(journal: list[dict[str, float]], tmp_path: Path) -> None:
+    svg = drawn(plots.training_curves(journal), tmp_path)
+    assert ("learning rate" in svg) == ("learning_rate" in journal[0])
+    assert ("best 0.25" in svg) == ("validation_loss" in journal[-1] or "accuracy" in journal[-1])
+
+
+def test_an_empty_journal_is_refused() -> None:
+    with pytest.raises(MinnowError, match="at least one step"):
+        plots.training_curves([{"event": "start"}])
+
+
+def test_without_the_plots_extra_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "available", lambda: False)
+    with pytest.raises(MinnowError, match=r"pip install 'minnow-lm\[plots\]'"):
+        plots.label_bars([])
+
+
+def test_boxes_instead_of_chinese_are_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "has_chinese", lambda: False)
+    assert fonts.missing_glyphs(["refund", "退款"]) == fonts.NO_CHINESE
+    assert fonts.missing_glyphs(["refund"]) is None

@@ -1,0 +1,277 @@
+"""Each kind of tokenizer keeps the promises of all, and those that are its own."""
+
+import json
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+from contracts.tokenizer import TEXTS, TokenizerPromises, quick, texts
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minnow.errors import BundleError, RecipeError, UnknownNameError
+from minnow.text import tokenizer as module
+from minnow.text.tokenizer import Encoding, Tokenizer, TokenizerSettings, kinds
+
+
+def spans(tokenizer: Tokenizer, text: str) -> list[str]:
+    return [text[start:end] for start, end in tokenizer.encode(text).offsets]
+
+
+class TestWord(TokenizerPromises):
+    settings = TokenizerSettings(kind="word", min_frequency=1)
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("I don't, o'clock 'quoted'", ["I", "don't", ",", "o'clock", "'", "quoted", "'"]),
+            ("3.5 kg at 10:30, 1,000.5.", ["3.5", "kg", "at", "10:30", ",", "1,000.5", "."]),
+            ("e-mail well-made... No!!", ["e", "-", "mail", "well", "-", "made", "...", "No", "!", "!"]),
+            ("我用Python写code，好！", ["我", "用", "Python", "写", "code", "，", "好", "！"]),
+            ("ラーメン 한글 각", ["ラ", "ー", "メ", "ン", "한글", "각"]),
+            ("👩🏽‍🚀👍🏽🇫🇷🇯🇵 1️⃣❤️", ["👩🏽‍🚀", "👍🏽", "🇫🇷", "🇯🇵", "1️⃣", "❤️"]),
+            ("ﬁne Ａ① e\u0301t ｶﾞ", ["ﬁne", "Ａ①", "e\u0301t", "ｶﾞ"]),
+            ("नमस्ते\u200b x\x00y", ["नमस्ते", "x", "y"]),
+            ("<pad> <unk>", ["<", "pad", ">", "<", "unk", ">"]),
+        ],
+    )
+    def test_words_and_punctuation_stand_apart(self, tokenizer: Tokenizer, text: str, words: list[str]) -> None:
+        assert spans(tokenizer, text) == words
+
+    def test_frequent_words_come_first_and_ties_in_order(self) -> None:
+        trained = Tokenizer.train(["b a c c", "once"], TokenizerSettings(min_frequency=1, vocab_size=8))
+        assert trained.vocabulary[4:] == ("c", "a", "b", "once")
+        assert Tokenizer.train(["b a c c"], TokenizerSettings()).vocabulary[4:] == ("c",)
+
+    def test_words_are_joined_as_print_sets_them(self) -> None:
+        for text in (
+            'the "kettle" is broken, and (said) won\'t take it!',
+            "水壶坏了,请尽快处理。",
+            "ready at 10:30... the e-mail",
+        ):
+            trained = Tokenizer.train([text], TokenizerSettings(min_frequency=1))
+            assert trained.decode(trained.encode(text).token_ids) == text
+
+    def test_unknown_words_are_shown_as_such(self, tokenizer: Tokenizer) -> None:
+        assert tokenizer.decode(tokenizer.encode("the zebra is broken").token_ids) == "the <unk> is broken"
+
+    def test_very_long_words_earn_no_entry(self) -> None:
+        trained = Tokenizer.train(["a" * 65, "b" * 64], TokenizerSettings(min_frequency=1))
+        assert trained.vocabulary[4:] == ("b" * 64,)
+
+
+class TestCharacter(TokenizerPromises):
+    settings = TokenizerSettings(kind="character", min_frequency=1)
+
+    @quick
+    @given(text=st.text(alphabet="".join(sorted(set("".join(TEXTS[:3])))), max_size=30))
+    def test_known_characters_come_back(self, tokenizer: Tokenizer, text: str) -> None:
+        assert tokenizer.decode(tokenizer.encode(text).token_ids) == tokenizer.normalize(text)
+
+    def test_one_character_may_become_several(self, tokenizer: Tokenizer) -> None:
+        assert tokenizer.encode("ﬀe\u0301").offsets == [(0, 1), (0, 1), (1, 3)]
+
+
+class TestBPE(TokenizerPromises):
+    settings = TokenizerSettings(kind="bpe", vocab_size=500)
+
+    def spelled(self, token: str) -> str:
+        letters = module.pre_tokenizers.ByteLevel.alphabet()
+        assert set(token) <= set(letters)
+        # A piece of a character's bytes cannot be read alone.
+        return token if token.isascii() else ""
+
+    @quick
+    @given(text=texts)
+    def test_every_text_comes_back_normalised(self, tokenizer: Tokenizer, text: str) -> None:
+        token_ids = tokenizer.encode(text).token_ids
+        assert tokenizer.unk_id not in token_ids
+        assert tokenizer.decode(token_ids) == tokenizer.normalize(text)
+
+    def test_a_slice_leaves_the_space_before_a_word_out(self, tokenizer: Tokenizer) -> None:
+        assert spans(tokenizer, "the  the") == ["the", " ", "the"]
+
+    def test_too_few_entries_for_the_bytes_is_an_error(self) -> None:
+        with pytest.raises(RecipeError, match="at least 260"):
+            TokenizerSettings(kind="bpe", vocab_size=259)
+
+
+class TestWordPiece(TokenizerPromises):
+    settings = TokenizerSettings(kind="wordpiece", vocab_size=400, min_frequency=1)
+
+    def spelled(self, token: str) -> str:
+        return token.removeprefix("##") if len(token) > 2 else token
+
+    def test_pieces_of_a_word_are_joined_again(self) -> None:
+        trained = Tokenizer.train(["walk walks walked talk talks talked"], TokenizerSettings("wordpiece", 40))
+        assert "##" in "".join(trained.tokens(trained.encode("talked").token_ids))
+        assert trained.decode(trained.encode("walked talks").token_ids) == "walked talks"
+
+    def test_chinese_characters_and_punctuation_have_one_form(self, tokenizer: Tokenizer) -> None:
+        assert "壶" in tokenizer.vocabulary
+        assert "##壶" not in tokenizer.vocabulary
+        assert "##!" not in tokenizer.vocabulary
+        assert "##t" in tokenizer.vocabulary
+
+    def test_the_vocabulary_is_filled(self) -> None:
+        assert Tokenizer.train(TEXTS * 3, TokenizerSettings("wordpiece", 200)).vocab_size == 200
+
+
+class TestUnigram(TokenizerPromises):
+    settings = TokenizerSettings(kind="unigram", vocab_size=400, min_frequency=1)
+
+    def spelled(self, token: str) -> str:
+        return token.replace("▁", "")
+
+    @quick
+    @given(text=st.text(alphabet="".join(sorted(set("".join(TEXTS[:3]).lower()))), max_size=30))
+    def test_known_characters_come_back(self, tokenizer: Tokenizer, text: str) -> None:
+        assert tokenizer.decode(tokenizer.encode(text).token_ids) == tokenizer.normalize(text)
+
+    def test_more_characters_than_entries_leaves_the_rare_ones_unknown(self) -> None:
+        trained = Tokenizer.train(TEXTS, TokenizerSettings("unigram", 20))
+        assert trained.vocab_size <= 20
+        assert trained.unk_id in trained.encode(TEXTS[2]).token_ids
+
+
+@quick
+@given(text=texts, kind=st.sampled_from(kinds()))
+def test_counting_stretch_by_stretch_counts_what_the_whole_text_holds(text: str, kind: str) -> None:
+    library = EMPTY[kind]._library
+    expected: dict[str, int] = {}
+    for piece, _ in library.pre_tokenizer.pre_tokenize_str(EMPTY[kind].normalize(text)):
+        expected[piece] = expected.get(piece, 0) + 1
+    assert module._count_pieces(library, [text], module._KINDS[kind].keeps_spaces, False) == expected
+
+
+EMPTY = {kind: Tokenizer.train([], TokenizerSettings(kind)) for kind in kinds()}
+
+
+@quick
+@given(text=texts)
+def test_a_long_text_in_segments_is_the_text_at_once(text: str) -> None:
+    long = (text + " and so on\n") * 3
+    for kind in kinds():
+        trained = EMPTY[kind] if kind != "bpe" else BPE
+        whole = trained.encode(long)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "SEGMENT_LENGTH", 1)
+            patch.setattr(module, "_SEGMENT", module._CHUNK)
+            patch.setattr(module, "PORTION_LENGTH", 20)
+            assert trained.encode_batch(["x", long, "y"])[1] == whole
+            assert trained.encode_ids([long, "x"])[0] == whole.token_ids
+
+
+BPE = Tokenizer.train(TEXTS, TokenizerSettings("bpe"))
+
+
+def test_segments_are_bounded_and_lose_nothing() -> None:
+    limit = module.SEGMENT_LENGTH
+    for text in ("a" * (3 * limit + 5), "word " * limit, " " * (2 * limit + 1), "x" * limit + " y"):
+        segments = module._segments(text)
+        assert "".join(segments) == text
+        assert max(map(len, segments)) <= limit
+    assert all(segment.endswith("word") for segment in module._segments("word " * limit)[:-1])
+
+
+@quick
+@given(text=st.text(alphabet=st.characters(categories=["L", "M", "N", "P", "S", "Z"]), max_size=30))
+def test_normalising_is_the_unicode_standard(text: str) -> None:
+    cased = Tokenizer.train([], TokenizerSettings(lowercase=False))
+    assert cased.normalize(text) == unicodedata.normalize("NFKC", text)
+    plain = Tokenizer.train([], TokenizerSettings(lowercase=False, normalization="none"))
+    assert plain.normalize(text) == text
+
+
+def test_settings_are_kept_in_the_file(tmp_path: Path) -> None:
+    for lowercase in (False, True):
+        for normalization in ("nfkc", "nfc", "none"):
+            settings = TokenizerSettings(lowercase=lowercase, normalization=normalization)
+            Tokenizer.train(["A"], settings).save(tmp_path / "tokenizer.json")
+            loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+            assert (loaded.lowercase, loaded.normalization) == (lowercase, normalization)
+
+
+def test_settings_are_strict() -> None:
+    assert TokenizerSettings.from_dict({"kind": "bpe"}) == TokenizerSettings("bpe")
+    with pytest.raises(RecipeError, match="vocab_size"):
+        TokenizerSettings.from_dict({"vocabsize": 3})
+    for wrong in ({"vocab_size": 4}, {"vocab_size": True}, {"vocab_size": "9"}, {"min_frequency": 0}, {"lowercase": 1}):
+        with pytest.raises(RecipeError):
+            TokenizerSettings.from_dict(wrong)
+    with pytest.raises(UnknownNameError, match="wordpiece"):
+        TokenizerSettings(kind="wordpeice")
+    with pytest.raises(UnknownNameError, match="nfkc"):
+        TokenizerSettings(normalization="nfkd")
+
+
+def test_another_process_learns_the_same_bytes(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from contracts.tokenizer import TEXTS\n"
+        "from minnow.text.tokenizer import Tokenizer, TokenizerSettings, kinds\n"
+        "for kind in kinds(): Tokenizer.train(TEXTS, TokenizerSettings(kind, 300)).save(Path(sys.argv[1]) / kind)"
+    )
+    root = Path(__file__).parents[2]
+    for seed, parallel in (("1", "true"), ("2", "false")):
+        environment = {
+            "PYTHONPATH": f"{root}:{root / 'tests'}",
+            "PYTHONHASHSEED": seed,
+            "TOKENIZERS_PARALLELISM": parallel,
+        }
+        subprocess.run([sys.executable, "-c", script, str(tmp_path / seed)], check=True, env=environment)
+    for kind in kinds():
+        assert (tmp_path / "1" / kind).read_bytes() == (tmp_path / "2" / kind).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("saved") / "tokenizer.json"
+    Tokenizer.train(["a b c"], TokenizerSettings(min_frequency=1)).save(path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_damaged_files_are_named_as_such(saved: str, tmp_path: Path) -> None:
+    content = json.loads(saved)
+    gap = json.loads(saved)
+    gap["model"]["vocab"]["a"] = 70
+    swapped = json.loads(saved)
+    swapped["model"]["vocab"] |= {"<pad>": 1, "<unk>": 0}
+    swapped["added_tokens"] = []
+    bare = {**content, "normalizer": None}
+    for number, damaged in enumerate(["", "[]", "{}", saved[:-40], *map(json.dumps, (gap, swapped, bare))]):
+        path = tmp_path / f"{number}.json"
+        path.write_text(damaged, encoding="utf-8")
+        with pytest.raises(BundleError, match=rf"{number}\.json"):
+            Tokenizer.load(path)
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    for missing in ("bytes.json", "absent.json", "."):
+        with pytest.raises(BundleError):
+            Tokenizer.load(tmp_path / missing)
+
+
+@quick
+@given(data=st.data())
+def test_any_damage_is_a_bundle_error_or_a_tokenizer(
+    saved: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    place = data.draw(st.integers(0, len(saved) - 1))
+    length = data.draw(st.integers(0, 30))
+    path = tmp_path_factory.mktemp("damaged") / "tokenizer.json"
+    path.write_text(saved[:place] + data.draw(st.text(max_size=3)) + saved[place + length :], encoding="utf-8")
+    try:
+        encoding = Tokenizer.load(path).encode("a b")
+    except BundleError:
+        return
+    assert isinstance(encoding, Encoding)
+
+
+def test_training_is_silent_unless_asked(capfd: pytest.CaptureFixture[str]) -> None:
+    for kind in kinds():
+        Tokenizer.train(TEXTS, TokenizerSettings(kind))
+    assert capfd.readouterr() == ("", "")
+    Tokenizer.train(TEXTS, TokenizerSettings("bpe"), progress=True)
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert "pieces" in shown.err
