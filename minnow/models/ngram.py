@@ -68,7 +68,9 @@ class View:
 
 
 class NgramModel:
-    """The views of a model and their sum."""
+    """The views of a model and their sum; ``reads`` tells a task what kind of input the model takes."""
+
+    reads = "ngrams"
 
     def __init__(self, config: NgramConfig, views: Sequence[View]):
         self.config = config

@@ -105,7 +105,7 @@ def _repair_once(text: str, rules: CleaningRules) -> str:
     if rules.fix_encoding and not text.isascii():
         text = _fix_encoding(text)
     if rules.strip_html and ("<" in text or "&" in text):
-        text = _strip_html(text)
+        text = strip_markup(text)
     if rules.strip_control and not text.isprintable():  # a quick look: printable text has none of these characters
         text = _CONTROL.sub("", _LINE_BREAK.sub("\n", text))
         if "\u200c" in text or "\u200d" in text:
@@ -135,7 +135,7 @@ def _fix_encoding(text: str) -> str:
     return str(ftfy.fix_text(text, config))
 
 
-def _strip_html(text: str) -> str:
+def strip_markup(text: str) -> str:
     if "<" in text:
         for opening, closing in _HIDDEN:
             text = _without(text, opening, closing)

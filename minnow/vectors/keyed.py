@@ -90,7 +90,7 @@ class KeyedVectors:
                 stream.write(self._safetensors())
             elif path.suffix == ".gz":
                 # No name and no clock in the header: the same vectors give the same bytes.
-                with gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0) as packed:
+                with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6, mtime=0) as packed:
                     self._write_text(cast(BinaryIO, packed))
             else:
                 self._write_text(stream)

@@ -38,7 +38,7 @@ FRAGMENTS = [
     "3.5",
 ]
 texts = st.one_of(st.lists(st.sampled_from(FRAGMENTS), max_size=24).map("".join), st.text(max_size=40))
-quick = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def with_marks(text: str, start: int, end: int) -> str:

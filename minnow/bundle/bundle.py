@@ -1,0 +1,101 @@
+"""A trained model as a folder: read it, write it, and nothing of what it is for."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from minnow.bundle import layout
+from minnow.bundle.weights import load_weights, save_weights
+from minnow.errors import BundleError
+from minnow.files import write_text
+from minnow.models.registry import model_from
+from minnow.text.tokenizer import Tokenizer
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model and what travels with it.
+
+    Attributes:
+        model: of an architecture in ``models/``.
+        task: name, version and settings of the task it was made for, as that task writes them.
+        tokenizer: None for a model that reads text in another way.
+        provenance: data, code, machine and time it was made with.
+        recipe: the recipe's text.
+    """
+
+    model: Any
+    task: Mapping[str, Any]
+    tokenizer: Tokenizer | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    recipe: str = ""
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read a model folder.
+
+        Raises:
+            BundleError: it is missing, unfinished, damaged, or from a later version of Minnow.
+        """
+        folder = Path(folder)
+        layout.check_bundle(folder)
+        manifest = _read_json(folder / layout.MANIFEST)
+        written = manifest.get("format_version")
+        if written != FORMAT_VERSION:
+            raise BundleError(f"{folder} has format {written}, but this Minnow reads {FORMAT_VERSION}; update Minnow")
+        if not isinstance(manifest.get("task"), dict):
+            raise BundleError(f"{folder / layout.MANIFEST} names no task; train the model again or fetch it anew")
+        model = model_from(_read_json(folder / layout.CONFIG), load_weights(folder / layout.WEIGHTS))
+        tokenizer = Tokenizer.load(folder / layout.TOKENIZER) if manifest.get("tokenizer") else None
+        recipe = folder / layout.RECIPE
+        return cls(
+            model,
+            manifest["task"],
+            tokenizer,
+            manifest.get("provenance", {}),
+            recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
+        )
+
+    def save(self, folder: Path | str) -> None:
+        """Write the folder; ``minnow.json`` comes last, so that a folder that has it is complete."""
+        folder = Path(folder)
+        (folder / layout.MANIFEST).unlink(missing_ok=True)
+        write_text(folder / layout.CONFIG, _as_json(self.model.config.to_dict()))
+        save_weights(folder / layout.WEIGHTS, self.model.tensors())
+        if self.tokenizer is not None:
+            self.tokenizer.save(folder / layout.TOKENIZER)
+        if self.recipe:
+            write_text(folder / layout.RECIPE, self.recipe)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "task": dict(self.task),
+            "tokenizer": self.tokenizer is not None,
+            "provenance": dict(self.provenance),
+        }
+        write_text(folder / layout.MANIFEST, _as_json(manifest))
+
+
+def size_on_disk(folder: Path) -> int:
+    """Bytes of what a model needs to answer: configuration, weights, tokenizer, manifest."""
+    names = (layout.CONFIG, layout.WEIGHTS, layout.TOKENIZER, layout.MANIFEST)
+    return sum((folder / name).stat().st_size for name in names if (folder / name).is_file())
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} is missing or damaged ({error}); train the model again or fetch it anew") from error
+    if not isinstance(content, dict):
+        raise BundleError(f"{path} should hold one JSON object; train the model again or fetch it anew")
+    return content
+
+
+def _as_json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY).decode() + "\n"

@@ -1,0 +1,47 @@
+"""Which files a model folder holds and what they are called: Hugging Face's names where it has one."""
+
+from pathlib import Path
+
+from minnow.errors import BundleError, StorageError
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+MANIFEST = "minnow.json"  # written last: a folder that has it is complete
+RECIPE = "recipe.toml"
+CARD = "README.md"
+EVALUATION = "evaluation"
+RUN = "run"  # what training leaves behind: journal, curves, checkpoint
+
+
+def is_bundle(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
+
+
+def check_bundle(folder: Path) -> None:
+    """Raise BundleError unless ``folder`` holds a finished model, and say what it is instead."""
+    if is_bundle(folder):
+        return
+    if (folder / RUN).is_dir():
+        raise BundleError(
+            f"{folder} holds an unfinished training run; finish it with: minnow train --resume --out {folder}"
+        )
+    if folder.exists():
+        raise BundleError(f"{folder} is not a model folder: it has no {MANIFEST}; train one with: minnow train DATA")
+    raise BundleError(f"there is no model at {folder}; train one with: minnow train DATA --out {folder}")
+
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Raise StorageError where writing a model to ``folder`` would destroy something."""
+    if folder.is_file():
+        raise StorageError(f"{folder} is a file, but a model is a folder; choose another --out")
+    if not folder.exists() or not any(folder.iterdir()) or overwrite:
+        return
+    if is_bundle(folder):
+        raise StorageError(f"{folder} already holds a model; choose another --out or add --overwrite")
+    if (folder / RUN).is_dir():
+        raise StorageError(
+            f"{folder} holds an unfinished run; continue it with --resume, start anew with --overwrite, "
+            "or choose another --out"
+        )
+    raise StorageError(f"{folder} is not empty; choose another --out or add --overwrite")

@@ -1,0 +1,44 @@
+"""Architectures by name. A new one is a file in this folder and a line here, or an entry point ``minnow.models``."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from minnow.errors import BundleError, UnknownNameError
+from minnow.models.base import ModelConfig
+
+ARCHITECTURES = {
+    "ngram": ("minnow.models.ngram", "NgramConfig", "NgramModel"),
+    "text_classifier": ("minnow.models.text_classifier", "TextClassifierConfig", "TextClassifier"),
+}
+
+
+def architecture(model_type: str) -> tuple[type[ModelConfig], Any]:
+    """The configuration and the model class of an architecture.
+
+    Raises:
+        UnknownNameError: no architecture has this name.
+    """
+    if model_type in ARCHITECTURES:
+        module, config, model = ARCHITECTURES[model_type]
+        loaded = import_module(module)
+        return getattr(loaded, config), getattr(loaded, model)
+    added = {point.name: point for point in entry_points(group="minnow.models")}
+    if model_type not in added:
+        raise UnknownNameError("model", model_type, [*ARCHITECTURES, *added])
+    config_class, model_class = added[model_type].load()
+    return config_class, model_class
+
+
+def model_from(config: Mapping[str, Any], tensors: Mapping[str, Any]) -> Any:
+    """The model that ``config.json`` describes, with the weights of ``model.safetensors``.
+
+    Raises:
+        BundleError: the two do not fit together, or the architecture is unknown.
+    """
+    name = config.get("model_type")
+    if not isinstance(name, str):
+        raise BundleError("config.json names no model_type; it is not a model of this house")
+    config_class, model_class = architecture(name)
+    return model_class.from_tensors(config_class.from_dict(config), tensors)

@@ -1,0 +1,39 @@
+"""What a task is: the reading of examples, the loss they give, and the answers a model makes of them.
+
+A task knows text and tensors; it knows no files, no HTTP, and no other task.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minnow.tasks.signature import Output, Signature
+from minnow.text.tokenizer import Tokenizer
+
+
+class Task(ABC):
+    """One use of a model. Subclasses are frozen dataclasses whose fields travel in ``minnow.json``."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    signature: ClassVar[Signature]
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Name, version and settings, for the bundle."""
+
+    @classmethod
+    @abstractmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what ``to_dict`` wrote; a BundleError for what it never writes."""
+
+    @abstractmethod
+    def predict(self, model: Any, tokenizer: Tokenizer | None, inputs: Sequence[str]) -> Sequence[Output]:
+        """Answers in the order of the inputs."""
+
+    @abstractmethod
+    def score(self, outputs: NDArray[np.floating[Any]], references: Sequence[Any]) -> dict[str, float]:
+        """The numbers by which training chooses, from a model's raw outputs."""

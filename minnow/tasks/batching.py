@@ -1,0 +1,124 @@
+"""Texts to the numbers a model reads, in batches, and its logits back in the order of the texts.
+
+N texts · B rows of a batch · S positions · K outputs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minnow.text.ngrams import count_ngrams
+from minnow.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TOKENS_PER_BATCH = 16_384  # when answering
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """Token ids of N texts in one array: text ``i`` is ``ids[starts[i]:starts[i+1]]``; ids int32, starts int64 [N+1]."""
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.starts)
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]]) -> TokenRows:
+        starts = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([len(row) for row in rows], out=starts[1:])
+        ids = np.fromiter((token for row in rows for token in row), np.int32, int(starts[-1]))
+        return cls(ids, starts)
+
+
+def logits_for(model: Any, tokenizer: Tokenizer | None, texts: Sequence[str], max_tokens: int, keep: str) -> Logits:
+    """The model's outputs [N, K] for prepared texts, whatever kind of input it reads."""
+    if not texts:
+        return np.zeros((0, model.config.num_labels), np.float32)
+    if model.reads == "ngrams":
+        logits: Logits = model([count_ngrams(texts, view.ngrams) for view in model.config.views])
+        return logits
+    return token_logits(model, tokenize(_needed(tokenizer), texts, max_tokens, keep))
+
+
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, keep: str) -> TokenRows:
+    """Ids of all texts; a text without any token gets the unknown token, so that no row is empty."""
+    rows = tokenizer.encode_ids(texts, max_tokens or None, keep)  # type: ignore[arg-type]
+    return TokenRows.of([row or [tokenizer.unk_id] for row in rows])
+
+
+def token_logits(model: Any, rows: TokenRows, tokens_per_batch: int = TOKENS_PER_BATCH) -> Logits:
+    """Outputs [N, K] of a torch model in evaluation mode, rows of like length together."""
+    import torch
+
+    outputs = np.zeros((len(rows), model.config.num_labels), np.float32)
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for batch in bucketed(rows.lengths, tokens_per_batch):
+            token_ids_BS, lengths_B = padded(rows, batch)
+            logits_BK = model(token_ids_BS.to(device), lengths_B.to(device))
+            outputs[batch] = logits_BK.float().cpu().numpy()
+    model.train(training)
+    return outputs
+
+
+def bucketed(
+    lengths: NDArray[np.int64], tokens_per_batch: int, random: np.random.Generator | None = None
+) -> list[NDArray[np.int64]]:
+    """Batches of row numbers such that rows of like length share one and B times S stays within ``tokens_per_batch``.
+
+    With ``random`` rows are shuffled first and sorted within a hundred batches' worth, and the batches are shuffled;
+    without it all rows are sorted. A row that is longer than the limit stands alone.
+    """
+    if random is None:
+        return _cut(np.argsort(lengths, kind="stable"), lengths, tokens_per_batch)
+    order = random.permutation(len(lengths))
+    mean = max(1.0, float(lengths.mean()))
+    pool = max(1, int(100 * tokens_per_batch / mean))
+    batches: list[NDArray[np.int64]] = []
+    for first in range(0, len(order), pool):
+        part = order[first : first + pool]
+        batches += _cut(part[np.argsort(lengths[part], kind="stable")], lengths, tokens_per_batch)
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def padded(rows: TokenRows, batch: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """Token ids [B, S], padded on the right with 0, and lengths [B]."""
+    import torch
+
+    lengths = rows.lengths[batch]
+    token_ids = np.zeros((len(batch), int(lengths.max(initial=1))), np.int64)
+    for i, row in enumerate(batch):
+        token_ids[i, : lengths[i]] = rows.ids[rows.starts[row] : rows.starts[row + 1]]
+    return torch.from_numpy(token_ids), torch.from_numpy(lengths)
+
+
+def _cut(order: NDArray[np.int64], lengths: NDArray[np.int64], tokens_per_batch: int) -> list[NDArray[np.int64]]:
+    """Rows in ascending length, cut where the padded batch would grow over the limit."""
+    batches = []
+    first = 0
+    for last in range(1, len(order) + 1):
+        if last == len(order) or (last + 1 - first) * lengths[order[last]] > tokens_per_batch:
+            batches.append(order[first:last])
+            first = last
+    return batches
+
+
+def _needed(tokenizer: Tokenizer | None) -> Tokenizer:
+    assert tokenizer is not None, "a model that reads tokens has a tokenizer"
+    return tokenizer
