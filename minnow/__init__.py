@@ -1,1 +1,32 @@
-"""Minnow: small language models from your own text, on your own machine."""
+"""Minnow: small language models from your own text, on your own machine.
+
+The names below are loaded when they are first used, so that ``import minnow`` costs nothing.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minnow.api import Model, compare, evaluate, load, train
+    from minnow.evaluation.report import Report
+    from minnow.tasks.signature import Label, Labels
+
+__all__ = ["Label", "Labels", "Model", "Report", "compare", "evaluate", "load", "train"]
+
+_HOMES = {
+    "Label": "minnow.tasks.signature",
+    "Labels": "minnow.tasks.signature",
+    "Report": "minnow.evaluation.report",
+}
+
+try:
+    __version__ = version("minnow-lm")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'minnow' has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "minnow.api")), name)

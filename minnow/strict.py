@@ -1,4 +1,4 @@
-"""Frozen dataclasses from tables that people write: an unknown key names the nearest, a wrong type says what is wanted."""
+"""Frozen dataclasses from tables that people write: an unknown key names the nearest, a wrong type what is wanted."""
 
 import types
 import typing
@@ -51,7 +51,7 @@ def _write(value: Any) -> Any:
     return [_write(part) for part in value] if isinstance(value, tuple) else value
 
 
-def _read(hint: Any, value: Any, where: str) -> Any:
+def _read(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - a return for each kind of field
     origin = typing.get_origin(hint)
     if origin in (types.UnionType, typing.Union):
         if value is None:

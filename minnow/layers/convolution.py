@@ -14,10 +14,14 @@ class ConvolutionalEncoder(nn.Module):
 
     def __init__(self, input_size: int, num_channels: int, widths: tuple[int, ...]):
         super().__init__()
+        self.widths = widths
         self.convolutions = nn.ModuleList(nn.Conv1d(input_size, num_channels, width) for width in widths)
         self.output_size = num_channels * len(widths)
 
     def forward(self, x_BSI: Tensor, lengths_B: Tensor) -> Tensor:  # noqa: ARG002 - the signature of every encoder
         x_BIS = x_BSI.transpose(1, 2)
-        outputs = [F.relu(conv(F.pad(x_BIS, (conv.kernel_size[0] - 1, 0)))) for conv in self.convolutions]
+        outputs = [
+            F.relu(convolution(F.pad(x_BIS, (width - 1, 0))))
+            for width, convolution in zip(self.widths, self.convolutions, strict=True)
+        ]
         return torch.cat(outputs, dim=1).transpose(1, 2)

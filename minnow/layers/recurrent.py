@@ -4,14 +4,16 @@ two-way, with the variational dropout of Gal & Ghahramani (2016).
 B rows · S positions · I inputs · H units of one direction · D outputs, H or 2 H
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from minnow.errors import UnknownNameError
-from minnow.layers.dropout import VariationalDropout, keep_mask
+from minnow.layers.dropout import StateDropout, VariationalDropout
 from minnow.layers.masks import reverse_rows
 
-KINDS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+KINDS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class RecurrentLayer(nn.Module):
@@ -26,18 +28,19 @@ class RecurrentLayer(nn.Module):
         super().__init__()
         if kind not in KINDS:
             raise UnknownNameError("recurrent kind", kind, KINDS)
-        self.cell = KINDS[kind](input_size, hidden_size, batch_first=True)
-        self.recurrent_dropout = recurrent_dropout
+        self.cell: Any = KINDS[kind](input_size, hidden_size, batch_first=True)
+        self.dropout = StateDropout(recurrent_dropout)
 
     def forward(self, x_BSI: Tensor) -> Tensor:
-        if not self.training or self.recurrent_dropout == 0:
-            output_BSH: Tensor = self.cell(x_BSI)[0]
-            return output_BSH
+        if not self.dropout.active:
+            return self._output(self.cell(x_BSI))
         recurrent = self.cell.weight_hh_l0
-        mask = keep_mask((1, recurrent.shape[1]), self.recurrent_dropout, recurrent)
-        masked = {"weight_hh_l0": recurrent * mask}
-        output_BSH = torch.func.functional_call(self.cell, masked, (x_BSI,))[0]
-        return output_BSH
+        masked = {"weight_hh_l0": recurrent * self.dropout.mask(recurrent)}
+        return self._output(torch.func.functional_call(self.cell, masked, (x_BSI,)))
+
+    @staticmethod
+    def _output(result: tuple[Tensor, object]) -> Tensor:
+        return result[0]
 
 
 class RecurrentEncoder(nn.Module):

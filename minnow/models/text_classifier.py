@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.layers import pooling, recurrent
 from minnow.layers.convolution import ConvolutionalEncoder
-from minnow.layers.dropout import TokenDropout, VariationalDropout
+from minnow.layers.dropout import FeatureDropout, TokenDropout, VariationalDropout
 from minnow.layers.masks import padding_mask
 from minnow.layers.recurrent import RecurrentEncoder
 from minnow.models.base import ModelConfig
@@ -83,7 +83,7 @@ class TextClassifier(TorchModel):
         size = config.embedding_size if self.encoder is None else self.encoder.output_size
         two_way = isinstance(self.encoder, RecurrentEncoder) and config.bidirectional
         self.pooling = pooling.pooling(config.pooling, size, two_way)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = FeatureDropout(config.dropout)
         self.head = nn.Linear(size, config.num_labels)
 
     def forward(self, token_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:

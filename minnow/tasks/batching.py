@@ -24,7 +24,7 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TokenRows:
-    """Token ids of N texts in one array: text ``i`` is ``ids[starts[i]:starts[i+1]]``; ids int32, starts int64 [N+1]."""
+    """Token ids of N texts in one array: text ``i`` is ``ids[starts[i]:starts[i+1]]``; int32, and int64 [N+1]."""
 
     ids: NDArray[np.int32]
     starts: NDArray[np.int64]

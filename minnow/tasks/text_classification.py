@@ -131,7 +131,9 @@ class TextClassification(Task):
             given = self.probabilities(outputs) >= self.threshold
             cells = cells_of_indicators(self.targets(references).astype(bool), given)
         else:
-            cells = cells_of_labels(self.targets(references).astype(np.int64), outputs.argmax(axis=1), len(self.labels))
+            cells = cells_of_labels(
+                self.targets(references).astype(np.int64), outputs.argmax(axis=1), num_labels=len(self.labels)
+            )
         scores = scores_from_tally(tally(cells, cells.counts.astype(np.float64)), self.multi_label)
         return {name: float(value) for name, value in scores.items()}
 

@@ -292,7 +292,7 @@ class NgramVocabulary:
 
     def __init__(self, keys: NDArray[np.uint32]):
         self.keys = keys
-        self._table = _index(keys)
+        self._table: NDArray[np.int32] = _index(keys)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -1,4 +1,4 @@
-"""Fits the ``ngram`` model: one linear support vector machine a label and view, chosen and calibrated on held-out folds.
+"""Fits the views of the ``ngram`` model: a linear support vector machine a label, on all texts or without a fold.
 
 The solver is dual coordinate descent for the L2-regularised squared hinge loss (Hsieh et al. 2008, "A Dual Coordinate
 Descent Method for Large-scale Linear SVM", algorithm 1); the scaling of the features by the log-count ratio of a class
@@ -110,11 +110,9 @@ def select(counts: NgramCounts, texts: NDArray[np.int64]) -> NgramCounts:
 
 
 def merge_views(views: Sequence[View], shares: Sequence[float]) -> list[View]:
-    """Views whose sum weighs each with its share; a view of share 0 stays in place without n-grams."""
+    """Views whose sum weighs each with its share."""
     merged = []
     for view, share in zip(views, shares, strict=True):
-        if share == 0:
-            view = View(NgramVocabulary(view.vocabulary.keys[:0]), view.weights[:0], view.squares[:0])
         merged.append(View(view.vocabulary, (view.weights * share).astype(np.float32), view.squares))
     return merged
 
@@ -176,9 +174,7 @@ def _tf_idf_fitter(matrix: _Matrix, settings: LinearSettings) -> Fitter:
     return fit
 
 
-def _solve(
-    matrix: _Matrix, scales: Floats, signs: Signs, costs: Floats, settings: LinearSettings, seed: int
-) -> Floats:
+def _solve(matrix: _Matrix, scales: Floats, signs: Signs, costs: Floats, settings: LinearSettings, seed: int) -> Floats:
     """Weights [F] over the scaled features of unit length."""
     scaled = _unit_rows(matrix.starts, matrix.rows, matrix.values, scales)
     weights: Floats = _descend(

@@ -1,0 +1,32 @@
+"""``minnow init``: write a full recipe, every key explained."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from minnow.cli.console import exit_codes, note, print_json
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The recipe to write.")] = Path("recipe.toml"),
+    data: Annotated[str | None, typer.Option("--data", help="The training data to name in it.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="auto, ngram or text_classifier.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A recipe key; may be given again.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Write a recipe with all keys at their defaults and a comment on each."""
+    with exit_codes():
+        from minnow.api import resolve_recipe
+        from minnow.errors import StorageError
+        from minnow.files import write_text
+        from minnow.training.recipe import render
+
+        if path.exists() and not overwrite:
+            raise StorageError(f"{path} exists already; choose another name or add --overwrite")
+        write_text(path, render(resolve_recipe(None, settings or (), data=data, model=model)))
+        if as_json:
+            print_json({"recipe": str(path)})
+        else:
+            note(f"wrote {path}; train with it: minnow train {data or 'DATA'} --recipe {path}")

@@ -1,0 +1,78 @@
+"""``minnow predict``: answers for texts, one JSON object a line, in constant memory."""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from minnow.cli.console import exit_codes
+
+ROWS_AT_ONCE = 4096
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="A model folder.")],
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; - reads lines from standard input.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A file of texts, of any size and format.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="The column of --file with the text.")] = None,
+    scores: Annotated[bool, typer.Option("--scores/--no-scores", help="The probability of every label too.")] = True,
+    folder: Annotated[Path | None, typer.Option("--out", help="Write predictions.jsonl here instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all predictions.")] = False,
+) -> None:
+    """Answer each text with a label and how sure the model is, one JSON object a line."""
+    with exit_codes():
+        from minnow.api import load
+        from minnow.errors import InputError
+        from minnow.files import written_whole
+
+        if (file is None) == (not texts):
+            raise InputError("minnow predict takes texts, - for standard input, or --file FILE, one of the three")
+        loaded = load(model)
+        source = _texts_of(file, text) if file is not None else _given(texts or [])
+        lines = _answers(loaded, source, scores)
+        if as_json:
+            rows = [orjson.loads(line) for line in lines]
+            sys.stdout.write(orjson.dumps({"model": model, "predictions": rows}, option=orjson.OPT_INDENT_2).decode())
+            sys.stdout.write("\n")
+        elif folder is not None:
+            with written_whole(folder / "predictions.jsonl") as stream:
+                stream.writelines(lines)
+        else:
+            for line in lines:
+                sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+
+
+def _answers(model, source: Iterator[str], scores: bool) -> Iterator[bytes]:  # type: ignore[no-untyped-def]
+    """One line of JSON for each text."""
+    while part := list(itertools.islice(source, ROWS_AT_ONCE)):
+        for text, output in zip(part, model.batch(part), strict=True):
+            answer = output.to_dict()
+            if not scores:
+                answer.pop("scores")
+            yield orjson.dumps({"text": text, **answer}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _given(texts: list[str]) -> Iterator[str]:
+    if texts == ["-"]:
+        for line in sys.stdin.buffer:
+            yield line.decode("utf-8", "replace").rstrip("\r\n")
+    else:
+        yield from texts
+
+
+def _texts_of(file: Path, column: str | None) -> Iterator[str]:
+    """The texts of a file, a bounded number of rows at a time."""
+    from minnow.data.columns import find_roles
+    from minnow.data.table import iterate_rows
+
+    for frame in iterate_rows(file, ROWS_AT_ONCE):
+        if column is None:
+            column = find_roles(frame, need_label=False).text
+        if column not in frame.columns:
+            find_roles(frame, column, need_label=False)
+        yield from ("" if value is None else str(value) for value in frame[column].to_list())

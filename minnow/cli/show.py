@@ -1,0 +1,50 @@
+"""``minnow show``: what a model folder holds."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from minnow.cli.console import exit_codes, out, print_json
+
+
+def show(
+    model: Annotated[str, typer.Argument(help="A model folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Task, labels, size, scores, data, recipe, and where the model comes from."""
+    with exit_codes():
+        about = _about(Path(model))
+        if as_json:
+            print_json(about)
+            return
+        for key, value in about.items():
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            if isinstance(value, dict):
+                shown = ", ".join(
+                    f"{name} {part:.4g}" if isinstance(part, float) else f"{name} {part}"
+                    for name, part in value.items()
+                )
+            out.print(f"{key:<14}{shown}", markup=False)
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    from minnow.bundle import layout
+    from minnow.bundle.bundle import Bundle, size_on_disk
+    from minnow.evaluation.report import Report
+
+    bundle = Bundle.load(folder)
+    about: dict[str, Any] = {
+        "model": str(folder),
+        "task": bundle.task["name"],
+        "labels": list(bundle.task["labels"]),
+        "model_type": bundle.model.config.model_type,
+        "parameters": bundle.model.num_parameters(),
+        "size_bytes": size_on_disk(folder),
+        "temperature": bundle.task["temperature"],
+    }
+    if (folder / layout.EVALUATION / "report.json").is_file():
+        report = Report.load(folder / layout.EVALUATION)
+        about |= {"measured_on": report.data, "scores": report.scores}
+    about |= {key: bundle.provenance.get(key) for key in ("data", "made", "train_seconds", "machine", "versions")}
+    return about

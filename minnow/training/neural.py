@@ -1,0 +1,84 @@
+"""Fits a ``text_classifier``: tokenizer, starting embeddings, the training loop."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from minnow.bundle import layout
+from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
+from minnow.tasks.batching import tokenize
+from minnow.tasks.text_classification import LabelIds, TextClassification
+from minnow.text.tokenizer import Tokenizer
+from minnow.training.recipe import Recipe
+from minnow.training.trainer import LabelledRows, Outcome, Trainer
+
+Show = Callable[[dict[str, Any]], None]
+
+
+def fit_text_classifier(
+    task: TextClassification,
+    texts: Sequence[str],
+    label_ids: LabelIds,
+    validation_texts: Sequence[str],
+    validation_ids: LabelIds,
+    recipe: Recipe,
+    folder: Path,
+    show: Show,
+    class_weights_K: Sequence[float] | None = None,
+) -> tuple[TextClassifier, Tokenizer, Outcome]:
+    """Train from scratch, or from the checkpoint in ``folder``, where the tokenizer of the run stands too."""
+    tokenizer = _tokenizer(texts, recipe, folder / layout.TOKENIZER)
+    shape = {k: v for k, v in asdict(recipe.text_classifier).items() if k not in ("max_tokens", "keep")}
+    vectors = _vectors(recipe, tokenizer)
+    if vectors is not None:
+        shape["embedding_size"] = vectors[0].shape[1]
+    torch.manual_seed(recipe.training.seed)
+    model = TextClassifier(TextClassifierConfig(tokenizer.vocab_size, len(task.labels), **shape))
+    if vectors is not None:
+        _start_embeddings(model, *vectors, freeze=recipe.model.freeze_vectors)
+    show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
+    train = _rows(task, tokenizer, texts, label_ids)
+    validation = _rows(task, tokenizer, validation_texts, validation_ids)
+    weights = None if class_weights_K is None else torch.tensor(class_weights_K, dtype=torch.float32)
+    trainer = Trainer(model, task, train, validation, recipe.training, folder, show, weights)
+    outcome = trainer.fit()
+    return model.to("cpu").eval(), tokenizer, outcome
+
+
+def _tokenizer(texts: Sequence[str], recipe: Recipe, path: Path) -> Tokenizer:
+    """The run's tokenizer: read where the run has one already, else learnt from the training texts."""
+    if path.is_file():
+        return Tokenizer.load(path)
+    tokenizer = Tokenizer.train(texts, recipe.tokenizer)
+    tokenizer.save(path)
+    return tokenizer
+
+
+def _rows(task: TextClassification, tokenizer: Tokenizer, texts: Sequence[str], label_ids: LabelIds) -> LabelledRows:
+    return LabelledRows(
+        tokenize(tokenizer, texts, task.max_tokens, task.keep), task.targets(label_ids), list(label_ids)
+    )
+
+
+def _vectors(recipe: Recipe, tokenizer: Tokenizer) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
+    """Vectors [V, D] for the vocabulary and which of them were found [V], None where the recipe names no file."""
+    if not recipe.model.vectors:
+        return None
+    from minnow.vectors.keyed import KeyedVectors
+
+    words = set(tokenizer.vocabulary)
+    keyed = KeyedVectors.load(recipe.model.vectors, only=words | {word.lower() for word in words})
+    return keyed.matrix_for(tokenizer.vocabulary)
+
+
+def _start_embeddings(
+    model: TextClassifier, matrix_VD: np.ndarray[Any, Any], found_V: np.ndarray[Any, Any], freeze: bool
+) -> None:
+    known = torch.from_numpy(found_V)
+    with torch.no_grad():
+        model.embedding.weight[known] = torch.from_numpy(matrix_VD[found_V])
+    model.embedding.weight.requires_grad_(not freeze)

@@ -1,0 +1,39 @@
+"""Optimisers by name, over torch's own; weight decay spares biases, norms and embeddings."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from minnow.errors import UnknownNameError
+
+OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
+
+
+def optimizer(
+    name: str, modules: nn.Module, learning_rate: float, weight_decay: float, momentum: float = 0.9
+) -> torch.optim.Optimizer:
+    """An optimiser over all parameters of ``modules``.
+
+    ``adam`` adds weight decay to the gradient (L2), ``adamw`` subtracts it from the weights (Loshchilov & Hutter 2019).
+
+    Raises:
+        UnknownNameError: there is none of this name.
+    """
+    if name not in OPTIMIZERS:
+        raise UnknownNameError("optimizer", name, OPTIMIZERS)
+    groups = parameter_groups(modules, weight_decay)
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0)
+    if name == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=learning_rate, alpha=0.99)
+    adaptive = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+    return adaptive(groups, lr=learning_rate, betas=(0.9, 0.999), fused=True)
+
+
+def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups: matrices with weight decay; vectors and embeddings, which it would only shrink, without."""
+    embeddings = {id(module.weight) for module in modules.modules() if isinstance(module, nn.Embedding)}
+    decayed = [p for p in modules.parameters() if p.dim() > 1 and id(p) not in embeddings]
+    spared = [p for p in modules.parameters() if p.dim() <= 1 or id(p) in embeddings]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]

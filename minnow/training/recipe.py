@@ -1,0 +1,314 @@
+"""The recipe: everything that decides a run, as TOML that reads itself aloud.
+
+Defaults are written here once. ``render`` puts them, with what each key means, into the file that ```minnow init```
+writes; the comments are the attribute lines of the docstrings below.
+"""
+
+import inspect
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from minnow.errors import RecipeError, nearest
+from minnow.strict import read_record, write_record
+from minnow.text.tokenizer import TokenizerSettings
+from minnow.training.linear import LinearSettings
+from minnow.training.optimizer import OPTIMIZERS
+from minnow.training.schedule import SCHEDULES
+
+MODELS = ("auto", "ngram", "text_classifier")
+METRICS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "precision_macro", "recall_macro", "loss")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Where the texts come from and how they are split.
+
+    Attributes:
+        train: a file, a folder of class folders, or a name of `minnow data list`; "" for what the command line says.
+        test: the same, for the test part; "" for the set's own test part where it has one.
+        text: the column with the text; "" to find it by name and content.
+        label: the column with the label; "" likewise.
+        validation: share of the training rows held out to choose and calibrate by, or a file of its own.
+        strip_markup: take HTML tags and entities out of every text, in training and in use.
+        class_weights: none, or balanced: rare labels count as much as frequent ones.
+    """
+
+    train: str = ""
+    test: str = ""
+    text: str = ""
+    label: str = ""
+    validation: str = "0.1"
+    strip_markup: bool = True
+    class_weights: str = "none"
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which architecture.
+
+    Attributes:
+        name: auto, ngram or text_classifier; auto takes ngram unless there are very many short texts.
+        vectors: a file of word vectors (word2vec, GloVe) that start the embeddings of a text_classifier; "" for none.
+        freeze_vectors: keep those embeddings as they are.
+    """
+
+    name: str = "auto"
+    vectors: str = ""
+    freeze_vectors: bool = False
+
+
+@dataclass(frozen=True)
+class NgramRecipe:
+    """A linear model over n-grams: one view of words, one of words and letters.
+
+    Attributes:
+        word_order: n-grams of 1 to this many words, weighted by the log-count ratio of each label.
+        letters: auto, on or off: a second view with runs of letters, weighted by TF-IDF; auto leaves it out where the
+            texts are long enough to do without (more than 16 million characters in all).
+        shortest_letters: the shortest run of letters of that view.
+        longest_letters: the longest.
+        folds: over which the share of each view and the confidence are fitted; every text is answered by a model
+            that has not seen it.
+        naive_bayes_cost: the penalty on mistakes of the word view.
+        tf_idf_cost: the penalty on mistakes of the letter view.
+        max_passes: over the texts.
+        tolerance: the largest violation of the optimum's conditions that counts as converged.
+        min_texts: in how many texts an n-gram must stand; 0 for 1, or 2 where there are over three million n-grams.
+    """
+
+    word_order: int = 3
+    letters: str = "auto"
+    shortest_letters: int = 1
+    longest_letters: int = 5
+    folds: int = 5
+    naive_bayes_cost: float = 1.0
+    tf_idf_cost: float = 2.0
+    max_passes: int = 40
+    tolerance: float = 0.05
+    min_texts: int = 0
+
+    @property
+    def solver(self) -> LinearSettings:
+        return LinearSettings(self.naive_bayes_cost, self.tf_idf_cost, self.max_passes, self.tolerance, self.min_texts)
+
+
+@dataclass(frozen=True)
+class TextClassifierRecipe:
+    """A neural model: embeddings, an encoder, a pooling, a linear head.
+
+    Attributes:
+        embedding_size: numbers a token.
+        encoder: rnn, lstm, gru, convolution, or none (the pooling sees the embeddings themselves).
+        hidden_size: units of a layer and direction, or channels of each width.
+        num_layers: of a recurrent encoder.
+        bidirectional: read each text from both ends.
+        pooling: last, mean, max, additive, dot, general or self_attention.
+        widths: of the convolutions, in tokens.
+        dropout: before the head.
+        token_dropout: share of a text's token types that are left out (Gal & Ghahramani 2016).
+        embedding_dropout: of embedding features, one mask a text; also between layers.
+        recurrent_dropout: of the recurrent state, one mask a batch (Gal & Ghahramani 2016).
+        max_tokens: of a text that are read; 0 for all.
+        keep: which tokens stay of a longer text: first, last or both ends.
+    """
+
+    embedding_size: int = 100
+    encoder: str = "lstm"
+    hidden_size: int = 128
+    num_layers: int = 1
+    bidirectional: bool = True
+    pooling: str = "max"
+    widths: tuple[int, ...] = (2, 3, 4)
+    dropout: float = 0.4
+    token_dropout: float = 0.2
+    embedding_dropout: float = 0.2
+    recurrent_dropout: float = 0.0
+    max_tokens: int = 400
+    keep: str = "both"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a neural model is trained.
+
+    Attributes:
+        epochs: passes over the training rows, at most.
+        tokens_per_batch: padded tokens of a batch; rows of like length share one.
+        optimizer: sgd, rmsprop, adam or adamw.
+        learning_rate: the highest; warm-up leads to it, the schedule away from it.
+        weight_decay: of matrices; vectors and embeddings are spared.
+        schedule: constant, linear, cosine, or plateau (halved when validation does not improve).
+        warmup: share of all steps over which the learning rate rises from zero.
+        clip: the largest norm of the gradient; 0 for no clipping.
+        label_smoothing: share of each target that goes to all labels evenly.
+        average: decay of the running average of the weights that is validated and kept; 0 for the weights themselves.
+        metric: to choose the best epoch by: accuracy, f1_macro, f1_micro, f1_weighted, precision_macro, recall_macro
+            or loss.
+        patience: stop after so many validations without a better one; 0 for never.
+        max_minutes: stop after so long and keep the best; 0 for no limit.
+        precision: auto, float32 or bfloat16; auto takes bfloat16 where this processor is faster with it.
+        device: auto, cpu or cuda.
+        checkpoint_seconds: how often the state of the run is saved.
+        seed: of everything random.
+    """
+
+    epochs: int = 10
+    tokens_per_batch: int = 8_192
+    optimizer: str = "adamw"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    schedule: str = "linear"
+    warmup: float = 0.05
+    clip: float = 1.0
+    label_smoothing: float = 0.0
+    average: float = 0.99
+    metric: str = "accuracy"
+    patience: int = 4
+    max_minutes: float = 0.0
+    precision: str = "auto"
+    device: str = "auto"
+    checkpoint_seconds: float = 30.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One whole experiment."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    ngram: NgramRecipe = field(default_factory=NgramRecipe)
+    tokenizer: TokenizerSettings = field(default_factory=TokenizerSettings)
+    text_classifier: TextClassifierRecipe = field(default_factory=TextClassifierRecipe)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+    def __post_init__(self) -> None:
+        _among("model.name", self.model.name, MODELS)
+        _among("ngram.letters", self.ngram.letters, ("auto", "on", "off"))
+        _among("data.class_weights", self.data.class_weights, ("none", "balanced"))
+        _among("text_classifier.keep", self.text_classifier.keep, ("first", "last", "both"))
+        _among("training.optimizer", self.training.optimizer, OPTIMIZERS)
+        _among("training.schedule", self.training.schedule, SCHEDULES)
+        _among("training.metric", self.training.metric, METRICS)
+        _among("training.precision", self.training.precision, ("auto", "float32", "bfloat16"))
+        _among("training.device", self.training.device, ("auto", "cpu", "cuda"))
+        for key in ("epochs", "tokens_per_batch"):
+            if getattr(self.training, key) < 1:
+                raise RecipeError(f"training.{key} must be at least 1, but got {getattr(self.training, key)}")
+        for key, low, high in (("learning_rate", 0, 100), ("warmup", -1e-9, 1), ("average", -1e-9, 1)):
+            if not low < getattr(self.training, key) < high:
+                raise RecipeError(
+                    f"training.{key} must lie between {max(low, 0):g} and {high}, but got {getattr(self.training, key)}"
+                )
+        if not 2 <= self.ngram.folds <= 50:
+            raise RecipeError(f"ngram.folds must lie between 2 and 50, but got {self.ngram.folds}; try 5")
+
+    def validation_share(self) -> float | None:
+        """The share to hold out, None where ``data.validation`` names a file."""
+        try:
+            share = float(self.data.validation)
+        except ValueError:
+            return None
+        if not 0 < share < 0.9:
+            raise RecipeError(f"data.validation must lie between 0 and 0.9, but got {share}; try 0.1")
+        return share
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        RecipeError: no such file, not TOML, an unknown key or an impossible value.
+    """
+    return recipe_from(parse(path))
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """The tables of a recipe file, not yet checked."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe {path} ({error.strerror}); write one with: minnow init") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"the recipe {path} is not valid TOML: {error}") from error
+
+
+def recipe_from(tables: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe from tables and ``section.key=value`` overrides.
+
+    Raises:
+        RecipeError: an unknown key, which names the nearest, or an impossible value.
+    """
+    merged = {section: dict(table) if isinstance(table, Mapping) else table for section, table in tables.items()}
+    for override in overrides:
+        section, key, value = _override(override)
+        merged.setdefault(section, {})[key] = value
+    return read_record(Recipe, merged, "the recipe")
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as plain TOML."""
+    return tomlkit.dumps(write_record(recipe))
+
+
+def render(recipe: Recipe) -> str:
+    """The recipe as TOML with a comment above every key."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment("A Minnow recipe: minnow train DATA --recipe THIS_FILE; every key may be left out."))
+    for section in fields(recipe):
+        value = getattr(recipe, section.name)
+        table = tomlkit.table()
+        about = (inspect.getdoc(type(value)) or "").split("\n\n")[0]
+        table.add(tomlkit.comment(" ".join(about.split())))
+        comments = attribute_lines(type(value))
+        for key, content in write_record(value).items():
+            for line in comments.get(key, []):
+                table.add(tomlkit.comment(line))
+            table.add(key, content)
+        document.add(tomlkit.nl())
+        document.add(section.name, table)
+    return tomlkit.dumps(document)
+
+
+def attribute_lines(cls: type) -> dict[str, list[str]]:
+    """What the docstring says of each attribute, line by line."""
+    _, _, listed = (inspect.getdoc(cls) or "").partition("Attributes:\n")
+    found: dict[str, list[str]] = {}
+    for line in listed.split("\n\n")[0].splitlines():
+        named = re.match(r"    (\w+(?:, \w+)*): (.*)", line)
+        if named:
+            lines = [named.group(2)]
+            found |= dict.fromkeys(named.group(1).split(", "), lines)
+        elif found and line.startswith("        "):
+            lines.append(line.strip())
+    return found
+
+
+def _override(override: str) -> tuple[str, str, Any]:
+    """``training.epochs=3`` as its three parts; the value is read as TOML, a bare word as a string."""
+    name, equals, written = override.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not equals or not dot or not key:
+        raise RecipeError(f"--set takes section.key=value, but got {override!r}; for example --set training.epochs=3")
+    sections = {f.name: f.default_factory for f in fields(Recipe)}
+    if section not in sections:
+        raise RecipeError(f"unknown section {section!r} in --set {override}; {nearest(section, sections)}")
+    hint = next((f.type for f in fields(sections[section]()) if f.name == key), None)  # type: ignore[misc, operator]
+    try:
+        value = tomllib.loads(f"value = {written.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = written.strip()
+    if hint in (str, "str") and not isinstance(value, str):
+        value = written.strip()
+    return section, key, value
+
+
+def _among(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise RecipeError(f"{name} must be one of {', '.join(known)}, but got {value!r}; {nearest(value, known)}")

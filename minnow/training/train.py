@@ -1,0 +1,387 @@
+"""The main job: from labelled texts to a measured model folder.
+
+read → split → fit → calibrate → save → report → card
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minnow.bundle import layout
+from minnow.bundle.bundle import Bundle, size_on_disk
+from minnow.bundle.card import Card, render_card
+from minnow.bundle.provenance import machine, versions
+from minnow.data.examples import Examples, load_examples
+from minnow.data.sources import parts
+from minnow.data.split import hold_out, leakage
+from minnow.errors import DataError, RecipeError
+from minnow.evaluation.evaluate import report_for
+from minnow.evaluation.measure import described, measure
+from minnow.evaluation.report import Report
+from minnow.files import write_text
+from minnow.metrics.calibration import fit_temperature
+from minnow.tasks.text_classification import TextClassification
+from minnow.training.journal import Journal
+from minnow.training.recipe import Recipe, to_toml
+
+NEURAL_FROM_ROWS = 200_000
+NEURAL_UP_TO_CHARACTERS = 200
+
+Note = Callable[[str], None]
+Show = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run: the folder, the report on held-out rows, and on the test part where there was one."""
+
+    folder: Path
+    bundle: Bundle
+    validation: Report
+    test: Report | None
+    train_seconds: float
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Examples with label ids."""
+
+    texts: list[str]
+    label_ids: list[tuple[int, ...]]
+    labels: list[tuple[str, ...]]
+
+
+def unheard(_: object) -> None:
+    """For callers who want to hear nothing."""
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    note: Note = unheard,
+    show: Show = unheard,
+) -> Trained:
+    """Train a text classifier and write its folder.
+
+    Args:
+        recipe: with ``data.train`` set.
+        folder: for the model; it must not hold one already unless ``overwrite``.
+        resume: go on with the run that was cut off in ``folder``, to the same result.
+        note: is told, in sentences, what was decided.
+        show: is told how far the run is.
+
+    Raises:
+        InputError: data, recipe or folder cannot be used as they are; one line says what to do.
+    """
+    started = time.perf_counter()
+    if not recipe.data.train:
+        raise RecipeError("the recipe names no training data; give a file: minnow train DATA")
+    if not resume:
+        layout.check_free(folder, overwrite)
+    examples = load_examples(recipe.data.train, "train", recipe.data.text or None, recipe.data.label or None)
+    test = _test_examples(recipe)
+    for line in (f"{examples.name}: {len(examples):,} rows", *examples.notes):
+        note(line)
+    _note_leakage(examples, test, note)
+    recipe = _with_model(recipe, examples, note)
+    run = folder / layout.RUN
+    if not resume:
+        _clear(folder)
+    write_text(run / layout.RECIPE, to_toml(recipe))
+    task = _task(examples, recipe)
+    bundle, held = _fit(task, examples, recipe, run, note, show)
+    seconds = time.perf_counter() - started
+    bundle = replace(bundle, provenance=_provenance(examples, recipe, seconds), recipe=to_toml(recipe))
+    bundle.save(folder)
+    seconds = time.perf_counter() - started
+    validation = _validation_report(folder.name, bundle, held, examples)
+    tested = measure(bundle, test, folder.name) if test is not None else None
+    for line in (tested or validation).notes:
+        note(line)
+    summary = _summary(folder, bundle, validation, tested, seconds)
+    _write_evidence(folder, bundle, examples, validation, tested, recipe)
+    return Trained(folder, bundle, validation, tested, seconds, summary)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Held-out rows with the model's logits on them."""
+
+    texts: list[str]
+    labels: list[tuple[str, ...]]
+    logits: NDArray[np.float32]
+    part: str
+
+
+def _test_examples(recipe: Recipe) -> Examples | None:
+    """The test part: as the recipe names it, else the data set's own where it has one."""
+    data = recipe.data
+    if data.test:
+        return load_examples(data.test, "test", data.text or None, data.label or None, keep_empty=True)
+    if "test" in parts(data.train):
+        return load_examples(data.train, "test", data.text or None, data.label or None, keep_empty=True)
+    return None
+
+
+def _note_leakage(examples: Examples, test: Examples | None, note: Note) -> None:
+    if test is None:
+        return
+    leaked = leakage(examples.texts, test.texts)
+    if leaked.count:
+        note(f"{leaked.count:,} test rows ({leaked.share:.1%}) have a text that also stands in the training part")
+
+
+def _with_model(recipe: Recipe, examples: Examples, note: Note) -> Recipe:
+    """The recipe with ``auto`` replaced by what suits the data."""
+    if recipe.model.name != "auto":
+        return recipe
+    mean = sum(map(len, examples.texts)) / len(examples)
+    neural = len(examples) >= NEURAL_FROM_ROWS and mean <= NEURAL_UP_TO_CHARACTERS
+    name = "text_classifier" if neural else "ngram"
+    note(f"model: {name} ({len(examples):,} rows, {mean:.0f} characters each on average); choose with --model")
+    return replace(recipe, model=replace(recipe.model, name=name))
+
+
+def _task(examples: Examples, recipe: Recipe) -> TextClassification:
+    neural = recipe.text_classifier
+    return TextClassification(
+        tuple(examples.label_names),
+        multi_label=examples.multi_label,
+        strip_markup=recipe.data.strip_markup,
+        max_tokens=neural.max_tokens if recipe.model.name == "text_classifier" else 0,
+        keep=neural.keep,
+    )
+
+
+def _fit(
+    task: TextClassification, examples: Examples, recipe: Recipe, run: Path, note: Note, show: Show
+) -> tuple[Bundle, _Held]:
+    """A calibrated bundle and the held-out rows it was calibrated on."""
+    rows = _rows(task, examples)
+    share = recipe.validation_share()
+    outside = None if share is not None else _rows(task, _validation_examples(recipe))
+    fit = _fit_ngram if recipe.model.name == "ngram" else _fit_neural
+    bundle, held = fit(task, rows, outside, recipe, run, note, show)
+    references = task.targets(task.label_ids(held.labels))
+    temperature = fit_temperature(held.logits, references)
+    return replace(bundle, task=task.calibrated(temperature).to_dict()), held
+
+
+def _validation_examples(recipe: Recipe) -> Examples:
+    data = recipe.data
+    return load_examples(data.validation, "validation", data.text or None, data.label or None)
+
+
+def _rows(task: TextClassification, examples: Examples) -> _Rows:
+    """Prepared texts with label ids; rows whose labels the task does not have are left out."""
+    label_ids = task.label_ids(examples.labels)
+    known = [row for row, ids in enumerate(label_ids) if ids or task.multi_label]
+    texts = task.prepare([examples.texts[row] for row in known])
+    return _Rows(texts, [label_ids[row] for row in known], [examples.labels[row] for row in known])
+
+
+def _fit_ngram(
+    task: TextClassification, rows: _Rows, outside: _Rows | None, recipe: Recipe, run: Path, note: Note, show: Show
+) -> tuple[Bundle, _Held]:
+    from minnow.training.ngram import fit_ngram
+
+    weights = _class_weights(task, rows.label_ids, recipe)
+    journal = Journal(run / "journal.jsonl")
+    model, held = fit_ngram(
+        rows.texts,
+        rows.label_ids,
+        task,
+        recipe.ngram,
+        recipe.training.seed,
+        show,
+        None if weights is None else np.array(weights, np.float32),
+        outside.texts if outside else (),
+        outside.label_ids if outside else (),
+    )
+    source = outside or rows
+    answered = _Held(
+        [source.texts[row] for row in held.rows],
+        [source.labels[row] for row in held.rows],
+        held.logits,
+        "validation" if outside else "held-out folds",
+    )
+    scores = task.score(held.logits, [source.label_ids[row] for row in held.rows])
+    journal.append({"step": 1, "epoch": 1, "held_out_rows": len(held.rows), **scores})
+    note(
+        f"n-grams: {sum(len(view.vocabulary) for view in model.views):,} in {len(model.views)} "
+        f"view{'' if len(model.views) == 1 else 's'}; held-out accuracy {scores['accuracy']:.2%}"
+    )
+    return Bundle(model, task.to_dict()), answered
+
+
+def _fit_neural(
+    task: TextClassification, rows: _Rows, outside: _Rows | None, recipe: Recipe, run: Path, note: Note, show: Show
+) -> tuple[Bundle, _Held]:
+    from minnow.training.neural import fit_text_classifier
+
+    kept = rows
+    if outside is None:
+        kept_rows, held_rows = hold_out(rows.texts, recipe.validation_share() or 0.1, recipe.training.seed, rows.labels)
+        if not len(held_rows):
+            raise DataError(f"{len(rows.texts)} rows are too few to hold out a validation part; add rows")
+        kept, outside = _chosen(rows, kept_rows), _chosen(rows, held_rows)
+    model, tokenizer, outcome = fit_text_classifier(
+        task,
+        kept.texts,
+        kept.label_ids,
+        outside.texts,
+        outside.label_ids,
+        recipe,
+        run,
+        show,
+        _class_weights(task, kept.label_ids, recipe),
+    )
+    if outcome.interrupted:
+        note(f"interrupted: the best model so far, of step {outcome.step:,}, is kept")
+    bundle = Bundle(model, task.to_dict(), tokenizer)
+    logits = task.logits(model, tokenizer, outside.texts)
+    return bundle, _Held(outside.texts, outside.labels, logits, "validation")
+
+
+def _chosen(rows: _Rows, places: NDArray[np.int64]) -> _Rows:
+    return _Rows([rows.texts[i] for i in places], [rows.label_ids[i] for i in places], [rows.labels[i] for i in places])
+
+
+def _class_weights(
+    task: TextClassification, label_ids: Sequence[tuple[int, ...]], recipe: Recipe
+) -> list[float] | None:
+    """Balanced: N / (K n_k) for one label a text; for several the ratio of texts without to texts with the label."""
+    if recipe.data.class_weights == "none":
+        return None
+    counts = np.bincount([i for ids in label_ids for i in ids], minlength=len(task.labels)).clip(1)
+    weights = (len(label_ids) - counts) / counts if task.multi_label else len(label_ids) / (len(counts) * counts)
+    return [float(weight) for weight in weights]
+
+
+def _validation_report(name: str, bundle: Bundle, held: _Held, examples: Examples) -> Report:
+    task = TextClassification.from_dict(bundle.task)
+    return report_for(
+        name,
+        held.texts,
+        held.labels,
+        task.probabilities(held.logits),
+        list(task.labels),
+        multi_label=task.multi_label,
+        thresholds=task.threshold,
+        temperature=task.temperature,
+        data=described(examples, held.part),
+    )
+
+
+def _provenance(examples: Examples, recipe: Recipe, seconds: float) -> dict[str, Any]:
+    return {
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "train_seconds": round(seconds, 3),
+        "data": described(examples, "train"),
+        "model": recipe.model.name,
+        "machine": machine(),
+        "versions": versions(),
+    }
+
+
+def _summary(folder: Path, bundle: Bundle, validation: Report, test: Report | None, seconds: float) -> dict[str, Any]:
+    """What ``minnow train --json`` prints: the scores of the test part, else those of the held-out rows."""
+    shown = test or validation
+    return {
+        "model": str(folder),
+        "model_type": bundle.model.config.model_type,
+        "labels": list(bundle.task["labels"]),
+        "measured_on": shown.data["part"],
+        **shown.scores,
+        "intervals": {name: list(ends) for name, ends in shown.intervals.items()},
+        "validation": dict(validation.scores),
+        "rows": bundle.provenance["data"]["rows"],
+        "test_rows": test.data["rows"] if test else None,
+        "parameters": bundle.model.num_parameters(),
+        "size_bytes": size_on_disk(folder),
+        "train_seconds": round(seconds, 3),
+        "documents_per_second": test.documents_per_second if test else None,
+    }
+
+
+def _write_evidence(
+    folder: Path, bundle: Bundle, examples: Examples, validation: Report, test: Report | None, recipe: Recipe
+) -> None:
+    """Reports, pictures, curves and the card; the model itself stands already."""
+    from minnow.evaluation import plots, tables
+
+    shown = test or validation
+    shown.save(folder / layout.EVALUATION)
+    if test is not None:
+        validation.save(folder / layout.EVALUATION / "validation", pictures=False)
+    journal = Journal(folder / layout.RUN / "journal.jsonl").rows()
+    if plots.available() and len(journal) > 1:
+        plots.save(plots.training_curves(journal), folder / layout.RUN / "curves")
+    pictures = {"Confusion matrix": "confusion", "Reliability": "reliability"}
+    task = TextClassification.from_dict(bundle.task)
+    parts_shown = f"the {shown.data['part']} rows of {shown.data['name']} ({shown.data['rows']:,})"
+    card = Card(
+        name=folder.name,
+        summary=(
+            f"A small text classifier ({bundle.model.config.model_type}, {bundle.model.num_parameters():,} parameters, "
+            f"{size_on_disk(folder) / 1e6:.1f} MB) over {len(task.labels)} labels, made with Minnow. "
+            f"Accuracy {shown.scores['accuracy']:.2%} on {parts_shown}."
+        ),
+        labels=task.labels,
+        language=examples.language,
+        data=bundle.provenance["data"],
+        test_name=str(shown.data["name"]),
+        test_part=str(shown.data["part"]),
+        scores=shown.scores,
+        recipe=to_toml(recipe),
+        provenance=bundle.provenance,
+        tables={
+            "Scores": f"On {parts_shown}:\n\n{tables.scores_table(shown)}",
+            "Labels": tables.labels_table(shown),
+            "Surest mistakes": tables.worst_table(shown) or "None.",
+        },
+        pictures={
+            title: f"{layout.EVALUATION}/{name}.png"
+            for title, name in pictures.items()
+            if (folder / layout.EVALUATION / f"{name}.png").is_file()
+        },
+        limits=_limits(shown, examples, validation.data["part"]),
+    )
+    write_text(folder / layout.CARD, render_card(card))
+
+
+def _limits(shown: Report, examples: Examples, held_part: str) -> list[str]:
+    weakest = min(shown.per_label, key=lambda row: row["f1"])
+    limits = [
+        f"Learnt from {len(examples):,} texts of {examples.name} alone; texts of another kind may fare worse.",
+        f"Weakest label: {weakest['label']!r} with an F1 of {weakest['f1']:.3f}.",
+        f"Confidence was calibrated on {held_part} of the training data; expected calibration error "
+        f"{shown.scores['expected_calibration_error']:.3f} on the rows above.",
+    ]
+    if shown.data["part"] != "test":
+        limits.append("Not measured on a test part: the scores come from rows held out of the training data.")
+    if examples.licence:
+        limits.append(f"Licence of the training data: {examples.licence}.")
+    return limits
+
+
+def _clear(folder: Path) -> None:
+    """Take away what an earlier model or run left in ``folder``; only names that Minnow writes."""
+    import shutil
+
+    for name in (layout.MANIFEST, layout.CONFIG, layout.WEIGHTS, layout.TOKENIZER, layout.RECIPE, layout.CARD):
+        (folder / name).unlink(missing_ok=True)
+    for name in (layout.RUN, layout.EVALUATION):
+        shutil.rmtree(folder / name, ignore_errors=True)

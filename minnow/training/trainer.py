@@ -1,0 +1,277 @@
+"""The training loop: epochs of shuffled batches, validation, the best weights, and a state that survives a kill.
+
+N training rows · B rows of a batch · S positions · K outputs
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from minnow.errors import MinnowError
+from minnow.tasks.batching import TokenRows, bucketed, padded, token_logits
+from minnow.tasks.text_classification import TextClassification
+from minnow.training.checkpoint import (
+    Progress,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from minnow.training.journal import Journal, peak_memory_mib
+from minnow.training.optimizer import optimizer
+from minnow.training.recipe import TrainingSettings
+from minnow.training.replicas import Replicas, num_workers_for
+from minnow.training.schedule import Schedule
+
+LOG_SECONDS = 1.0
+Show = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Token ids of N texts, what the loss compares with (``targets``), and label ids for the scores."""
+
+    tokens: TokenRows
+    targets: NDArray[np.generic]
+    label_ids: Sequence[tuple[int, ...]]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the best validation scores and their step, and whether it was interrupted."""
+
+    scores: dict[str, float]
+    step: int
+    seconds: float
+    interrupted: bool
+
+
+class Trainer:
+    """One run over one model; ``fit`` leaves the best weights in the model.
+
+    Args:
+        task: gives the loss and the scores.
+        train, validation: rows with labels; the schedule and early stopping follow the validation rows.
+        folder: for the journal and the checkpoint; a checkpoint that stands there is taken up.
+        show: is told every journal row and, in between, where the run stands.
+        class_weights: [K] of the loss.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: TextClassification,
+        train: LabelledRows,
+        validation: LabelledRows,
+        settings: TrainingSettings,
+        folder: Path,
+        show: Show,
+        class_weights: Tensor | None = None,
+    ):
+        self.device = choose_device(settings.device)
+        self.model = model.to(self.device)
+        self.task, self.train, self.validation = task, train, validation
+        self.settings, self.folder, self.show = settings, folder, show
+        self.class_weights = None if class_weights is None else class_weights.to(self.device)
+        self.autocast = settings.precision == "bfloat16" or (
+            settings.precision == "auto" and faster_in_bfloat16(model, self.device)
+        )
+        self.replicas = Replicas(model, num_workers_for(self.device), settings.seed)
+        self.optimizer = optimizer(settings.optimizer, model, settings.learning_rate, settings.weight_decay)
+        self.targets = torch.from_numpy(train.targets)
+        self.journal = Journal(folder / "journal.jsonl")
+        self.progress = Progress()
+        self.average = [p.detach().clone() for p in model.parameters()] if settings.average > 0 else []
+        self.best: list[Tensor] = []
+        self.schedule = Schedule(settings.schedule, settings.epochs * len(self._batches(0)), settings.warmup)
+
+    def fit(self) -> Outcome:
+        """Train until the last epoch, until patience or time is spent, or until Ctrl-C; then load the best weights."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1 if self.device.type == "cpu" else threads)
+        interrupted = False
+        try:
+            self._resume()
+            while self.progress.epoch < self.settings.epochs and not self.progress.stopped:
+                self._epoch()
+        except KeyboardInterrupt:
+            interrupted = True
+            if not self.best:
+                self._validate()
+        finally:
+            torch.set_num_threads(threads)
+            self.replicas.close()
+        self._load(self.best)
+        scores = {key[5:]: value for key, value in self.progress.extra.items() if key.startswith("best.")}
+        return Outcome(scores, self.progress.best_step, self.progress.seconds, interrupted)
+
+    def _epoch(self) -> None:
+        batches = self._batches(self.progress.epoch)
+        started, last_saved, last_shown = time.monotonic(), time.monotonic(), 0.0
+        before = self.progress.seconds
+        self.model.train()
+        while self.progress.batch < len(batches):
+            self._step(batches[self.progress.batch])
+            now = time.monotonic()
+            self.progress.seconds = before + now - started
+            if now - last_shown > LOG_SECONDS:
+                self._log(len(batches))
+                last_shown = now
+            if now - last_saved > self.settings.checkpoint_seconds:
+                self._save()
+                last_saved = time.monotonic()
+            if self.settings.max_minutes and self.progress.seconds > 60 * self.settings.max_minutes:
+                self.progress.stopped = True
+                break
+        self._validate()
+        self.progress.seconds = before + time.monotonic() - started
+        self.progress.epoch += 1
+        self.progress.batch = 0
+        self._save()
+
+    def _step(self, batch: NDArray[np.int64]) -> None:
+        parts = [part for part in self._split(batch) if len(part)]
+        loss = self.replicas.backward(self._loss, parts, [len(part) / len(batch) for part in parts])
+        if not math.isfinite(loss):
+            raise MinnowError(
+                f"the loss is {loss} at step {self.progress.step}; try a smaller training.learning_rate than "
+                f"{self.settings.learning_rate:g}, or training.precision=float32"
+            )
+        if self.settings.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        rate = self.settings.learning_rate * self.schedule.factor(self.progress.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self._update_average()
+        self.progress.step += 1
+        self.progress.batch += 1
+        self.progress.tokens += int(self.train.tokens.lengths[batch].sum())
+        self.progress.loss_sum += loss
+        self.progress.loss_steps += 1
+
+    def _loss(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
+        token_ids_BS, lengths_B = padded(self.train.tokens, rows)
+        targets_B = self.targets[torch.from_numpy(rows)].to(self.device)
+        model.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            logits_BK = model(token_ids_BS.to(self.device), lengths_B.to(self.device))
+        return self.task.loss(logits_BK, targets_B, self.class_weights, self.settings.label_smoothing)
+
+    def _split(self, batch: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Every worker gets rows of all lengths of the batch."""
+        workers = len(self.replicas.copies)
+        return [batch[worker::workers] for worker in range(workers)]
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        random = np.random.default_rng((self.settings.seed, epoch))
+        return bucketed(self.train.tokens.lengths, self.settings.tokens_per_batch, random)
+
+    def _update_average(self) -> None:
+        """Exponential moving average; young averages forget faster, so that the start does not weigh on them."""
+        if not self.average:
+            return
+        decay = min(self.settings.average, (1 + self.progress.step) / (10 + self.progress.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, [p.data for p in self.model.parameters()], 1 - decay)
+
+    def _validate(self) -> None:
+        """Score the validation rows with the averaged weights, keep them if they are the best so far."""
+        current = [p.detach().clone() for p in self.model.parameters()]
+        if self.average:
+            self._load(self.average)
+        logits_NK = token_logits(self.model, self.validation.tokens)
+        targets = torch.from_numpy(self.validation.targets)
+        loss = float(self.task.loss(torch.from_numpy(logits_NK), targets, None))
+        scores = {"loss": loss, **self.task.score(logits_NK, self.validation.label_ids)}
+        value = -loss if self.settings.metric == "loss" else scores[self.settings.metric]
+        improved = self.progress.best is None or value > self.progress.best
+        if improved:
+            self.best = [p.detach().clone() for p in self.model.parameters()]
+            self.progress.best, self.progress.best_step, self.progress.worse_for = value, self.progress.step, 0
+            self.progress.extra |= {f"best.{name}": score for name, score in scores.items()}
+        else:
+            self.progress.worse_for += 1
+        self._load(current)
+        self.schedule.after_validation(improved)
+        self.progress.reductions = self.schedule.reductions
+        self.progress.stopped |= 0 < self.settings.patience <= self.progress.worse_for
+        row = self._row() | {"validation_loss": loss} | {k: v for k, v in scores.items() if k != "loss"}
+        self.progress.loss_sum, self.progress.loss_steps = 0.0, 0
+        self.journal.append(row)
+        self.show(row | {"best": improved})
+
+    def _log(self, num_batches: int) -> None:
+        self.show(self._row() | {"batch": self.progress.batch, "num_batches": num_batches})
+
+    def _row(self) -> dict[str, Any]:
+        done = self.progress
+        return {
+            "step": done.step,
+            "epoch": done.epoch + 1,
+            "loss": done.loss_sum / max(1, done.loss_steps),
+            "learning_rate": self.settings.learning_rate * self.schedule.factor(done.step),
+            "tokens_per_second": done.tokens / max(done.seconds, 1e-9),
+            "memory_mib": peak_memory_mib(),
+            "seconds": done.seconds,
+        }
+
+    def _load(self, weights: Sequence[Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self.model.parameters(), weights, strict=True):
+                parameter.copy_(value)
+
+    def _save(self) -> None:
+        tensors = {name: p.data for name, p in self.model.named_parameters(prefix="model")}
+        tensors |= {f"average.{i}": value for i, value in enumerate(self.average)}
+        tensors |= {f"best.{i}": value for i, value in enumerate(self.best)}
+        tensors |= optimizer_tensors(self.optimizer) | self.replicas.random_states()
+        save_checkpoint(self.folder / "checkpoint", self.progress, tensors)
+
+    def _resume(self) -> None:
+        found = load_checkpoint(self.folder / "checkpoint")
+        if found is None:
+            return
+        self.progress, tensors = found
+        self._load([tensors[name] for name, _ in self.model.named_parameters(prefix="model")])
+        self.average = [tensors[f"average.{i}"] for i in range(len(self.average))]
+        self.best = [tensors[f"best.{i}"] for i in range(sum(name.startswith("best.") for name in tensors))]
+        restore_optimizer(self.optimizer, tensors)
+        self.replicas.restore_random_states(tensors)
+        self.schedule.reductions = self.progress.reductions
+        self.journal.cut_after(self.progress.step)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` takes a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise MinnowError("training.device is cuda, but this machine has no GPU that torch can use; take cpu or auto")
+    return torch.device(name)
+
+
+def faster_in_bfloat16(model: nn.Module, device: torch.device) -> bool:
+    """Whether autocast pays: on processors with bfloat16 instructions for LSTM and convolution, whose kernels are
+    fused; the step-by-step kernels of RNN and GRU lose more by converting than they gain."""
+    if device.type != "cpu":
+        return bool(torch.cuda.is_bf16_supported())
+    if any(isinstance(module, nn.RNN | nn.GRU) for module in model.modules()):
+        return False
+    return any(
+        bool(getattr(torch.cpu, name, lambda: False)())
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )

@@ -1,0 +1,100 @@
+"""The neural text classifier keeps the promises of a model with every encoder and every pooling."""
+
+from itertools import product
+
+import pytest
+import torch
+from contracts.model import TokenModelPromises
+
+from minnow.errors import BundleError, InputError, RecipeError, UnknownNameError
+from minnow.layers.pooling import KINDS
+from minnow.models.text_classifier import ENCODERS, RATES, TextClassifier, TextClassifierConfig
+
+NO_DROPOUT = dict.fromkeys(RATES, 0.0)
+SOME_DROPOUT = dict.fromkeys(RATES, 0.1)
+
+
+def small(encoder: str, pooling: str, **changes: object) -> TextClassifierConfig:
+    sizes = {"vocab_size": 24, "num_labels": 3, "embedding_size": 8, "hidden_size": 8, "widths": (1, 2, 3)}
+    return TextClassifierConfig(encoder=encoder, pooling=pooling, **{**sizes, **NO_DROPOUT, **changes})  # type: ignore[arg-type]
+
+
+class TestEveryEncoderAndPooling(TokenModelPromises):
+    @pytest.fixture(params=product(ENCODERS, KINDS), ids="-".join)
+    def config(self, request: pytest.FixtureRequest) -> TextClassifierConfig:
+        return small(*request.param)
+
+
+class TestStackedAndWithDropout(TokenModelPromises):
+    @pytest.fixture(
+        params=[
+            small("lstm", "max", num_layers=2, **SOME_DROPOUT),
+            small("gru", "last", num_layers=2, bidirectional=False, **SOME_DROPOUT),
+            small("rnn", "additive", bidirectional=False),
+            small("convolution", "dot", **SOME_DROPOUT),
+        ],
+        ids=lambda config: config.encoder,
+    )
+    def config(self, request: pytest.FixtureRequest) -> TextClassifierConfig:
+        config: TextClassifierConfig = request.param
+        return config
+
+    def test_dropout_varies_training_only(self, config: TextClassifierConfig) -> None:
+        model = TextClassifier(config)
+        batch = self.padded(self.rows())
+        assert torch.equal(model.eval()(*batch), model(*batch))
+        assert torch.equal(model.train()(*batch), model(*batch)) == (config.dropout == 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_attention_weights_lie_on_the_text_and_add_up_to_one(kind: str) -> None:
+    model = TextClassifier(small("gru", kind)).eval()
+    token_ids_BS, lengths_B = torch.tensor([[4, 5, 6, 7], [8, 9, 0, 0]]), torch.tensor([4, 2])
+    logits_BK, weights_BS = model.attend(token_ids_BS, lengths_B)
+    assert torch.equal(logits_BK, model(token_ids_BS, lengths_B))
+    if kind in ("last", "mean", "max"):
+        assert weights_BS is None
+        return
+    assert weights_BS is not None
+    torch.testing.assert_close(weights_BS.sum(1), torch.ones(2))
+    assert (weights_BS >= 0).all()
+    assert weights_BS[1, 2:].eq(0).all()
+
+
+def test_the_embedding_of_padding_stays_zero() -> None:
+    model = TextClassifier(small("none", "mean"))
+    model(torch.tensor([[3, 0, 0]]), torch.tensor([1])).sum().backward()
+    assert model.embedding.weight.grad is not None
+    for row in (model.embedding.weight[0], model.embedding.weight.grad[0]):
+        assert row.eq(0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"encoder": "lsmt"}, "did you mean 'lstm'"),
+        ({"pooling": "aditive"}, "did you mean 'additive'"),
+        ({"hidden_size": 0}, "hidden_size=0"),
+        ({"dropout": 1.0}, "dropout=1.0; try 0.3"),
+        ({"recurrent_dropout": -0.1}, "recurrent_dropout=-0.1"),
+        ({"token_dropout": float("nan")}, "token_dropout=nan"),
+        ({"widths": ()}, "try \\[2, 3, 4\\]"),
+        ({"widths": (3, 0)}, "\\[3, 0\\]"),
+    ],
+)
+def test_impossible_shapes_say_what_would_do(change: dict[str, object], message: str) -> None:
+    values = {"vocab_size": 9, "num_labels": 2, **change}
+    with pytest.raises(InputError, match=message) as caught:
+        TextClassifierConfig(**values)  # type: ignore[arg-type]
+    assert isinstance(caught.value, RecipeError | UnknownNameError)
+    # The same mistake in a file is a damaged bundle.
+    with pytest.raises(BundleError, match=message):
+        TextClassifierConfig.from_dict(values)
+
+
+def test_a_configuration_that_asks_for_more_than_the_file_holds_is_refused_before_it_takes_memory() -> None:
+    model = TextClassifier(small("lstm", "max"))
+    tensors = {name: tensor.numpy() for name, tensor in model.tensors().items()}
+    for name in ("vocab_size", "embedding_size"):
+        with pytest.raises(BundleError, match="does not fit"):
+            TextClassifier.from_tensors(small("lstm", "max", **{name: 10**12}), tensors)
