@@ -1,4 +1,4 @@
-"""Compiles the kernels once, so that the first command a person types does not wait for it: ``python -m minnow.warm``."""
+"""Compiles the kernels, so that the first command a person types does not wait: ``python -m minnow.warm``."""
 
 import numpy as np
 

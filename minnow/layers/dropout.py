@@ -61,7 +61,10 @@ class TokenDropout(Dropping):
             return embedded_BSD
         rows = (token_ids_BS.shape[0], 1)
         salt_B1 = torch.randint(1, 2**31, rows, device=token_ids_BS.device, generator=self.generator)
-        mixed_BS = (token_ids_BS + 1) * 2654435761 % 2**32 * salt_B1
-        drawn_BS = (mixed_BS // 2**16) % 2**24 / 2**24
+        # Two rounds of mixing, or the draws of one type would hint at those of another; no product leaves 63 bits.
+        mixed_BS = (token_ids_BS + 1) * 2654435761 % 2**32 ^ salt_B1
+        mixed_BS = (mixed_BS ^ mixed_BS >> 16) * 0x21F0AAAD % 2**32
+        mixed_BS = (mixed_BS ^ mixed_BS >> 15) * 0x7FEB352D % 2**32
+        drawn_BS = (mixed_BS >> 8) / 2**24
         kept_BS = (drawn_BS >= self.rate).to(embedded_BSD.dtype) / (1 - self.rate)
         return embedded_BSD * kept_BS.unsqueeze(-1)

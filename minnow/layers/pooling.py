@@ -84,7 +84,7 @@ class SelfAttentionPooling(nn.Module):
     def __init__(self, size: int, num_heads: int = 4):
         super().__init__()
         self.hidden = nn.Linear(size, size)
-        self.heads = nn.Linear(size, num_heads)
+        self.heads = nn.Linear(size, num_heads, bias=False)  # which the softmax would cancel
         self.merge = nn.Linear(size * num_heads, size)
 
     def forward(self, states_BSD: Tensor, lengths_B: Tensor, mask_BS: Tensor) -> Pooled:  # noqa: ARG002

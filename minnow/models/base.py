@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from minnow.errors import BundleError, RecipeError
+from minnow.errors import BundleError, RecipeError, UnknownNameError
 from minnow.strict import read_record, write_record
 
 
@@ -29,5 +29,5 @@ class ModelConfig:
         """
         try:
             return read_record(cls, {key: value for key, value in values.items() if key != "model_type"}, "config.json")
-        except RecipeError as error:
+        except (RecipeError, UnknownNameError) as error:
             raise BundleError(str(error)) from error

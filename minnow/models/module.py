@@ -30,9 +30,15 @@ class TorchModel(nn.Module):
         """The model with these weights.
 
         Raises:
-            BundleError: a tensor is missing, surplus or of another shape; the message names it.
+            BundleError: a tensor is missing, surplus or of another shape, which the message names; or the configuration
+                asks for more weights than there is memory.
         """
-        model = cls(config)
+        try:
+            model = cls(config)
+        except (RuntimeError, TypeError) as error:  # torch's for a size beyond memory, and for one beyond 64 bits
+            raise BundleError(
+                "config.json asks for more weights than there is memory; train the model again or fetch it anew"
+            ) from error
         own = model.state_dict()
         odd = sorted(own.keys() ^ tensors.keys())
         if odd:

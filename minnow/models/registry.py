@@ -40,5 +40,8 @@ def model_from(config: Mapping[str, Any], tensors: Mapping[str, Any]) -> Any:
     name = config.get("model_type")
     if not isinstance(name, str):
         raise BundleError("config.json names no model_type; it is not a model of this house")
-    config_class, model_class = architecture(name)
+    try:
+        config_class, model_class = architecture(name)
+    except UnknownNameError as error:
+        raise BundleError(f"config.json: {error}") from error
     return model_class.from_tensors(config_class.from_dict(config), tensors)

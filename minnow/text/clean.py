@@ -136,6 +136,9 @@ def _fix_encoding(text: str) -> str:
 
 
 def strip_markup(text: str) -> str:
+    """The text without HTML: tags gone, line-breaking ones as line breaks, entities as the characters they name."""
+    if "<" in text:
+        text = text.replace("<br />", "\n")  # by far the most frequent tag; a pattern takes ten times as long
     if "<" in text:
         for opening, closing in _HIDDEN:
             text = _without(text, opening, closing)

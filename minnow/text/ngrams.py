@@ -143,23 +143,27 @@ def _class_of(point, classes):  # type: ignore[no-untyped-def]
     return classes[point] if point < np.uint32(_TABLE_SIZE) else np.uint8(_SINGLE)
 
 
-@njit(nogil=True, cache=True)
-def _put(key, text, place, slots, owners, keys, counts):  # type: ignore[no-untyped-def]
-    """Count ``key`` for ``text`` in an open-addressing set that is emptied by renaming its owner; the next place."""
-    mask = np.uint32(len(owners) - 1)
-    slot = key & mask
-    while owners[slot] == text:
-        where = slots[slot]
-        if keys[where] == key:
-            if counts[where] < np.uint16(65535):
-                counts[where] += np.uint16(1)
-            return place
-        slot = (slot + np.uint32(1)) & mask
-    owners[slot] = text
-    slots[slot] = place
-    keys[place] = key
-    counts[place] = 1
-    return place + 1
+@njit(inline="always")
+def _put(hashed, tag, place, entries, places, keys, counts):  # type: ignore[no-untyped-def]
+    """Count an n-gram in the open-addressing set of the text; the next free place in ``keys`` and ``counts``.
+
+    An entry is the text's tag above the key: entries of earlier texts are smaller than the tag and so count as free,
+    and the set never has to be emptied. What is stored does not hang on whether the key is new, which no processor
+    can guess; with a branch on it this takes twice as long.
+    """
+    entry = tag | (hashed >> np.uint64(32))
+    mask = np.uint64(len(entries) - 1)
+    slot = entry & mask
+    while entries[slot] >= tag and entries[slot] != entry:
+        slot = (slot + np.uint64(1)) & mask
+    is_new = entries[slot] != entry
+    entries[slot] = entry
+    keys[place] = np.uint32(entry)
+    where = place if is_new else places[slot]
+    places[slot] = where
+    count = np.uint16(0) if is_new else counts[where]
+    counts[where] = count + np.uint16(count < np.uint16(65535))
+    return place + is_new
 
 
 @njit(nogil=True, cache=True)
@@ -203,18 +207,17 @@ def _read_tokens(points, first, end, classes, tokens, bounds):  # type: ignore[n
 
 
 @njit(nogil=True, cache=True)
-def _put_words(tokens, num_tokens, word_order, text, place, slots, owners, keys, counts):  # type: ignore[no-untyped-def]
+def _put_words(tokens, num_tokens, word_order, tag, place, entries, places, keys, counts):  # type: ignore[no-untyped-def]
     for last in range(num_tokens):
         gram = np.uint64(0)
         for order in range(min(word_order, last + 1)):
             gram = (gram * np.uint64(0x9E3779B97F4A7C15)) ^ tokens[last - order]
-            key = np.uint32(_mix(gram + np.uint64(order)) >> np.uint64(32))
-            place = _put(key, text, place, slots, owners, keys, counts)
+            place = _put(_mix(gram + np.uint64(order)), tag, place, entries, places, keys, counts)
     return place
 
 
 @njit(nogil=True, cache=True)
-def _put_letters(points, first, end, shortest, longest, text, place, slots, owners, keys, counts):  # type: ignore[no-untyped-def]
+def _put_letters(points, first, end, shortest, longest, tag, place, entries, places, keys, counts):  # type: ignore[no-untyped-def]
     """The runs of ``shortest`` to ``longest`` characters of one word, its borders counted as spaces."""
     length = end - first + 2
     for begin in range(length):
@@ -223,8 +226,7 @@ def _put_letters(points, first, end, shortest, longest, text, place, slots, owne
             point = points[first + i - 1] if 0 < i < length - 1 else np.uint32(32)
             run = (run ^ np.uint64(point)) * _FNV_PRIME
             if i - begin + 1 >= shortest:
-                key = np.uint32(_mix(run) >> np.uint64(32))
-                place = _put(key, text, place, slots, owners, keys, counts)
+                place = _put(_mix(run), tag, place, entries, places, keys, counts)
     return place
 
 
@@ -245,8 +247,8 @@ def _count_kernel(points, starts, classes, word_order, shortest, longest):  # ty
     ends = np.zeros(num_texts + 1, np.int64)
     keys = np.empty(len(points) + 1024, np.uint32)
     counts = np.empty(len(keys), np.uint16)
-    slots = np.empty(1024, np.int32)
-    owners = np.full(1024, -1, np.int32)
+    entries = np.zeros(1024, np.uint64)
+    places = np.empty(1024, np.int64)
     longest_text = 0
     for text in range(num_texts):
         longest_text = max(longest_text, starts[text + 1] - starts[text])
@@ -256,22 +258,23 @@ def _count_kernel(points, starts, classes, word_order, shortest, longest):  # ty
     for text in range(num_texts):
         num_tokens = _read_tokens(points, starts[text], starts[text + 1], classes, tokens, bounds)
         most = _most_ngrams(bounds, num_tokens, word_order, shortest, longest)
-        if 2 * most > len(owners):
-            size = len(owners)
+        if 2 * most > len(entries):
+            size = len(entries)
             while size < 2 * most:
                 size *= 2
-            slots = np.empty(size, np.int32)
-            owners = np.full(size, -1, np.int32)
-        if place + most > len(keys):
-            keys = _grown(keys, place, 2 * len(keys) + most)
+            entries = np.zeros(size, np.uint64)
+            places = np.empty(size, np.int64)
+        tag = np.uint64(text + 1) << np.uint64(32)
+        if place + most >= len(keys):
+            keys = _grown(keys, place, 2 * len(keys) + most + 1)
             counts = _grown(counts, place, len(keys))
-        place = _put_words(tokens, num_tokens, word_order, text, place, slots, owners, keys, counts)
+        place = _put_words(tokens, num_tokens, word_order, tag, place, entries, places, keys, counts)
         if longest > 0:
             for i in range(num_tokens):
                 begin, end = bounds[i]
                 if begin < end and _class_of(points[begin], classes) == _WORD:
                     place = _put_letters(
-                        points, begin, end, shortest, longest, text, place, slots, owners, keys, counts
+                        points, begin, end, shortest, longest, tag, place, entries, places, keys, counts
                     )
         ends[text + 1] = place
     return ends, keys[:place].copy(), counts[:place].copy()
@@ -317,7 +320,7 @@ class NgramVocabulary:
 
 
 @njit(inline="always")
-def _first_slot(key, table):  # type: ignore[no-untyped-def]
+def first_slot(key, table):  # type: ignore[no-untyped-def]
     """The key's leading bits, as many as the table has slots for; ascending keys so fill it in order."""
     return np.uint32((np.uint64(key) * np.uint64(len(table))) >> np.uint64(32))
 
@@ -329,7 +332,7 @@ def _index(keys):  # type: ignore[no-untyped-def]
         size *= 2
     table = np.full(size, -1, np.int32)
     for row in range(len(keys)):
-        slot = _first_slot(keys[row], table)
+        slot = first_slot(keys[row], table)
         while table[slot] >= 0:
             slot = (slot + np.uint32(1)) & np.uint32(len(table) - 1)
         table[slot] = row
@@ -340,7 +343,7 @@ def _index(keys):  # type: ignore[no-untyped-def]
 def row_of(key, keys, table):  # type: ignore[no-untyped-def]
     """The row of one key in an ``NgramVocabulary``'s ``keys`` and ``table``, -1 if unknown; for kernels."""
     mask = np.uint32(len(table) - 1)
-    slot = _first_slot(key, table)
+    slot = first_slot(key, table)
     while table[slot] >= 0 and keys[table[slot]] != key:
         slot = (slot + np.uint32(1)) & mask
     return table[slot]

@@ -160,6 +160,15 @@ class TokenModelPromises(ModelPromises):
     vocab_size = 24
     learning_rate = 0.02
 
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def one_thread(cls) -> Iterator[None]:
+        """So small a model takes longer with two."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(before)
+
     def model_class(self, config: ModelConfig) -> type[TorchModel]:
         cls: type[TorchModel] = architecture(config.model_type)[1]
         return cls
