@@ -10,7 +10,7 @@ from minnow.errors import DataError
 from minnow.evaluation.compare import Comparison
 from minnow.evaluation.report import Report
 from minnow.tasks.base import Task
-from minnow.tasks.registry import task_from
+from minnow.tasks.registry import task_of
 from minnow.tasks.signature import Label, Labels
 
 BATCH_ROWS = 1024
@@ -22,7 +22,7 @@ class Model:
     def __init__(self, bundle: Bundle, folder: Path):
         self.bundle = bundle
         self.folder = folder
-        self.task: Task = task_from(bundle.task)
+        self.task: Task = task_of(bundle)
 
     def __repr__(self) -> str:
         return f"Model({self.folder.name!r}, task={self.task.name!r})"

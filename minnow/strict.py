@@ -68,7 +68,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - a return
         return {str(key): _read(inner, part, f"{where}.{key}") for key, part in value.items()}
     if is_dataclass(hint):
         return read_record(typing.cast(type, hint), value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023:
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}.get(hint, str(hint))

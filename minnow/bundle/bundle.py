@@ -11,7 +11,7 @@ import orjson
 from minnow.bundle import layout
 from minnow.bundle.weights import load_weights, save_weights
 from minnow.errors import BundleError
-from minnow.files import write_text
+from minnow.files import storage_error, write_text
 from minnow.models.registry import model_from
 from minnow.text.tokenizer import Tokenizer
 
@@ -51,6 +51,8 @@ class Bundle:
             raise BundleError(f"{folder} has format {written}, but this Minnow reads {FORMAT_VERSION}; update Minnow")
         if not isinstance(manifest.get("task"), dict):
             raise BundleError(f"{folder / layout.MANIFEST} names no task; train the model again or fetch it anew")
+        if not isinstance(manifest.get("provenance", {}), dict):
+            raise _damaged(folder / layout.MANIFEST, TypeError("provenance must be an object"))
         model = model_from(_read_json(folder / layout.CONFIG), load_weights(folder / layout.WEIGHTS))
         tokenizer = Tokenizer.load(folder / layout.TOKENIZER) if manifest.get("tokenizer") else None
         recipe = folder / layout.RECIPE
@@ -59,13 +61,14 @@ class Bundle:
             manifest["task"],
             tokenizer,
             manifest.get("provenance", {}),
-            recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
+            _read_text(recipe) if recipe.is_file() else "",
         )
 
     def save(self, folder: Path | str) -> None:
         """Write the folder; ``minnow.json`` comes last, so that a folder that has it is complete."""
         folder = Path(folder)
-        (folder / layout.MANIFEST).unlink(missing_ok=True)
+        for name in (layout.MANIFEST, layout.TOKENIZER, layout.RECIPE):  # an older model's must not outlive it
+            _remove(folder / name)
         write_text(folder / layout.CONFIG, _as_json(self.model.config.to_dict()))
         save_weights(folder / layout.WEIGHTS, self.model.tensors())
         if self.tokenizer is not None:
@@ -89,12 +92,30 @@ def size_on_disk(folder: Path) -> int:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} is missing or damaged ({error}); train the model again or fetch it anew") from error
+        content = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
     if not isinstance(content, dict):
         raise BundleError(f"{path} should hold one JSON object; train the model again or fetch it anew")
     return content
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> BundleError:
+    return BundleError(f"{path} is missing or damaged ({error}); train the model again or fetch it anew")
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 def _as_json(value: Any) -> str:

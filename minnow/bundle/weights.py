@@ -34,6 +34,6 @@ def load_weights(path: Path) -> Arrays:
 
 def _array(tensor: Any) -> NDArray[np.generic]:
     if isinstance(tensor, np.ndarray):
-        return np.ascontiguousarray(tensor)
+        return np.asarray(tensor, order="C")  # np.ascontiguousarray would make a list of a single number
     array: NDArray[np.generic] = tensor.detach().cpu().contiguous().numpy()
     return array

@@ -75,4 +75,11 @@ def _texts_of(file: Path, column: str | None) -> Iterator[str]:
             column = find_roles(frame, need_label=False).text
         if column not in frame.columns:
             find_roles(frame, column, need_label=False)
-        yield from ("" if value is None else str(value) for value in frame[column].to_list())
+        yield from map(_as_text, frame[column].to_list())
+
+
+def _as_text(value: object) -> str:
+    """A cell as training reads it: nothing is an empty text, a list of words is joined."""
+    if value is None:
+        return ""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

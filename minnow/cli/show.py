@@ -32,8 +32,10 @@ def _about(folder: Path) -> dict[str, Any]:
     from minnow.bundle import layout
     from minnow.bundle.bundle import Bundle, size_on_disk
     from minnow.evaluation.report import Report
+    from minnow.tasks.registry import task_from
 
     bundle = Bundle.load(folder)
+    task_from(bundle.task)
     about: dict[str, Any] = {
         "model": str(folder),
         "task": bundle.task["name"],

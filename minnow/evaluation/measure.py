@@ -8,7 +8,7 @@ from minnow.data.examples import Examples
 from minnow.errors import DataError
 from minnow.evaluation.evaluate import report_for
 from minnow.evaluation.report import Report
-from minnow.tasks.registry import task_from
+from minnow.tasks.registry import task_of
 from minnow.tasks.text_classification import TextClassification
 
 
@@ -18,7 +18,7 @@ def classification_task(bundle: Bundle) -> TextClassification:
     Raises:
         DataError: it is a task that labelled texts cannot measure.
     """
-    task = task_from(bundle.task)
+    task = task_of(bundle)
     if not isinstance(task, TextClassification):
         raise DataError(f"this model's task is {task.name}; labelled texts measure text_classification only")
     return task

@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from minnow.errors import BundleError
+from minnow.errors import BundleError, RecipeError
 from minnow.models.base import ModelConfig
 from minnow.text.ngrams import NUM_THREADS, NgramCounts, NgramSettings, NgramVocabulary, first_slot, row_of
 
@@ -33,12 +33,19 @@ SMALL = 100_000  # n-grams; below, a second thread costs more than it brings
 
 @dataclass(frozen=True)
 class ViewConfig:
-    """Which n-grams a view counts, and whether a count enters as 1 + log(count) or as 1."""
+    """Which n-grams a view counts, and whether a count enters as 1 + log(count) or as 1.
+
+    Raises:
+        RecipeError: orders that cannot be.
+    """
 
     word_order: int = 3
     shortest_letters: int = 0
     longest_letters: int = 0
     logarithmic: bool = False
+
+    def __post_init__(self) -> None:
+        _ = self.ngrams
 
     @property
     def ngrams(self) -> NgramSettings:
@@ -54,6 +61,12 @@ class NgramConfig(ModelConfig):
     num_labels: int
     views: tuple[ViewConfig, ...]
     multi_label: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_labels < 1:
+            raise RecipeError(f"num_labels must be at least 1, but got num_labels={self.num_labels}")
+        if not self.views:
+            raise RecipeError("an n-gram model needs at least one view, but got none; try one with word_order=3")
 
     @property
     def num_margins(self) -> int:
@@ -124,11 +137,13 @@ class NgramModel:
         views = []
         for i in range(len(config.views)):
             keys, weights, squares = (tensors[f"views.{i}.{name}"] for name in ("keys", "weights", "squares"))
-            fits = weights.shape == (len(keys), config.num_margins) and squares.shape[0] == len(keys)
-            if keys.dtype != np.uint32 or not fits or squares.shape[1] not in (1, config.num_margins):
+            num_keys, num_margins = keys.size, config.num_margins
+            fits = keys.shape == (num_keys,) and weights.shape == (num_keys, num_margins)
+            if keys.dtype != np.uint32 or not fits or squares.shape not in ((num_keys, 1), (num_keys, num_margins)):
                 raise BundleError(
-                    f"model.safetensors does not fit config.json: view {i} has {len(keys)} keys, weights of shape "
-                    f"{weights.shape} and squares of shape {squares.shape} for {config.num_margins} margins"
+                    f"model.safetensors does not fit config.json: view {i} has {keys.dtype} keys of shape "
+                    f"{keys.shape}, weights of shape {weights.shape} and squares of shape {squares.shape} for "
+                    f"{num_margins} margins"
                 )
             views.append(
                 View(NgramVocabulary(keys.astype(np.uint32)), weights.astype(np.float32), squares.astype(np.float32))

@@ -18,6 +18,7 @@ from minnow.models.base import ModelConfig
 from minnow.models.module import TorchModel
 
 ENCODERS = (*recurrent.KINDS, "convolution", "none")
+MAX_LAYERS = 64  # modules are made before weights are read, so a damaged configuration must not ask for a million
 RATES = ("dropout", "token_dropout", "embedding_dropout", "recurrent_dropout")
 
 
@@ -60,6 +61,8 @@ class TextClassifierConfig(ModelConfig):
         for name in ("vocab_size", "num_labels", "embedding_size", "hidden_size", "num_layers"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
+        if self.num_layers > MAX_LAYERS:
+            raise RecipeError(f"num_layers must be at most {MAX_LAYERS}, but got num_layers={self.num_layers}; try 2")
         for name in RATES:
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.3")

@@ -31,6 +31,10 @@ class Task(ABC):
         """Read what ``to_dict`` wrote; a BundleError for what it never writes."""
 
     @abstractmethod
+    def check(self, model: Any, tokenizer: Tokenizer | None) -> None:
+        """Raise BundleError where model, tokenizer and task of a bundle do not fit together."""
+
+    @abstractmethod
     def predict(self, model: Any, tokenizer: Tokenizer | None, inputs: Sequence[str]) -> Sequence[Output]:
         """Answers in the order of the inputs."""
 

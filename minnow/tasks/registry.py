@@ -5,10 +5,23 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
+from minnow.bundle.bundle import Bundle
 from minnow.errors import UnknownNameError
 from minnow.tasks.base import Task
 
 TASKS = {"text_classification": ("minnow.tasks.text_classification", "TextClassification")}
+
+
+def task_of(bundle: Bundle) -> Task:
+    """The task of a bundle, checked against its model and tokenizer.
+
+    Raises:
+        BundleError: they do not fit together.
+        UnknownNameError: no task has this name.
+    """
+    task = task_from(bundle.task)
+    task.check(bundle.model, bundle.tokenizer)
+    return task
 
 
 def task_from(values: Mapping[str, Any]) -> Task:

@@ -70,7 +70,29 @@ class TextClassification(Task):
             settings = {key: value for key, value in values.items() if key not in ("name", "version")}
             return read_record(cls, settings, "the task in minnow.json")
         except RecipeError as error:
-            raise BundleError(str(error)) from error
+            raise BundleError(f"minnow.json: {error}") from error
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
+            raise RecipeError(f"a classifier needs two or more different labels, but got {list(self.labels)}")
+        if not 0 < self.temperature < float("inf"):
+            raise RecipeError(f"temperature must be positive, but got temperature={self.temperature}")
+        if self.keep not in ("first", "last", "both"):
+            raise RecipeError(f"keep must be first, last or both, but got keep={self.keep!r}")
+
+    def check(self, model: Any, tokenizer: Tokenizer | None) -> None:
+        if model.config.num_labels != len(self.labels):
+            raise BundleError(
+                f"minnow.json names {len(self.labels)} labels, but the model in config.json has "
+                f"{model.config.num_labels}; train the model again or fetch it anew"
+            )
+        if model.reads == "tokens" and tokenizer is None:
+            raise BundleError("the model reads tokens, but its folder has no tokenizer.json; fetch it anew")
+        if model.reads == "tokens" and tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
+            raise BundleError(
+                f"tokenizer.json has {tokenizer.vocab_size} tokens, but the model knows {model.config.vocab_size}; "
+                "the two are not of one model"
+            )
 
     def prepare(self, texts: Sequence[str]) -> list[str]:
         """Texts as the tokenizer or the n-gram counter should see them."""
@@ -78,7 +100,13 @@ class TextClassification(Task):
 
     def logits(self, model: Any, tokenizer: Tokenizer | None, texts: Sequence[str]) -> NDArray[np.float32]:
         """The model's raw outputs [N, K]."""
-        return logits_for(model, tokenizer, self.prepare(texts), self.max_tokens, self.keep)
+        logits_NK = logits_for(model, tokenizer, self.prepare(texts), self.max_tokens, self.keep)
+        if logits_NK.shape[1] != len(self.labels):
+            raise BundleError(
+                f"minnow.json names {len(self.labels)} labels, but the model answers with {logits_NK.shape[1]}; "
+                "train the model again or fetch it anew"
+            )
+        return logits_NK
 
     def probabilities(self, logits_NK: Floats) -> NDArray[np.float64]:
         """Calibrated probabilities [N, K]; with several labels a text they do not add up to one."""

@@ -18,10 +18,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from minnow.errors import RecipeError
+from minnow.errors import BundleError, RecipeError
 
 MAX_CHARACTERS = 1_000_000  # of one text; what follows is not read, so that memory is bounded
 NUM_THREADS = 2
+_MOST_PROBES = 10_000  # to a free slot; hashes need some tens
 _PORTION = 500_000
 _TABLE_SIZE = 0x20000  # planes 0 and 1; what lies above is Chinese (plane 2 and 3) or nothing that is written
 _SPACE, _WORD, _SINGLE, _APOSTROPHE = range(4)
@@ -296,6 +297,8 @@ class NgramVocabulary:
     def __init__(self, keys: NDArray[np.uint32]):
         self.keys = keys
         self._table: NDArray[np.int32] = _index(keys)
+        if not len(self._table):
+            raise BundleError("the keys of an n-gram model are hashes, but these crowd together; the file is damaged")
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -333,8 +336,12 @@ def _index(keys):  # type: ignore[no-untyped-def]
     table = np.full(size, -1, np.int32)
     for row in range(len(keys)):
         slot = first_slot(keys[row], table)
+        probes = 0
         while table[slot] >= 0:
             slot = (slot + np.uint32(1)) & np.uint32(len(table) - 1)
+            probes += 1
+            if probes > _MOST_PROBES:
+                return table[:0]
         table[slot] = row
     return table
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +20,7 @@ from minnow.files import write_text
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>")
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
 NORMALIZATIONS = ("nfkc", "nfc", "none")
+MAX_REMEMBERED = 300_000  # pieces between spaces whose ids are kept
 MAX_PIECE_LENGTH = 64  # longer words are never worth an entry, and training on them would be quadratic
 SEGMENT_LENGTH = 65_536  # the library keeps some 300 bytes a character while it works; this bounds them
 PORTION_LENGTH = 1_000_000  # characters handed to the library at once, for the same reason
@@ -161,6 +163,7 @@ class Tokenizer:
         # Not kept in the file: without it the library would read "<pad>" in a text as padding.
         self._library.encode_special_tokens = True
         self._tokens = _entries(library)
+        self._ids_of_piece: dict[str, tuple[int, ...]] = {}
         self._id_of = {token: number for number, token in enumerate(self._tokens)}
 
     @classmethod
@@ -292,7 +295,21 @@ class Tokenizer:
             # A look-up a character; the library makes an object of each, at six times the processor time.
             normalize, id_of = self._library.normalizer.normalize_str, self._id_of.get
             return ([id_of(character, UNK_ID) for character in normalize(segment)] for segment in segments)
+        if self.kind == "word":
+            return self._ids_of_words(segments)
         return (found.ids for found in self._library.encode_batch_fast(segments))
+
+    def _ids_of_words(self, segments: list[str]) -> Iterator[list[int]]:
+        """Words never reach over white space, so what stands between two spaces is looked up, and asked of the library
+        once: three times the speed of handing it every text."""
+        pieces = [segment.split() for segment in segments]
+        if len(self._ids_of_piece) > MAX_REMEMBERED:
+            self._ids_of_piece.clear()
+        unknown = list(set().union(*pieces).difference(self._ids_of_piece))
+        for piece, found in zip(unknown, self._library.encode_batch_fast(unknown), strict=True):
+            self._ids_of_piece[piece] = tuple(found.ids)
+        look_up = self._ids_of_piece.__getitem__
+        return (list(chain.from_iterable(map(look_up, row))) for row in pieces)
 
     def _placed(self, text: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """The library's offsets, made to cover composed marks and, where tokens carry their space, to leave it out."""

@@ -36,9 +36,9 @@ class Journal:
                 break
         return rows
 
-    def cut_after(self, step: int) -> None:
-        """Forget the rows of steps that a resumed run will take again."""
-        kept = [row for row in self.rows() if row.get("step", 0) <= step]
+    def cut_after(self, epochs: int) -> None:
+        """Forget the rows of epochs that a resumed run will end again."""
+        kept = [row for row in self.rows() if row.get("epoch", 0) <= epochs]
         write_bytes(self.path, b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in kept))
 
 

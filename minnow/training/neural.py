@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from minnow.bundle import layout
+from minnow.errors import RecipeError
 from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.tasks.batching import tokenize
 from minnow.tasks.text_classification import LabelIds, TextClassification
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.recipe import Recipe
-from minnow.training.trainer import LabelledRows, Outcome, Trainer
+from minnow.training.trainer import LabelledRows, Outcome, Trainer, choose_device
 
 Show = Callable[[dict[str, Any]], None]
 
@@ -32,12 +33,18 @@ def fit_text_classifier(
 ) -> tuple[TextClassifier, Tokenizer, Outcome]:
     """Train from scratch, or from the checkpoint in ``folder``, where the tokenizer of the run stands too."""
     tokenizer = _tokenizer(texts, recipe, folder / layout.TOKENIZER)
-    shape = {k: v for k, v in asdict(recipe.text_classifier).items() if k not in ("max_tokens", "keep")}
+    shape = _shape(recipe)
     vectors = _vectors(recipe, tokenizer)
     if vectors is not None:
         shape["embedding_size"] = vectors[0].shape[1]
     torch.manual_seed(recipe.training.seed)
-    model = TextClassifier(TextClassifierConfig(tokenizer.vocab_size, len(task.labels), **shape))
+    try:
+        model = TextClassifier(TextClassifierConfig(tokenizer.vocab_size, len(task.labels), **shape))
+    except (RuntimeError, TypeError) as error:  # torch's for a size beyond memory, and for one beyond 64 bits
+        raise RecipeError(
+            f"a text_classifier of hidden_size={shape['hidden_size']} and embedding_size={shape['embedding_size']} "
+            "takes more memory than there is; make them smaller"
+        ) from error
     if vectors is not None:
         _start_embeddings(model, *vectors, freeze=recipe.model.freeze_vectors)
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
@@ -47,6 +54,20 @@ def fit_text_classifier(
     trainer = Trainer(model, task, train, validation, recipe.training, folder, show, weights)
     outcome = trainer.fit()
     return model.to("cpu").eval(), tokenizer, outcome
+
+
+def check_neural(recipe: Recipe) -> None:
+    """Find settings that cannot be before anything is written."""
+    TextClassifierConfig(1, 2, **_shape(recipe))
+    if recipe.text_classifier.max_tokens < 0:
+        raise RecipeError(f"max_tokens must be at least 0, but got max_tokens={recipe.text_classifier.max_tokens}")
+    if recipe.model.vectors and not Path(recipe.model.vectors).is_file():
+        raise RecipeError(f"there is no file of word vectors at {recipe.model.vectors}; check model.vectors")
+    choose_device(recipe.training.device)
+
+
+def _shape(recipe: Recipe) -> dict[str, Any]:
+    return {k: v for k, v in asdict(recipe.text_classifier).items() if k not in ("max_tokens", "keep")}
 
 
 def _tokenizer(texts: Sequence[str], recipe: Recipe, path: Path) -> Tokenizer:

@@ -4,6 +4,7 @@ N texts · K labels · K' margins
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minnow.data.split import folds
+from minnow.errors import DataError
 from minnow.models.ngram import Floats, NgramConfig, NgramModel, View, ViewConfig, as_logits, view_margins
 from minnow.tasks.text_classification import TextClassification
+from minnow.text.clean import normalise
 from minnow.text.ngrams import NgramCounts, count_ngrams
 from minnow.training.linear import fit_view, margins_out_of_fold, merge_views, signs_of
 from minnow.training.recipe import NgramRecipe
@@ -60,34 +63,41 @@ def fit_ngram(
     for view in views:
         counted.append(count_ngrams(texts, view.ngrams))
         stages.advance("counting n-grams")
-    if validation_texts:
-        fitted = [
-            _fit(counts, signs, costs, view, recipe, seed, stages) for counts, view in zip(counted, views, strict=True)
-        ]
-        rows = np.arange(len(validation_texts))
-        margins = [
-            view_margins(view, count_ngrams(validation_texts, settings.ngrams), settings.logarithmic)
-            for view, settings in zip(fitted, views, strict=True)
-        ]
-        shares = _choose_shares(margins, config, task, validation_ids)
-    else:
-        fold_N = _folds(texts, counted[0], recipe.folds, seed)
-        rows = np.flatnonzero(fold_N >= 0)
-        margins = [
-            margins_out_of_fold(
-                counts, signs, costs, fold_N, view, recipe.solver, seed, lambda: stages.advance("held-out folds")
-            )[rows]
+    with ThreadPoolExecutor(
+        len(views)
+    ) as pool:  # the views of all texts are fitted while the held-out ones are answered
+        fitting = [
+            pool.submit(_fit, counts, signs, costs, view, recipe, seed, stages)
             for counts, view in zip(counted, views, strict=True)
         ]
-        shares = _choose_shares(margins, config, task, [label_ids[int(row)] for row in rows])
-        fitted = [
-            _fit(counts, signs, costs, view, recipe, seed, stages) for counts, view in zip(counted, views, strict=True)
-        ]
+        if validation_texts:
+            rows = np.arange(len(validation_texts))
+            margins = [
+                view_margins(one.result(), count_ngrams(validation_texts, view.ngrams), view.logarithmic)
+                for one, view in zip(fitting, views, strict=True)
+            ]
+        else:
+            fold_N = _folds(texts, counted[0], recipe.folds, seed)
+            rows = np.flatnonzero(fold_N >= 0)
+            margins = [
+                margins_out_of_fold(
+                    counts, signs, costs, fold_N, view, recipe.solver, seed, lambda: stages.advance("held-out folds")
+                )[rows]
+                for counts, view in zip(counted, views, strict=True)
+            ]
+        fitted = [one.result() for one in fitting]
+    source_ids = validation_ids if validation_texts else label_ids
+    shares = _choose_shares(margins, config, task, [source_ids[int(row)] for row in rows])
     kept = [i for i, share in enumerate(shares) if share > 0]
     config = NgramConfig(config.num_labels, tuple(views[i] for i in kept), config.multi_label)
     model = NgramModel(config, merge_views([fitted[i] for i in kept], [shares[i] for i in kept]))
     summed = np.asarray(sum(share * part for share, part in zip(shares, margins, strict=True)), np.float32)
     return model, HeldOut(rows, as_logits(summed, config))
+
+
+def check_ngram(recipe: NgramRecipe) -> None:
+    """Find settings that cannot be before anything is written."""
+    _views((), recipe)
 
 
 class _Stages:
@@ -124,7 +134,14 @@ def _fit(
 
 def _folds(texts: Sequence[str], counts: NgramCounts, num_folds: int, seed: int) -> NDArray[np.int64]:
     """The fold of each text; of much text only fold 0 is held out and the rest is -1."""
-    num_folds = min(num_folds, len(set(texts)))
+    distinct: set[str] = set()
+    for text in texts:
+        distinct.add(normalise(text))
+        if len(distinct) == num_folds:
+            break
+    if len(distinct) < 2:
+        raise DataError("all rows have the same text once cleaned; add rows, or choose another column with --text")
+    num_folds = min(num_folds, len(distinct))
     fold_N = folds(texts, num_folds, seed)
     return np.where(fold_N == 0, 0, -1) if len(counts.keys) > ONE_FOLD_FROM else fold_N
 

@@ -21,6 +21,7 @@ from minnow.training.linear import LinearSettings
 from minnow.training.optimizer import OPTIMIZERS
 from minnow.training.schedule import SCHEDULES
 
+MAX_SEED = 2**32 - 1  # what numpy, numba and torch all take
 MODELS = ("auto", "ngram", "text_classifier")
 METRICS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "precision_macro", "recall_macro", "loss")
 
@@ -206,6 +207,25 @@ class Recipe:
                 raise RecipeError(
                     f"training.{key} must lie between {max(low, 0):g} and {high}, but got {getattr(self.training, key)}"
                 )
+        for section, key in (
+            ("ngram", "min_texts"),
+            ("training", "weight_decay"),
+            ("training", "clip"),
+            ("training", "patience"),
+            ("training", "max_minutes"),
+            ("training", "checkpoint_seconds"),
+        ):
+            _at_least(section, key, getattr(getattr(self, section), key), 0)
+        _at_least("ngram", "max_passes", self.ngram.max_passes, 1)
+        for key in ("naive_bayes_cost", "tf_idf_cost", "tolerance"):
+            if not getattr(self.ngram, key) > 0:
+                raise RecipeError(f"ngram.{key} must be above 0, but got {getattr(self.ngram, key)}")
+        if not 0 <= self.training.label_smoothing < 1:
+            raise RecipeError(
+                f"training.label_smoothing must lie between 0 and 1, but got {self.training.label_smoothing}; try 0.1"
+            )
+        if not 0 <= self.training.seed <= MAX_SEED:
+            raise RecipeError(f"training.seed must lie between 0 and {MAX_SEED}, but got {self.training.seed}")
         if not 2 <= self.ngram.folds <= 50:
             raise RecipeError(f"ngram.folds must lie between 2 and 50, but got {self.ngram.folds}; try 5")
 
@@ -248,7 +268,10 @@ def recipe_from(tables: Mapping[str, Any], overrides: Sequence[str] = ()) -> Rec
     merged = {section: dict(table) if isinstance(table, Mapping) else table for section, table in tables.items()}
     for override in overrides:
         section, key, value = _override(override)
-        merged.setdefault(section, {})[key] = value
+        table = merged.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"{section} in the recipe must be a table of keys and values, but got {table!r}")
+        table[key] = value
     return read_record(Recipe, merged, "the recipe")
 
 
@@ -307,6 +330,11 @@ def _override(override: str) -> tuple[str, str, Any]:
     if hint in (str, "str") and not isinstance(value, str):
         value = written.strip()
     return section, key, value
+
+
+def _at_least(section: str, key: str, value: float, least: int) -> None:
+    if not value >= least:
+        raise RecipeError(f"{section}.{key} must be at least {least}, but got {value}")
 
 
 def _among(name: str, value: str, known: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from minnow.bundle.provenance import machine, versions
 from minnow.data.examples import Examples, load_examples
 from minnow.data.sources import parts
 from minnow.data.split import hold_out, leakage
-from minnow.errors import DataError, RecipeError
+from minnow.errors import DataError, InputError, RecipeError
 from minnow.evaluation.evaluate import report_for
 from minnow.evaluation.measure import described, measure
 from minnow.evaluation.report import Report
@@ -32,6 +32,7 @@ from minnow.tasks.text_classification import TextClassification
 from minnow.training.journal import Journal
 from minnow.training.recipe import Recipe, to_toml
 
+DATA_HASH = "data.sha256"
 NEURAL_FROM_ROWS = 200_000
 NEURAL_UP_TO_CHARACTERS = 200
 
@@ -96,16 +97,24 @@ def train(
         note(line)
     _note_leakage(examples, test, note)
     recipe = _with_model(recipe, examples, note)
+    _check(recipe, examples, test)
     run = folder / layout.RUN
     if not resume:
         _clear(folder)
-    write_text(run / layout.RECIPE, to_toml(recipe))
-    task = _task(examples, recipe)
-    bundle, held = _fit(task, examples, recipe, run, note, show)
+    try:
+        _check_same_data(run, examples, resume)
+        write_text(run / layout.RECIPE, to_toml(recipe))
+        task = _task(examples, recipe)
+        bundle, held = _fit(task, examples, recipe, run, note, show)
+        seconds = time.perf_counter() - started
+        bundle = replace(bundle, provenance=_provenance(examples, recipe, seconds), recipe=to_toml(recipe))
+        bundle.save(folder)
+    except InputError:
+        if not resume:
+            _take_back(folder)
+        raise
     seconds = time.perf_counter() - started
-    bundle = replace(bundle, provenance=_provenance(examples, recipe, seconds), recipe=to_toml(recipe))
-    bundle.save(folder)
-    seconds = time.perf_counter() - started
+    _drop_state(run)
     validation = _validation_report(folder.name, bundle, held, examples)
     tested = measure(bundle, test, folder.name) if test is not None else None
     for line in (tested or validation).notes:
@@ -133,6 +142,26 @@ def _test_examples(recipe: Recipe) -> Examples | None:
     if "test" in parts(data.train):
         return load_examples(data.train, "test", data.text or None, data.label or None, keep_empty=True)
     return None
+
+
+def _check(recipe: Recipe, examples: Examples, test: Examples | None) -> None:
+    """Find what a run would trip over at its end, before anything is written."""
+    recipe.validation_share()
+    if recipe.model.name == "ngram":
+        from minnow.training.ngram import check_ngram
+
+        check_ngram(recipe.ngram)
+    else:
+        from minnow.training.neural import check_neural
+
+        check_neural(recipe)
+    if test is None:
+        return
+    if test.multi_label and not examples.multi_label:
+        raise DataError(f"{test.name} has rows with several labels, but {examples.name} gives each text one label")
+    if not set(test.label_names) & set(examples.label_names):
+        shown = [", ".join(names[:5]) for names in (test.label_names, examples.label_names)]
+        raise DataError(f"the labels of {test.name} ({shown[0]}) are none of those of {examples.name} ({shown[1]})")
 
 
 def _note_leakage(examples: Examples, test: Examples | None, note: Note) -> None:
@@ -172,6 +201,8 @@ def _fit(
     rows = _rows(task, examples)
     share = recipe.validation_share()
     outside = None if share is not None else _rows(task, _validation_examples(recipe))
+    if outside is not None and not any(outside.label_ids):
+        raise DataError(f"no row of {recipe.data.validation} has a label of {examples.name}; check data.validation")
     fit = _fit_ngram if recipe.model.name == "ngram" else _fit_neural
     bundle, held = fit(task, rows, outside, recipe, run, note, show)
     references = task.targets(task.label_ids(held.labels))
@@ -377,11 +408,36 @@ def _limits(shown: Report, examples: Examples, held_part: str) -> list[str]:
     return limits
 
 
-def _clear(folder: Path) -> None:
+def _drop_state(run: Path) -> None:
+    """What only a run that goes on would need."""
+    import shutil
+
+    shutil.rmtree(run / "checkpoint", ignore_errors=True)
+    for name in (layout.TOKENIZER, DATA_HASH):
+        (run / name).unlink(missing_ok=True)
+
+
+def _check_same_data(run: Path, examples: Examples, resume: bool) -> None:
+    """A run that goes on must see the data it began with."""
+    path = run / DATA_HASH
+    if not resume:
+        write_text(path, examples.sha256)
+    elif path.is_file() and path.read_text(encoding="utf-8") != examples.sha256:
+        raise DataError(f"{examples.name} has changed since the run began; put the old data back or use --overwrite")
+
+
+def _take_back(folder: Path) -> None:
+    """After an error: nothing half-written stays, but a run that has a checkpoint can still go on."""
+    _clear(folder, but_run=any((folder / layout.RUN).glob("checkpoint/*.json")))
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _clear(folder: Path, but_run: bool = False) -> None:
     """Take away what an earlier model or run left in ``folder``; only names that Minnow writes."""
     import shutil
 
     for name in (layout.MANIFEST, layout.CONFIG, layout.WEIGHTS, layout.TOKENIZER, layout.RECIPE, layout.CARD):
         (folder / name).unlink(missing_ok=True)
-    for name in (layout.RUN, layout.EVALUATION):
+    for name in (layout.EVALUATION,) if but_run else (layout.RUN, layout.EVALUATION):
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from minnow.errors import MinnowError
+from minnow.errors import MinnowError, RecipeError
 from minnow.tasks.batching import TokenRows, bucketed, padded, token_logits
 from minnow.tasks.text_classification import TextClassification
 from minnow.training.checkpoint import (
@@ -252,7 +252,7 @@ class Trainer:
         restore_optimizer(self.optimizer, tensors)
         self.replicas.restore_random_states(tensors)
         self.schedule.reductions = self.progress.reductions
-        self.journal.cut_after(self.progress.step)
+        self.journal.cut_after(self.progress.epoch)
 
 
 def choose_device(name: str) -> torch.device:
@@ -260,7 +260,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise MinnowError("training.device is cuda, but this machine has no GPU that torch can use; take cpu or auto")
+        raise RecipeError("training.device is cuda, but this machine has no GPU that torch can use; take cpu or auto")
     return torch.device(name)
 
 

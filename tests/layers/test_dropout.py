@@ -65,15 +65,17 @@ def test_a_dropped_type_is_dropped_wherever_it_stands_in_the_row() -> None:
     dropped_BS = dropped_types(0.4, token_ids_BS)
     for token in range(12):
         where_BS = token_ids_BS == token
-        assert (dropped_BS[where_BS] == dropped_BS.logical_and(where_BS).any(1).repeat_interleave(where_BS.sum(1))).all()
+        assert (
+            dropped_BS[where_BS] == dropped_BS.logical_and(where_BS).any(1).repeat_interleave(where_BS.sum(1))
+        ).all()
     assert len({tuple(row.tolist()) for row in dropped_types(0.4, torch.arange(12).repeat(50, 1))}) > 40
 
 
 @pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("step", [1, 2, 997])
+@pytest.mark.parametrize("step", [1, 997])
 def test_every_type_is_dropped_at_the_rate(rate: float, step: int) -> None:
-    num_rows = 4000
-    token_ids_BS = torch.arange(0, 60 * step, step).repeat(num_rows, 1)
+    num_rows = 2000
+    token_ids_BS = torch.arange(0, 40 * step, step).repeat(num_rows, 1)
     shares = dropped_types(rate, token_ids_BS).float().mean(0)
     assert (shares - rate).abs().max() < tolerance(rate, num_rows)
 
@@ -81,9 +83,9 @@ def test_every_type_is_dropped_at_the_rate(rate: float, step: int) -> None:
 @pytest.mark.parametrize("rate", RATES)
 def test_types_are_dropped_independently_of_one_another(rate: float) -> None:
     num_rows = 4000
-    dropped_BV = dropped_types(rate, torch.arange(60).repeat(num_rows, 1)).float()
+    dropped_BV = dropped_types(rate, torch.arange(40).repeat(num_rows, 1)).float()
     both_VV = dropped_BV.T @ dropped_BV / num_rows
-    others = ~torch.eye(60, dtype=torch.bool)
+    others = ~torch.eye(40, dtype=torch.bool)
     assert (both_VV[others] - rate**2).abs().max() < tolerance(rate**2, num_rows)
 
 

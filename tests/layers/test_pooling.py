@@ -41,9 +41,7 @@ def weights_of(kind: str, tensors: dict[str, Doubles], text_SD: Doubles, two_way
     return softmax(text_SD @ query)
 
 
-def expected(
-    kind: str, tensors: dict[str, Doubles], text_SD: Doubles, two_way: bool
-) -> tuple[Doubles, Doubles | None]:
+def expected(kind: str, tensors: dict[str, Doubles], text_SD: Doubles, two_way: bool) -> tuple[Doubles, Doubles | None]:
     simple = {"last": last_state(text_SD, two_way), "mean": text_SD.mean(0), "max": text_SD.max(0)}
     if kind in simple:
         return simple[kind], None

@@ -75,6 +75,7 @@ def test_the_embedding_of_padding_stays_zero() -> None:
         ({"encoder": "lsmt"}, "did you mean 'lstm'"),
         ({"pooling": "aditive"}, "did you mean 'additive'"),
         ({"hidden_size": 0}, "hidden_size=0"),
+        ({"num_layers": 10**9}, "at most 64.*num_layers=1000000000; try 2"),
         ({"dropout": 1.0}, "dropout=1.0; try 0.3"),
         ({"recurrent_dropout": -0.1}, "recurrent_dropout=-0.1"),
         ({"token_dropout": float("nan")}, "token_dropout=nan"),

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from minnow.layers.masks import padding_mask
 from minnow.layers.recurrent import KINDS, RecurrentEncoder
 
-I, H = 7, 6
+I, H = 7, 6  # noqa: E741 - the letters of the legend
 LENGTHS_B = torch.tensor([9, 1, 4, 9, 2])
 
 
