@@ -116,4 +116,4 @@ def tell(message: str) -> None:
 
 
 def _spoken(key: dict[str, Any]) -> str:
-    return " ".join(str(value) for value in key.values())
+    return " ".join(f"{name} {value}" for name, value in key.items() if not isinstance(value, dict))

@@ -1,0 +1,43 @@
+"""``minnow init``: a whole recipe to start from."""
+
+from pathlib import Path
+
+import pytest
+from command import minnow
+
+from minnow.training.recipe import Recipe, read_recipe
+
+
+def test_it_writes_the_defaults_and_never_over_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    assert f"minnow train DATA --recipe {path}" in minnow("init", path).err
+    assert read_recipe(path) == Recipe()
+    path.write_text("mine")
+    refused = minnow("init", path, fails=True)
+    assert refused.code == 2
+    assert "--overwrite" in refused.error
+    assert path.read_text() == "mine"
+    minnow("init", path, "--overwrite")
+    assert read_recipe(path) == Recipe()
+
+
+def test_what_was_said_stands_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    said = ("--data", "my reviews.csv", "--model", "ngram", "--set", "training.epochs=3")
+    assert minnow("init", path, *said, "--json").json == {"recipe": str(path)}
+    recipe = read_recipe(path)
+    assert (recipe.data.train, recipe.model.name, recipe.training.epochs) == ("my reviews.csv", "ngram", 3)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_recipe_trains(colours: Path, tmp_path: Path) -> None:
+    minnow("init", tmp_path / "recipe.toml", "--data", colours / "train.csv", "--set", "ngram.folds=2")
+    made = minnow("train", "--recipe", tmp_path / "recipe.toml", "--out", tmp_path / "out", "--json").json
+    assert made["accuracy"] > 0.9
+
+
+def test_an_unknown_key_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    failed = minnow("init", tmp_path / "recipe.toml", "--set", "training.epoch=3", fails=True)
+    assert failed.code == 2
+    assert "did you mean 'epochs'" in failed.error
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,158 @@
+"""``minnow predict``: texts from anywhere, answers in their order, one JSON object a line, in constant memory."""
+
+import gzip
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import polars as pl
+import pytest
+from colours import rows
+from command import minnow, start
+
+TEXTS = [text for text, _ in rows(40, seed=6)]
+MODELS = ["linear", "neural"]
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest, linear: Path, neural: Path) -> Path:
+    return {"linear": linear, "neural": neural}[request.param]
+
+
+@pytest.fixture(scope="session")
+def expected(linear: Path) -> list[dict[str, object]]:
+    return minnow("predict", linear, *TEXTS).lines
+
+
+def test_texts_are_answered_in_their_order(model: Path) -> None:
+    found = minnow("predict", model, *TEXTS)
+    assert [row["text"] for row in found.lines] == TEXTS
+    assert sum(row["label"] == label for row, (_, label) in zip(found.lines, rows(40, seed=6), strict=True)) > 30
+    for row in found.lines:
+        assert row["label"] == max(row["scores"], key=row["scores"].get)
+        assert row["confidence"] == row["scores"][row["label"]]
+        assert sum(row["scores"].values()) == pytest.approx(1)
+    assert found.err == ""
+
+
+def test_a_text_alone_is_answered_as_among_others(model: Path) -> None:
+    together = minnow("predict", model, *TEXTS[:5]).lines
+    for text, row in zip(TEXTS, together, strict=False):
+        alone = minnow("predict", model, text).lines[0]
+        assert alone["label"] == row["label"]
+        assert alone["confidence"] == pytest.approx(row["confidence"], abs=1e-5)
+
+
+def test_standard_input_is_read_line_by_line(linear: Path, expected: list[dict[str, object]]) -> None:
+    assert minnow("predict", linear, "-", given="\n".join(TEXTS)).lines == expected
+    assert minnow("predict", linear, "-", given="\r\n".join(TEXTS) + "\r\n").lines == expected
+    assert minnow("predict", linear, "-", given="").lines == []
+    assert [row["text"] for row in minnow("predict", linear, "-", given="a\n\nb\n").lines] == ["a", "", "b"]
+    assert len(minnow("predict", linear, "-", given=b"caf\xe9\n").lines) == 1
+
+
+FORMATS = ["csv", "tsv", "jsonl", "json", "parquet", "txt", "csv.gz", "jsonl.gz", "txt.gz"]
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_file_of_any_format_gives_the_same_answers(
+    linear: Path, expected: list[dict[str, object]], tmp_path: Path, file_format: str
+) -> None:
+    path = tmp_path / f"texts.{file_format}"
+    frame = pl.DataFrame({"id": list(range(len(TEXTS))), "text": TEXTS})
+    plain = {
+        "csv": lambda: frame.write_csv().encode(),
+        "tsv": lambda: frame.write_csv(separator="\t").encode(),
+        "jsonl": lambda: frame.write_ndjson().encode(),
+        "json": lambda: frame.write_json().encode(),
+        "txt": lambda: "".join(f"{text}\n" for text in TEXTS).encode(),
+    }
+    if file_format == "parquet":
+        frame.write_parquet(path)
+    else:
+        content = plain[file_format.removesuffix(".gz")]()
+        path.write_bytes(gzip.compress(content) if file_format.endswith(".gz") else content)
+    assert minnow("predict", linear, "--file", path).lines == expected
+
+
+def test_the_column_of_a_file_can_be_named(linear: Path, tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text("text,other\nthe apple,the sky\n")
+    assert minnow("predict", linear, "--file", path, "--text", "other").lines[0]["text"] == "the sky"
+    failed = minnow("predict", linear, "--file", path, "--text", "othr", fails=True)
+    assert failed.code == 2
+    assert "did you mean 'other'" in failed.error
+
+
+def test_words_in_lists_are_read_as_they_are_in_training(linear: Path, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"tokens": ["the", "apple", "ruby"]}\n{"tokens": null}\n')
+    assert [row["text"] for row in minnow("predict", linear, "--file", path).lines] == ["the apple ruby", ""]
+
+
+def test_json_is_one_object_and_out_a_file(linear: Path, expected: list[dict[str, object]], tmp_path: Path) -> None:
+    assert minnow("predict", linear, *TEXTS, "--json").json == {"model": str(linear), "predictions": expected}
+    written = minnow("predict", linear, *TEXTS, "--out", tmp_path / "out")
+    assert written.out == ""
+    lines = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == expected
+
+
+def test_scores_can_be_left_out(linear: Path) -> None:
+    assert minnow("predict", linear, "a text", "--no-scores").lines[0].keys() == {"text", "label", "confidence"}
+
+
+@pytest.mark.parametrize("text", ["", " ", "!!!", "\x00", "🙂", "x" * 100_000, "<br>", "名字"])
+def test_no_text_is_too_strange(model: Path, text: str) -> None:
+    row = minnow("predict", model, "--", text).lines[0]
+    assert row["text"] == text
+    assert 0 <= row["confidence"] <= 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["a text", "--file", "texts.csv"]])
+def test_texts_come_from_one_place(linear: Path, arguments: list[str]) -> None:
+    failed = minnow("predict", linear, *arguments, fails=True)
+    assert failed.code == 2
+    assert "--file FILE" in failed.error
+
+
+def test_a_file_with_an_error_in_it_writes_nothing_to_out(linear: Path, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": "fine"}\n' * 9000 + '{"text": \n')
+    failed = minnow("predict", linear, "--file", path, "--out", tmp_path / "out", fails=True)
+    assert failed.code == 2
+    assert "line 9001" in failed.error
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def peak_mebibytes(process: "subprocess.Popen[str]") -> float:
+    _, status, usage = os.wait4(process.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    return usage.ru_maxrss / 1024
+
+
+def test_memory_does_not_grow_with_the_file(linear: Path, tmp_path: Path) -> None:
+    """Forty megabytes more of text cost less than half of that."""
+    line = b'{"text": "' + b"the apple of my eye is a ruby on the ocean " * 9 + b'"}\n'
+    peaks = []
+    for name, num_rows in (("small", 10_000), ("large", 110_000)):
+        (tmp_path / f"{name}.jsonl").write_bytes(line * num_rows)
+        with (tmp_path / f"{name}.out").open("w") as out:
+            options = ("--file", tmp_path / f"{name}.jsonl", "--no-scores")
+            peaks.append(peak_mebibytes(start("predict", linear, *options, stdout=out, stderr=out)))
+        assert (tmp_path / f"{name}.out").read_bytes().count(b"\n") == num_rows
+    assert peaks[1] - peaks[0] < 20
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(linear: Path, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("the apple and the ocean\n" * 20_000)
+    running = start("predict", linear, "--file", tmp_path / "texts.txt")
+    assert running.stdout is not None
+    running.stdout.readline()
+    running.stdout.close()
+    assert running.stderr is not None
+    told = running.stderr.read()
+    assert running.wait() == 0, told
+    assert told == ""
+    running.stderr.close()

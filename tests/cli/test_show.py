@@ -1,0 +1,41 @@
+"""``minnow show``: what a model folder holds."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command import minnow
+
+from minnow.bundle.bundle import Bundle
+
+
+@pytest.mark.parametrize(("name", "kind"), [("linear", "ngram"), ("neural", "text_classifier")])
+def test_it_tells_what_the_model_is_and_where_it_comes_from(
+    request: pytest.FixtureRequest, name: str, kind: str
+) -> None:
+    folder: Path = request.getfixturevalue(name)
+    about = minnow("show", folder, "--json").json
+    assert about["model_type"] == kind
+    assert about["labels"] == ["blue", "green", "red"]
+    assert about["data"]["name"] == "train.csv"
+    assert about["measured_on"]["name"] == "test.csv"
+    assert about["scores"]["accuracy"] > 0.5
+    assert about["size_bytes"] > 1000
+    shown = minnow("show", folder)
+    assert "blue, green, red" in shown.out
+    assert shown.err == ""
+
+
+def test_a_model_without_evidence_is_shown_without_scores(linear: Path, tmp_path: Path) -> None:
+    Bundle.load(linear).save(tmp_path / "bare")
+    assert "scores" not in minnow("show", tmp_path / "bare", "--json").json
+
+
+def test_a_task_that_nobody_knows_is_named(linear: Path, tmp_path: Path) -> None:
+    Bundle.load(linear).save(tmp_path / "odd")
+    manifest = json.loads((tmp_path / "odd" / "minnow.json").read_text())
+    manifest["task"]["name"] = "text_clasification"
+    (tmp_path / "odd" / "minnow.json").write_text(json.dumps(manifest))
+    failed = minnow("show", tmp_path / "odd", fails=True)
+    assert failed.code == 2
+    assert "did you mean 'text_classification'" in failed.error

@@ -1,0 +1,38 @@
+"""Data and models that several tests share, made once a session; nobody may change them."""
+
+from pathlib import Path
+
+import pytest
+from colours import csv_file, rows
+from command import minnow, net
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``train.csv`` and ``test.csv``."""
+    folder = tmp_path_factory.mktemp("colours")
+    csv_file(folder / "train.csv", rows(240, seed=1))
+    csv_file(folder / "test.csv", rows(80, seed=2))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def linear(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained ``ngram`` model that was measured on ``test.csv``."""
+    folder = tmp_path_factory.mktemp("models") / "linear"
+    minnow("train", colours / "train.csv", "--test", colours / "test.csv", "--model", "ngram", "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def neural(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained ``text_classifier``, likewise."""
+    folder = tmp_path_factory.mktemp("models") / "neural"
+    minnow("train", colours / "train.csv", "--test", colours / "test.csv", "--out", folder, *net())
+    return folder
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures, which take longer than the rest of a small run."""
+    monkeypatch.setattr("minnow.evaluation.plots.available", lambda: False)

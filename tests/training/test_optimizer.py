@@ -1,0 +1,70 @@
+"""Every optimiser finds its way down, and weight decay touches matrices only."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from minnow.errors import UnknownNameError
+from minnow.training.optimizer import OPTIMIZERS, optimizer
+
+
+class Net(nn.Module):
+    """An embedding, a norm and a linear layer: one of each kind of parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding = nn.Embedding(6, 4)
+        self.norm = nn.LayerNorm(4)
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.linear(self.norm(self.embedding(ids)))
+
+
+def loss_of(net: Net) -> Tensor:
+    return nn.functional.cross_entropy(net(torch.arange(6)), torch.arange(6) % 3)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_lowers_the_loss(name: str) -> None:
+    net = Net()
+    before = loss_of(net).item()
+    chosen = optimizer(name, net, 0.01, weight_decay=0.01)
+    for _ in range(30):
+        chosen.zero_grad()
+        loss_of(net).backward()
+        chosen.step()
+    assert loss_of(net).item() < 0.8 * before
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_weight_decay_shrinks_matrices_and_spares_the_rest(name: str) -> None:
+    net = Net()
+    before = {key: value.detach().clone() for key, value in net.named_parameters()}
+    for parameter in net.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer(name, net, 0.01, weight_decay=0.1).step()
+    for key, value in net.named_parameters():
+        if key == "linear.weight":
+            assert value.abs().sum() < before[key].abs().sum()
+        else:
+            torch.testing.assert_close(value.detach(), before[key], rtol=0, atol=0)
+
+
+def test_adamw_takes_the_decay_from_the_weights_and_adam_adds_it_to_the_gradient() -> None:
+    """Without a gradient AdamW multiplies by 1 - lr * decay; Adam's step has the size of lr, whatever the decay."""
+    for name in ("adamw", "adam"):
+        net = Net()
+        before = net.linear.weight.detach().clone()
+        for parameter in net.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer(name, net, 0.01, weight_decay=0.1).step()
+        after = net.linear.weight.detach()
+        expected = before * (1 - 0.01 * 0.1) if name == "adamw" else before - 0.01 * before.sign()
+        torch.testing.assert_close(after, expected, rtol=0, atol=1e-5)
+
+
+def test_an_unknown_optimizer_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'rmsprop'"):
+        optimizer("rmspropp", Net(), 0.01, 0.0)

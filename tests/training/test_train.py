@@ -1,0 +1,263 @@
+"""The main job as a function: what it decides, what it writes, and that equal seeds give equal files."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from colours import HINTS, OTHERS, csv_file, rows
+from command import TINY, files_in
+from safetensors.numpy import load_file
+
+from minnow.bundle.bundle import Bundle
+from minnow.errors import BundleError, DataError, InputError, StorageError
+from minnow.tasks.registry import task_from
+from minnow.training.recipe import recipe_from
+from minnow.training.train import Trained, train
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
+NGRAM: dict[str, object] = {"model.name": "ngram"}
+NET: dict[str, object] = {"model.name": "text_classifier", **TINY}
+
+
+def trained(data: Path, out: Path, settings: dict[str, object], **more: Any) -> Trained:
+    overrides = [f"{key}={value}" for key, value in (settings | {"data.train": data}).items()]
+    return train(recipe_from({}, overrides), out, **more)
+
+
+def written(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in ("model.safetensors", "config.json")]
+
+
+def predicted(made: Trained, texts: Sequence[str]) -> list[Any]:
+    return task_from(made.bundle.task).predict(made.bundle.model, made.bundle.tokenizer, list(texts))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", [NGRAM, NET | {"training.epochs": 2}], ids=["ngram", "text_classifier"])
+def test_the_same_seed_gives_the_same_file(colours: Path, tmp_path: Path, settings: dict[str, object]) -> None:
+    made = [
+        trained(colours / "train.csv", tmp_path / name, settings | {"training.seed": seed})
+        for name, seed in (("one", 3), ("same", 3), ("other", 4))
+    ]
+    assert written(made[0].folder) == written(made[1].folder)
+    assert made[0].validation.scores == made[1].validation.scores
+    assert written(made[0].folder) != written(made[2].folder)
+
+
+def test_small_data_get_the_linear_model_and_what_was_decided_is_told(colours: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    made = trained(colours / "train.csv", tmp_path / "out", {}, note=notes.append)
+    assert made.bundle.model.config.model_type == "ngram"
+    told = "\n".join(notes)
+    for words in ("240 rows", 'text: column "text" (by name)', 'label: column "label"', "model: ngram", "--model"):
+        assert words in told
+
+
+def test_test_rows_that_stand_in_the_training_part_are_counted(colours: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    test = csv_file(tmp_path / "test.csv", [*rows(30, seed=9), *rows(240, seed=1)[:10]])
+    trained(colours / "train.csv", tmp_path / "out", NGRAM | {"data.test": test}, note=notes.append)
+    assert any("10 test rows (25.0%)" in note for note in notes)
+
+
+def test_scores_are_those_of_the_test_part_where_there_is_one(colours: Path, tmp_path: Path) -> None:
+    made = trained(colours / "train.csv", tmp_path / "out", NGRAM | {"data.test": colours / "test.csv"})
+    assert made.test is not None
+    assert made.summary["measured_on"] == "test"
+    assert made.summary["test_rows"] == 80
+    assert made.summary["accuracy"] == made.test.scores["accuracy"] > 0.9
+    alone = trained(colours / "train.csv", tmp_path / "alone", NGRAM)
+    assert alone.test is None
+    assert alone.summary["measured_on"] == "held-out folds"
+
+
+@pytest.mark.parametrize("settings", [NGRAM, NET], ids=["ngram", "text_classifier"])
+def test_a_validation_file_is_what_is_validated_on(colours: Path, tmp_path: Path, settings: dict[str, object]) -> None:
+    strange = [("a word of another colour", "violet"), *rows(25, seed=5)]
+    valid = csv_file(tmp_path / "valid.csv", strange)
+    made = trained(colours / "train.csv", tmp_path / "out", settings | {"data.validation": valid})
+    assert made.validation.data["part"] == "validation"
+    assert made.validation.data["rows"] == 25
+    assert made.bundle.task["labels"] == ["blue", "green", "red"]
+    with pytest.raises(DataError, match="no row of .* has a label of train.csv"):
+        foreign = csv_file(tmp_path / "foreign.csv", [("one", "violet"), ("two", "pink")])
+        trained(colours / "train.csv", tmp_path / "no", settings | {"data.validation": foreign})
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        NGRAM | {"ngram.word_order": 1, "ngram.letters": "off", "ngram.naive_bayes_cost": 0.1},
+        NET | {"training.epochs": 8, "training.average": 0, "training.metric": "f1_macro"},
+    ],
+    ids=["ngram", "text_classifier"],
+)
+def test_balanced_class_weights_give_a_rare_label_its_due(tmp_path: Path, settings: dict[str, object]) -> None:
+    """Of the texts with "maybe" two in five are red, and none of the other texts is."""
+    random = np.random.default_rng(0)
+    made = []
+    for i in range(240):
+        word, colour = (
+            ("maybe", "red" if i % 5 < 2 else "blue") if i < 100 else (str(random.choice(HINTS["blue"])), "blue")
+        )
+        made.append((" ".join([word, *random.choice(OTHERS, 4)]), colour))
+    data = csv_file(tmp_path / "data.csv", made)
+
+    def num_red(weights: str) -> int:
+        model = trained(data, tmp_path / weights, settings | {"data.class_weights": weights})
+        asked = [" ".join(["maybe", *random.choice(OTHERS, 4)]) for _ in range(50)]
+        return sum(answer.label == "red" for answer in predicted(model, asked))
+
+    assert num_red("balanced") > num_red("none") + 10
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_word_vectors_from_a_file_start_the_embeddings(colours: Path, tmp_path: Path, freeze: bool) -> None:
+    random = np.random.default_rng(0)
+    known = {word: random.normal(size=6).astype(np.float32) for word in [*HINTS["red"], *HINTS["blue"], "森"]}
+    lines = [f"{word} {' '.join(map(str, vector))}\n" for word, vector in known.items()]
+    (tmp_path / "vectors.txt").write_text("".join(lines), encoding="utf-8")
+    vectors = {"model.vectors": tmp_path / "vectors.txt", "model.freeze_vectors": str(freeze).lower()}
+    made = trained(colours / "train.csv", tmp_path / "out", NET | vectors | {"training.epochs": 1})
+    assert made.bundle.tokenizer is not None
+    embedding = load_file(made.folder / "model.safetensors")["embedding.weight"]
+    assert embedding.shape[1] == 6
+    place = {word: i for i, word in enumerate(made.bundle.tokenizer.vocabulary)}
+    for word, vector in known.items():
+        kept = embedding[place[word]]
+        assert np.array_equal(kept, vector) if freeze else 0 < np.abs(kept - vector).max() < 0.5
+
+
+def test_several_labels_a_text(tmp_path: Path) -> None:
+    made = [
+        {"text": f"{first} and {second}", "label": sorted({a, b} - {"green"})}
+        for (first, a), (second, b) in zip(rows(240, 1), rows(240, 2), strict=True)
+    ]
+    data = tmp_path / "data.jsonl"
+    data.write_text("\n".join(json.dumps(row) for row in made))
+    for settings in (NGRAM, NET | {"training.epochs": 10}):
+        model = trained(data, tmp_path / str(settings["model.name"]), settings)
+        assert model.bundle.task["multi_label"]
+        answers = predicted(model, ["apple ruby on the sky in the navy ocean", "the frog of some grass and a leaf"])
+        assert {label.label for label in answers[0].labels} == {"red", "blue"}
+        assert answers[1].labels == ()
+        assert model.summary["f1_micro"] > 0.8
+
+
+def test_a_finished_folder_holds_the_model_the_evidence_and_no_state(neural: Path) -> None:
+    found = files_in(neural)
+    model = ["config.json", "minnow.json", "model.safetensors", "recipe.toml", "tokenizer.json", "README.md"]
+    pictures = [f"{kind}.{end}" for kind in ("confusion", "labels", "reliability") for end in ("png", "svg")]
+    evidence = [*(f"evaluation/{name}" for name in [*pictures, "report.json", "validation/report.json"])]
+    run = [f"run/{name}" for name in ("curves.png", "curves.svg", "journal.jsonl", "recipe.toml")]
+    assert found == sorted([*model, *evidence, *run])
+
+
+def test_a_run_goes_on_only_with_the_data_it_began_with(colours: Path, tmp_path: Path) -> None:
+    def killed(row: dict[str, Any]) -> None:
+        if row.get("epoch") == 2:
+            raise RuntimeError("killed")
+
+    data = tmp_path / "data.csv"
+    data.write_bytes((colours / "train.csv").read_bytes())
+    settings = NET | {"training.checkpoint_seconds": 0}
+    with pytest.raises(RuntimeError, match="killed"):
+        trained(data, tmp_path / "out", settings, show=killed)
+    csv_file(data, rows(240, seed=8))
+    with pytest.raises(DataError, match="changed since the run began"):
+        trained(data, tmp_path / "out", settings, resume=True)
+    data.write_bytes((colours / "train.csv").read_bytes())
+    assert trained(data, tmp_path / "out", settings, resume=True).summary["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        NGRAM | {"ngram.word_order": 9},
+        NGRAM | {"data.validation": 2},
+        NET | {"text_classifier.encoder": "lstmm"},
+        NET | {"text_classifier.dropout": 1},
+        NET | {"text_classifier.max_tokens": -1},
+        NET | {"model.vectors": "nowhere.txt"},
+        NGRAM | {"data.test": "nowhere.csv"},
+    ],
+    ids=lambda settings: str(list(settings.items())[-1]),
+)
+def test_settings_that_cannot_be_cost_neither_a_folder_nor_an_older_model(
+    linear: Path, colours: Path, tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    with pytest.raises(InputError):
+        trained(colours / "train.csv", tmp_path / "new", wrong)
+    assert not (tmp_path / "new").exists()
+    old = tmp_path / "old"
+    Bundle.load(linear).save(old)
+    with pytest.raises(InputError):
+        trained(colours / "train.csv", old, wrong, overwrite=True)
+    assert Bundle.load(old).task["labels"] == ["blue", "green", "red"]
+
+
+def test_test_data_that_cannot_measure_the_model_are_refused_before_it_is_trained(
+    colours: Path, tmp_path: Path
+) -> None:
+    foreign = csv_file(tmp_path / "foreign.csv", [("one", "violet"), ("two", "pink")])
+    with pytest.raises(DataError, match=r"labels of foreign\.csv \(pink, violet\) are none of those"):
+        trained(colours / "train.csv", tmp_path / "out", NGRAM | {"data.test": foreign})
+    several = tmp_path / "several.jsonl"
+    several.write_text('{"text": "one", "label": ["red", "blue"]}\n{"text": "two", "label": ["red"]}\n')
+    with pytest.raises(DataError, match="several labels"):
+        trained(colours / "train.csv", tmp_path / "out", NGRAM | {"data.test": several})
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_files_in_the_folder_outlive_an_overwrite(linear: Path, colours: Path, tmp_path: Path) -> None:
+    Bundle.load(linear).save(tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(StorageError, match="already holds a model"):
+        trained(colours / "train.csv", tmp_path / "out", NGRAM)
+    trained(colours / "train.csv", tmp_path / "out", NGRAM, overwrite=True)
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "labelled",
+    [
+        [("x y", "a"), ("z w", "b")],
+        [("x y", "a"), ("x y", "b"), ("z", "a")],
+        [("!!!", "a"), ("???", "b"), ("!!", "a"), ("??", "b")] * 3,
+        [("same", "a"), ("SAME", "b"), ("Same ", "a"), ("other", "b")],
+    ],
+    ids=["two rows", "contradiction", "no words", "equal but for case"],
+)
+def test_the_linear_model_takes_the_smallest_data(tmp_path: Path, labelled: list[tuple[str, str]]) -> None:
+    made = trained(csv_file(tmp_path / "data.csv", labelled), tmp_path / "out", NGRAM)
+    assert all(np.isfinite(answer.confidence) for answer in predicted(made, ["x", "", "!!!"]))
+
+
+@pytest.mark.parametrize("settings", [NGRAM, NET], ids=["ngram", "text_classifier"])
+@pytest.mark.parametrize(
+    "labelled",
+    [[("same", "a"), ("same", "b")], [("<br>", "a"), ("<p>", "b"), ("<br/>", "a")]],
+    ids=["one text", "markup alone"],
+)
+def test_texts_that_tell_nothing_apart_are_refused(
+    tmp_path: Path, labelled: list[tuple[str, str]], settings: dict[str, object]
+) -> None:
+    with pytest.raises(DataError, match="rows"):
+        trained(csv_file(tmp_path / "data.csv", labelled), tmp_path / "out", settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recipe_without_data_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="minnow train DATA"):
+        train(recipe_from({}), tmp_path / "out")
+
+
+def test_a_checkpoint_that_is_damaged_says_to_start_anew(colours: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "run" / "checkpoint").mkdir(parents=True)
+    (tmp_path / "out" / "run" / "checkpoint" / "state.json").write_text("{")
+    with pytest.raises(BundleError, match="damaged.*--overwrite"):
+        trained(colours / "train.csv", tmp_path / "out", NET, resume=True)
+    assert (tmp_path / "out" / "run" / "checkpoint" / "state.json").exists()

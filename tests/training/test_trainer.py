@@ -1,0 +1,289 @@
+"""The loop learns, repeats itself, stops when it should, keeps the best, and goes on after a kill as if none had been.
+
+N rows · K labels
+"""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from minnow.errors import MinnowError, RecipeError
+from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
+from minnow.tasks.batching import TokenRows, token_logits
+from minnow.tasks.text_classification import TextClassification
+from minnow.training.journal import read_journal
+from minnow.training.optimizer import OPTIMIZERS
+from minnow.training.recipe import TrainingSettings
+from minnow.training.trainer import LabelledRows, Outcome, Trainer, choose_device
+
+TASK = TextClassification(("red", "blue", "green"))
+SETTINGS = TrainingSettings(
+    epochs=3, tokens_per_batch=128, learning_rate=0.03, average=0.9, patience=0, precision="float32", device="cpu"
+)
+TIMINGS = ("seconds", "tokens_per_second", "memory_mib")
+
+
+def labelled(num_rows: int, seed: int) -> LabelledRows:
+    """Rows of which one token in three tells the label."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(3, size=num_rows)
+    rows = [
+        np.where(random.random(n) < 0.3, 4 + label, random.integers(7, 20, n)).tolist()
+        for label, n in zip(labels, random.integers(2, 9, num_rows), strict=True)
+    ]
+    return LabelledRows(TokenRows.of(rows), labels, [(int(label),) for label in labels])
+
+
+TRAIN, VALIDATION = labelled(160, 0), labelled(60, 1)
+
+
+def net(seed: int = 0, encoder: str = "none") -> TextClassifier:
+    torch.manual_seed(seed)
+    return TextClassifier(TextClassifierConfig(20, 3, 8, encoder=encoder, hidden_size=6, pooling="mean"))
+
+
+class Killed(Exception):
+    """Stands for whatever ends a process in the middle of a batch."""
+
+
+class Cut(TextClassification):
+    """The task until so many losses were asked for; then the given error."""
+
+    def __init__(self, after: int, error: type[BaseException]):
+        super().__init__(TASK.labels)
+        object.__setattr__(self, "after", after)
+        object.__setattr__(self, "error", error)
+        object.__setattr__(self, "lock", threading.Lock())
+
+    def loss(self, logits_BK: Tensor, *rest: Any, **more: Any) -> Tensor:
+        with self.lock:  # type: ignore[attr-defined]
+            object.__setattr__(self, "after", self.after - 1)  # type: ignore[attr-defined]
+        if self.after < 0:  # type: ignore[attr-defined]
+            raise self.error  # type: ignore[attr-defined]
+        return super().loss(logits_BK, *rest, **more)
+
+
+def trainer(
+    folder: Path, task: TextClassification = TASK, model: nn.Module | None = None, rows: Any = None, **settings: Any
+) -> Trainer:
+    shown = [] if rows is None else rows
+    return Trainer(
+        model or net(settings.get("seed", 0)),
+        task,
+        TRAIN,
+        VALIDATION,
+        replace(SETTINGS, **settings),
+        folder,
+        shown.append,
+    )
+
+
+def weights(model: nn.Module) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+def same(first: nn.Module, second: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+
+
+def journal(folder: Path) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in row.items() if key not in TIMINGS}
+        for row in read_journal(folder / "journal.jsonl")
+    ]
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    outcome = trainer(tmp_path, epochs=6).fit()
+    assert outcome.scores["accuracy"] > 0.75
+    rows = read_journal(tmp_path / "journal.jsonl")
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert all(row["tokens_per_second"] > 0 and row["memory_mib"] > 0 for row in rows)
+    assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
+
+
+@pytest.mark.parametrize("encoder", ["none", "lstm"])
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path: Path, encoder: str) -> None:
+    found = []
+    for name, seed in (("one", 0), ("same", 0), ("other", 1)):
+        model = net(0, encoder)
+        trainer(tmp_path / name, model=model, seed=seed, epochs=2).fit()
+        found.append(model)
+    assert same(found[0], found[1])
+    assert journal(tmp_path / "one") == journal(tmp_path / "same")
+    assert not same(found[0], found[2])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"optimizer": name} for name in OPTIMIZERS]
+    + [
+        {"schedule": "plateau", "epochs": 4},
+        {"schedule": "cosine", "average": 0.0, "metric": "loss"},
+        {"patience": 1, "learning_rate": 1e-9},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("after", [3, 25])
+def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(tmp_path: Path, settings: dict[str, Any], after: int) -> None:
+    unbroken, model = trainer(tmp_path / "unbroken", **settings), net()
+    expected = unbroken.fit()
+    with pytest.raises(Killed):
+        trainer(tmp_path / "cut", Cut(after, Killed), checkpoint_seconds=0, **settings).fit()
+    found = trainer(tmp_path / "cut", model=model, **settings).fit()
+    assert same(model, unbroken.model)
+    assert (found.scores, found.step) == (expected.scores, expected.step)
+    assert journal(tmp_path / "cut") == journal(tmp_path / "unbroken")
+
+
+def test_a_run_cut_off_after_the_last_batch_of_an_epoch_tells_of_it_once(tmp_path: Path) -> None:
+    """The state is kept before the epoch's validation, which is told a second time when the run goes on."""
+
+    class Deaf(list[dict[str, Any]]):
+        def append(self, row: dict[str, Any]) -> None:
+            if row.get("epoch") == 2 and "validation_loss" in row:
+                raise Killed
+
+    with pytest.raises(Killed):
+        trainer(tmp_path, rows=Deaf(), checkpoint_seconds=0).fit()
+    trainer(tmp_path).fit()
+    assert [row["epoch"] for row in journal(tmp_path)] == [1, 2, 3]
+
+
+def test_a_finished_run_that_is_taken_up_again_has_the_same_weights(tmp_path: Path) -> None:
+    first, again = net(), net()
+    expected = trainer(tmp_path, model=first).fit()
+    found = trainer(tmp_path, model=again).fit()
+    assert same(first, again)
+    assert found.scores == expected.scores
+
+
+def test_it_stops_when_nothing_has_improved_for_as_long_as_patience_lasts(tmp_path: Path) -> None:
+    trainer(tmp_path / "short", epochs=9, patience=2, learning_rate=1e-12, average=0.0).fit()
+    assert len(journal(tmp_path / "short")) == 3
+    trainer(tmp_path / "endless", epochs=5, patience=0, learning_rate=1e-12, average=0.0).fit()
+    assert len(journal(tmp_path / "endless")) == 5
+
+
+def test_it_stops_when_the_time_is_up_and_keeps_what_it_has(tmp_path: Path) -> None:
+    outcome = trainer(tmp_path, epochs=10_000, max_minutes=0.5 / 60, schedule="constant", warmup=0.0).fit()
+    assert outcome.scores["accuracy"] > 0.4
+    assert 0.4 < outcome.seconds < 5
+    assert not outcome.interrupted
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss", "f1_macro"])
+def test_the_weights_are_those_of_the_best_validation(tmp_path: Path, metric: str) -> None:
+    model = net()
+    outcome = trainer(tmp_path, model=model, metric=metric, epochs=5, learning_rate=0.2).fit()
+    rows = journal(tmp_path)
+    best = min(rows, key=lambda row: row["validation_loss"]) if metric == "loss" else max(rows, key=lambda r: r[metric])
+    assert outcome.step == best["step"]
+    scores = TASK.score(token_logits(model, VALIDATION.tokens), VALIDATION.label_ids)
+    assert scores["accuracy"] == outcome.scores["accuracy"] == best["accuracy"]
+
+
+@pytest.mark.parametrize("after", [1, 25])
+def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path, after: int) -> None:
+    model = net()
+    outcome: Outcome = trainer(tmp_path, Cut(10**9, KeyboardInterrupt), model).fit()
+    assert not outcome.interrupted
+
+    class Once(Cut):
+        """Interrupts one loss; what is asked for afterwards is answered."""
+
+        def loss(self, *given: Any, **more: Any) -> Tensor:
+            try:
+                return super().loss(*given, **more)
+            finally:
+                if self.after < 0:  # type: ignore[attr-defined]
+                    object.__setattr__(self, "after", 10**9)
+
+    outcome = trainer(tmp_path / "cut", Once(after, KeyboardInterrupt), model).fit()
+    assert outcome.interrupted
+    assert outcome.scores["accuracy"] == max(row["accuracy"] for row in journal(tmp_path / "cut"))
+
+
+def test_a_loss_that_is_no_number_says_what_to_try(tmp_path: Path) -> None:
+    class Diverged(TextClassification):
+        def loss(self, logits_BK: Tensor, *rest: Any, **more: Any) -> Tensor:
+            return logits_BK.sum() * float("nan")
+
+    with pytest.raises(MinnowError, match=r"smaller training\.learning_rate") as caught:
+        trainer(tmp_path, Diverged(TASK.labels)).fit()
+    assert caught.value.exit_code == 1
+
+
+def test_class_weights_pull_answers_to_a_class(tmp_path: Path) -> None:
+    def share_of_red(weights_K: list[float]) -> float:
+        model = net()
+        Trainer(
+            model,
+            TASK,
+            TRAIN,
+            VALIDATION,
+            replace(SETTINGS, epochs=2),
+            tmp_path / str(weights_K),
+            lambda row: None,
+            torch.tensor(weights_K),
+        ).fit()
+        return float((token_logits(model, VALIDATION.tokens).argmax(1) == 0).mean())
+
+    assert share_of_red([20.0, 1.0, 1.0]) > share_of_red([1.0, 1.0, 1.0]) > share_of_red([0.05, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"average": 0.0}, {"clip": 0.0}, {"label_smoothing": 0.1}, {"precision": "bfloat16"}, {"schedule": "plateau"}],
+    ids=str,
+)
+def test_every_setting_learns(tmp_path: Path, settings: dict[str, Any]) -> None:
+    assert trainer(tmp_path, **{"epochs": 5, **settings}).fit().scores["accuracy"] > 0.6
+
+
+def test_a_small_clip_takes_smaller_steps(tmp_path: Path) -> None:
+    def moved(clip: float) -> float:
+        model = net()
+        trainer(tmp_path / str(clip), model=model, epochs=1, optimizer="sgd", average=0.0, clip=clip).fit()
+        return float(sum((a - b).norm() for a, b in zip(weights(model), weights(net()), strict=True)))
+
+    assert moved(1e-3) < 0.1 * moved(0.0)
+
+
+def test_a_batch_of_one_row_and_a_net_that_is_frozen_in_part_are_fine(tmp_path: Path) -> None:
+    model = net()
+    model.embedding.weight.requires_grad_(False)
+    before = model.embedding.weight.clone()
+    trainer(tmp_path, model=model, epochs=1, tokens_per_batch=1).fit()
+    assert torch.equal(model.embedding.weight, before)
+    assert not same(model, net())
+
+
+def test_whoever_watches_is_told_where_the_run_stands(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = []
+    trainer(tmp_path, rows=rows).fit()
+    assert any(row.get("batch") == 1 and row["num_batches"] > 1 for row in rows)
+    assert [row["epoch"] for row in rows if "validation_loss" in row] == [1, 2, 3]
+
+
+def test_threads_are_given_back(tmp_path: Path) -> None:
+    before, running = torch.get_num_threads(), threading.active_count()
+    trainer(tmp_path, epochs=1).fit()
+    assert torch.get_num_threads() == before
+    assert threading.active_count() == running
+
+
+def test_a_device_that_is_not_there_is_the_asker_s_mistake() -> None:
+    assert choose_device("cpu").type == "cpu"
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(RecipeError, match="take cpu or auto"):
+        choose_device("cuda")
