@@ -4,11 +4,11 @@ import random
 from pathlib import Path
 
 HINTS = {
-    "red": "apple cherry ruby rose blood".split(),
-    "blue": "sky ocean navy whale sapphire".split(),
-    "green": "grass leaf frog moss 森林".split(),
+    "red": ["apple", "cherry", "ruby", "rose", "blood"],
+    "blue": ["sky", "ocean", "navy", "whale", "sapphire"],
+    "green": ["grass", "leaf", "frog", "moss", "森林"],
 }
-OTHERS = "the of to is on my very this some and with for".split()
+OTHERS = ["the", "of", "to", "is", "on", "my", "very", "this", "some", "and", "with", "for"]
 
 
 def rows(num_rows: int, seed: int = 0, colours: str = "red blue green") -> list[tuple[str, str]]:

@@ -61,11 +61,20 @@ def minnow(*arguments: object, given: str | bytes | None = None, fails: bool = F
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
 
-def start(*arguments: object, cwd: Path | None = None, **options: Any) -> "subprocess.Popen[str]":
-    """Run in a process of its own, with pipes for both outputs."""
-    program = [sys.executable, "-c", "from minnow.cli.main import main; main()", *map(str, arguments)]
+MAIN = "from minnow.cli.main import main; main()"
+# The peak of this program alone, in KiB; getrusage would count the process that started it too.
+TELL_PEAK = """
+import atexit, pathlib, sys
+words = lambda: pathlib.Path("/proc/self/status").read_text().split()
+atexit.register(lambda: print((found := words())[found.index("VmHWM:") + 1], file=sys.stderr))
+"""
+
+
+def start(*arguments: object, tells_peak: bool = False, **options: Any) -> "subprocess.Popen[str]":
+    """Run in a process of its own, with pipes for both outputs; ``tells_peak`` ends standard error with its memory."""
+    program = [sys.executable, "-c", TELL_PEAK + MAIN if tells_peak else MAIN, *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-    return subprocess.Popen(program, cwd=cwd, **pipes)
+    return subprocess.Popen(program, **pipes)
 
 
 def with_settings(settings: dict[str, object]) -> list[str]:

@@ -1,12 +1,13 @@
 """Where a model comes from: which data, which code, which machine, how long."""
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("minnow-lm", "torch", "numpy", "numba", "tokenizers", "safetensors", "polars", "scikit-learn")
+from minnow.cores import available_cores
+
+PACKAGES = ("minnow-lm", "torch", "numpy", "numba", "tokenizers", "safetensors", "polars")
 
 
 def versions() -> dict[str, str]:
@@ -22,7 +23,7 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """The processor and how many cores; no host name, for a card is made to be shared."""
-    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "system": platform.system()}
+    return {"processor": _processor(), "cores": available_cores(), "system": platform.system()}
 
 
 def _processor() -> str:

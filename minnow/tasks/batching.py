@@ -5,7 +5,6 @@ N texts · B rows of a batch · S positions · K outputs
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minnow.cores import available_cores
 from minnow.errors import BundleError
 from minnow.text.ngrams import count_ngrams
 from minnow.text.tokenizer import Tokenizer
@@ -86,7 +86,7 @@ def token_logits(model: Any, rows: TokenRows, tokens_per_batch: int = TOKENS_PER
         for batch in batches:
             answer(batch)
     else:
-        cores = len(os.sched_getaffinity(0))
+        cores = available_cores()
         with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             list(pool.map(answer, batches[::-1]))  # the longest first, so that no core waits at the end
     model.train(training)

@@ -1,13 +1,15 @@
 """Optimisers by name, over torch's own; weight decay spares biases, norms and embeddings."""
 
-from typing import Any
+from __future__ import annotations
 
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from minnow.errors import UnknownNameError
+from minnow.training.recipe import OPTIMIZERS
 
-OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 def optimizer(
@@ -20,6 +22,8 @@ def optimizer(
     Raises:
         UnknownNameError: there is none of this name.
     """
+    import torch
+
     if name not in OPTIMIZERS:
         raise UnknownNameError("optimizer", name, OPTIMIZERS)
     groups = parameter_groups(modules, weight_decay)
@@ -33,6 +37,8 @@ def optimizer(
 
 def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Two groups: matrices with weight decay; vectors and embeddings, which it would only shrink, without."""
+    from torch import nn
+
     embeddings = {id(module.weight) for module in modules.modules() if isinstance(module, nn.Embedding)}
     decayed = [p for p in modules.parameters() if p.dim() > 1 and id(p) not in embeddings]
     spared = [p for p in modules.parameters() if p.dim() <= 1 or id(p) in embeddings]

@@ -1,6 +1,6 @@
 """The recipe: everything that decides a run, as TOML that reads itself aloud.
 
-Defaults are written here once. ``render`` puts them, with what each key means, into the file that ```minnow init```
+Defaults are written here once. ``render`` puts them, with what each key means, into the file that ``minnow init``
 writes; the comments are the attribute lines of the docstrings below.
 """
 
@@ -18,11 +18,11 @@ from minnow.errors import RecipeError, nearest
 from minnow.strict import read_record, write_record
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training.linear import LinearSettings
-from minnow.training.optimizer import OPTIMIZERS
 from minnow.training.schedule import SCHEDULES
 
 MAX_SEED = 2**32 - 1  # what numpy, numba and torch all take
 MODELS = ("auto", "ngram", "text_classifier")
+OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
 METRICS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "precision_macro", "recall_macro", "loss")
 
 
@@ -140,7 +140,8 @@ class TrainingSettings:
 
     Attributes:
         epochs: passes over the training rows, at most.
-        tokens_per_batch: padded tokens of a batch; rows of like length share one.
+        tokens_per_batch: padded tokens of a batch; rows of like length share one. 0 for a hundredth of all training
+            tokens, within 512 and 8192.
         optimizer: sgd, rmsprop, adam or adamw.
         learning_rate: the highest; warm-up leads to it, the schedule away from it.
         weight_decay: of matrices; vectors and embeddings are spared.
@@ -160,7 +161,7 @@ class TrainingSettings:
     """
 
     epochs: int = 10
-    tokens_per_batch: int = 8_192
+    tokens_per_batch: int = 0
     optimizer: str = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
@@ -199,9 +200,9 @@ class Recipe:
         _among("training.metric", self.training.metric, METRICS)
         _among("training.precision", self.training.precision, ("auto", "float32", "bfloat16"))
         _among("training.device", self.training.device, ("auto", "cpu", "cuda"))
-        for key in ("epochs", "tokens_per_batch"):
-            if getattr(self.training, key) < 1:
-                raise RecipeError(f"training.{key} must be at least 1, but got {getattr(self.training, key)}")
+        for key, least in (("epochs", 1), ("tokens_per_batch", 0)):
+            if getattr(self.training, key) < least:
+                raise RecipeError(f"training.{key} must be at least {least}, but got {getattr(self.training, key)}")
         for key, low, high in (("learning_rate", 0, 100), ("warmup", -1e-9, 1), ("average", -1e-9, 1)):
             if not low < getattr(self.training, key) < high:
                 raise RecipeError(

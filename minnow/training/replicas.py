@@ -10,7 +10,6 @@ B rows of a batch
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from minnow.cores import available_cores
 from minnow.layers.dropout import Dropping
 
 MOST_WORKERS = 8
@@ -82,7 +82,7 @@ class Replicas:
 
 def num_workers_for(device: torch.device) -> int:
     """One for each core; one in all for a device that is not the processor."""
-    return min(MOST_WORKERS, len(os.sched_getaffinity(0))) if device.type == "cpu" else 1
+    return min(MOST_WORKERS, available_cores()) if device.type == "cpu" else 1
 
 
 def _sharing(model: nn.Module) -> nn.Module:

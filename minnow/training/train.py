@@ -115,6 +115,7 @@ def train(
         raise
     seconds = time.perf_counter() - started
     _drop_state(run)
+    bundle = Bundle.load(folder)  # what is measured and handed on is what was saved, to the bit
     validation = _validation_report(folder.name, bundle, held, examples)
     tested = measure(bundle, test, folder.name) if test is not None else None
     for line in (tested or validation).notes:

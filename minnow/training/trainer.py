@@ -89,6 +89,7 @@ class Trainer:
         self.autocast = settings.precision == "bfloat16" or (
             settings.precision == "auto" and faster_in_bfloat16(model, self.device)
         )
+        self.tokens_per_batch = settings.tokens_per_batch or min(8192, max(512, len(train.tokens.ids) // 100))
         self.replicas = Replicas(model, num_workers_for(self.device), settings.seed)
         self.optimizer = optimizer(settings.optimizer, model, settings.learning_rate, settings.weight_decay)
         self.targets = torch.from_numpy(train.targets)
@@ -178,7 +179,7 @@ class Trainer:
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
         random = np.random.default_rng((self.settings.seed, epoch))
-        return bucketed(self.train.tokens.lengths, self.settings.tokens_per_batch, random)
+        return bucketed(self.train.tokens.lengths, self.tokens_per_batch, random)
 
     def _update_average(self) -> None:
         """Exponential moving average; young averages forget faster, so that the start does not weigh on them."""

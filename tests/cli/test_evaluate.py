@@ -60,7 +60,8 @@ def test_rows_without_text_are_answered_too(linear: Path, tmp_path: Path) -> Non
     assert minnow("evaluate", linear, data, "--json").json["data"]["rows"] == 21
 
 
-def test_several_labels_a_text_go_all_the_way(tmp_path: Path, no_pictures: None) -> None:
+@pytest.mark.usefixtures("no_pictures")
+def test_several_labels_a_text_go_all_the_way(tmp_path: Path) -> None:
     made = [
         {"text": f"{first} and {second}", "label": sorted({a, b} - {"green"})}
         for (first, a), (second, b) in zip(rows(150, 1), rows(150, 2), strict=True)

@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import polars as pl
@@ -126,23 +124,18 @@ def test_a_file_with_an_error_in_it_writes_nothing_to_out(linear: Path, tmp_path
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def peak_mebibytes(process: "subprocess.Popen[str]") -> float:
-    _, status, usage = os.wait4(process.pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-    return usage.ru_maxrss / 1024
-
-
 def test_memory_does_not_grow_with_the_file(linear: Path, tmp_path: Path) -> None:
-    """Forty megabytes more of text cost less than half of that."""
+    """Fifty thousand rows more cost less than a third of what their texts and answers would take."""
     line = b'{"text": "' + b"the apple of my eye is a ruby on the ocean " * 9 + b'"}\n'
     peaks = []
-    for name, num_rows in (("small", 10_000), ("large", 110_000)):
-        (tmp_path / f"{name}.jsonl").write_bytes(line * num_rows)
-        with (tmp_path / f"{name}.out").open("w") as out:
-            options = ("--file", tmp_path / f"{name}.jsonl", "--no-scores")
-            peaks.append(peak_mebibytes(start("predict", linear, *options, stdout=out, stderr=out)))
-        assert (tmp_path / f"{name}.out").read_bytes().count(b"\n") == num_rows
-    assert peaks[1] - peaks[0] < 20
+    for num_rows in (8_000, 58_000):
+        (tmp_path / "texts.jsonl").write_bytes(line * num_rows)
+        with (tmp_path / "answers.jsonl").open("w") as out:
+            running = start("predict", linear, "--file", tmp_path / "texts.jsonl", stdout=out, tells_peak=True)
+            peaks.append(int(running.communicate()[1].split()[-1]))
+        assert (tmp_path / "answers.jsonl").read_bytes().count(b"\n") == num_rows
+    assert peaks[0] > 50_000
+    assert peaks[1] - peaks[0] < 25_000
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(linear: Path, tmp_path: Path) -> None:

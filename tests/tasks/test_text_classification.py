@@ -48,7 +48,9 @@ class Fixed:
     [
         ONE,
         SEVERAL,
-        TextClassification(("only",), strip_markup=False, max_tokens=64, keep="first", temperature=0.3, threshold=0.9),
+        TextClassification(
+            ("one", "other"), strip_markup=False, max_tokens=64, keep="first", temperature=0.3, threshold=0.9
+        ),
     ],
 )
 def test_a_task_travels_as_json(task: TextClassification) -> None:

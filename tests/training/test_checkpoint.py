@@ -78,7 +78,7 @@ def estrange(folder: Path) -> None:
 def test_damage_is_an_error_that_says_what_to_do(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
     save_checkpoint(tmp_path, progress(1), tensors(1))
     damage(tmp_path)
-    with pytest.raises(BundleError, match="damaged.*--overwrite"):
+    with pytest.raises(BundleError, match=r"damaged.*--overwrite"):
         load_checkpoint(tmp_path)
 
 

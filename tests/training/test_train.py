@@ -81,8 +81,8 @@ def test_a_validation_file_is_what_is_validated_on(colours: Path, tmp_path: Path
     assert made.validation.data["part"] == "validation"
     assert made.validation.data["rows"] == 25
     assert made.bundle.task["labels"] == ["blue", "green", "red"]
-    with pytest.raises(DataError, match="no row of .* has a label of train.csv"):
-        foreign = csv_file(tmp_path / "foreign.csv", [("one", "violet"), ("two", "pink")])
+    foreign = csv_file(tmp_path / "foreign.csv", [("one", "violet"), ("two", "pink")])
+    with pytest.raises(DataError, match=r"no row of .* has a label of train\.csv"):
         trained(colours / "train.csv", tmp_path / "no", settings | {"data.validation": foreign})
     assert not (tmp_path / "no").exists()
 
@@ -258,6 +258,6 @@ def test_a_recipe_without_data_says_what_to_give(tmp_path: Path) -> None:
 def test_a_checkpoint_that_is_damaged_says_to_start_anew(colours: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / "run" / "checkpoint").mkdir(parents=True)
     (tmp_path / "out" / "run" / "checkpoint" / "state.json").write_text("{")
-    with pytest.raises(BundleError, match="damaged.*--overwrite"):
+    with pytest.raises(BundleError, match=r"damaged.*--overwrite"):
         trained(colours / "train.csv", tmp_path / "out", NET, resume=True)
     assert (tmp_path / "out" / "run" / "checkpoint" / "state.json").exists()

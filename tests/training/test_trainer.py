@@ -48,7 +48,7 @@ def net(seed: int = 0, encoder: str = "none") -> TextClassifier:
     return TextClassifier(TextClassifierConfig(20, 3, 8, encoder=encoder, hidden_size=6, pooling="mean"))
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for whatever ends a process in the middle of a batch."""
 
 
@@ -135,8 +135,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path: Pat
 def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(tmp_path: Path, settings: dict[str, Any], after: int) -> None:
     unbroken, model = trainer(tmp_path / "unbroken", **settings), net()
     expected = unbroken.fit()
-    with pytest.raises(Killed):
-        trainer(tmp_path / "cut", Cut(after, Killed), checkpoint_seconds=0, **settings).fit()
+    with pytest.raises(KilledError):
+        trainer(tmp_path / "cut", Cut(after, KilledError), checkpoint_seconds=0, **settings).fit()
     found = trainer(tmp_path / "cut", model=model, **settings).fit()
     assert same(model, unbroken.model)
     assert (found.scores, found.step) == (expected.scores, expected.step)
@@ -149,9 +149,9 @@ def test_a_run_cut_off_after_the_last_batch_of_an_epoch_tells_of_it_once(tmp_pat
     class Deaf(list[dict[str, Any]]):
         def append(self, row: dict[str, Any]) -> None:
             if row.get("epoch") == 2 and "validation_loss" in row:
-                raise Killed
+                raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trainer(tmp_path, rows=Deaf(), checkpoint_seconds=0).fit()
     trainer(tmp_path).fit()
     assert [row["epoch"] for row in journal(tmp_path)] == [1, 2, 3]
@@ -213,7 +213,7 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path, after: int) -> None:
 
 def test_a_loss_that_is_no_number_says_what_to_try(tmp_path: Path) -> None:
     class Diverged(TextClassification):
-        def loss(self, logits_BK: Tensor, *rest: Any, **more: Any) -> Tensor:
+        def loss(self, logits_BK: Tensor, *_: Any, **__: Any) -> Tensor:
             return logits_BK.sum() * float("nan")
 
     with pytest.raises(MinnowError, match=r"smaller training\.learning_rate") as caught:
@@ -231,7 +231,7 @@ def test_class_weights_pull_answers_to_a_class(tmp_path: Path) -> None:
             VALIDATION,
             replace(SETTINGS, epochs=2),
             tmp_path / str(weights_K),
-            lambda row: None,
+            lambda _: None,
             torch.tensor(weights_K),
         ).fit()
         return float((token_logits(model, VALIDATION.tokens).argmax(1) == 0).mean())

@@ -184,14 +184,14 @@ def test_nothing_found_is_an_error(animals: KeyedVectors, tmp_path: Path) -> Non
         KeyedVectors.load(tmp_path / "v.vec", only={"vache"})
 
 
-def test_words_and_vectors_must_fit() -> None:
+def test_words_and_vectors_must_fit(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a row a word"):
         KeyedVectors(["a"], np.zeros((2, 2), dtype=np.float32))
     with pytest.raises(DataError, match="'a' stands again"):
         KeyedVectors(["a", "b", "a"], np.zeros((3, 2), dtype=np.float32))
     for word in ("", "a\nb", "a\tb", "\ud800"):
         with pytest.raises(DataError, match="must not be empty"):
-            KeyedVectors([word], np.zeros((1, 2), dtype=np.float32)).save(Path("unwritten.vec"))
+            KeyedVectors([word], np.zeros((1, 2), dtype=np.float32)).save(tmp_path / "unwritten.vec")
 
 
 @pytest.mark.parametrize("name", ["v.vec", "v.safetensors"])

@@ -1,0 +1,105 @@
+"""Minnow in Python: train, load, ask, measure, compare."""
+
+from pathlib import Path
+
+import pytest
+from colours import csv_file, rows
+from command import TINY
+from command import minnow as command
+
+import minnow
+from minnow.errors import BundleError, DataError, InputError, RecipeError
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
+TEXTS = [text for text, _ in rows(30, seed=6)]
+
+
+@pytest.fixture
+def model(linear: Path) -> minnow.Model:
+    return minnow.load(linear)
+
+
+def test_train_takes_a_file_and_gives_a_model(colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = minnow.train(colours / "train.csv")
+    assert model.folder == Path("runs/train")
+    assert model("an apple and a ruby").label == "red"
+    assert minnow.load("runs/train").batch(TEXTS) == model.batch(TEXTS)
+    assert minnow.train(str(colours / "train.csv")).folder == Path("runs/train-2")
+
+
+def test_settings_are_those_of_the_recipe(colours: Path, tmp_path: Path) -> None:
+    settings = TINY | {"training.epochs": 1, "text_classifier.widths": (2, 3), "text_classifier.bidirectional": False}
+    model = minnow.train(
+        colours / "train.csv", out=tmp_path / "out", model="text_classifier", settings=settings, seed=3
+    )
+    for line in ("epochs = 1", "widths = [2, 3]", "bidirectional = false", "seed = 3"):
+        assert line in model.bundle.recipe
+    with pytest.raises(RecipeError, match="did you mean 'epochs'"):
+        minnow.train(colours / "train.csv", out=tmp_path / "no", settings={"training.epoch": 1})
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_label_has_a_name_a_confidence_and_all_scores(model: minnow.Model) -> None:
+    label = model("an apple and a ruby")
+    assert isinstance(label, minnow.Label)
+    assert str(label) == label.label == "red"
+    assert label.confidence == max(label.scores.values()) == label.scores["red"]
+    assert set(label.scores) == set(model.labels) == {"red", "blue", "green"}
+
+
+def test_one_many_and_a_stream_are_answered_alike(model: minnow.Model) -> None:
+    many = model.batch(TEXTS)
+    assert [model(text).label for text in TEXTS] == [label.label for label in many]
+    assert [label.label for label in model.stream(iter(TEXTS), batch_rows=7)] == [label.label for label in many]
+    assert model.batch([]) == []
+
+
+def test_a_stream_takes_no_more_than_it_needs(model: minnow.Model) -> None:
+    taken: list[str] = []
+
+    def endless():  # type: ignore[no-untyped-def]
+        while True:
+            taken.append("the sky")
+            yield "the sky"
+
+    answers = model.stream(endless(), batch_rows=10)
+    assert [next(answers).label for _ in range(15)] == ["blue"] * 15
+    assert len(taken) == 20
+
+
+def test_the_api_and_the_command_answer_alike(model: minnow.Model) -> None:
+    rows_of_command = command("predict", model.folder, *TEXTS).lines
+    assert [
+        {"text": t, **label.to_dict()} for t, label in zip(TEXTS, model.batch(TEXTS), strict=True)
+    ] == rows_of_command
+
+
+def test_evaluate_and_compare(model: minnow.Model, neural: Path, colours: Path, tmp_path: Path) -> None:
+    report = model.evaluate(colours / "test.csv")
+    assert isinstance(report, minnow.Report)
+    assert report.scores == minnow.evaluate(model.folder, colours / "test.csv").scores
+    assert report.scores["accuracy"] > 0.9
+    report.save(tmp_path / "report")
+    assert minnow.Report.load(tmp_path / "report") == report
+    found = minnow.compare(model, neural, colours / "test.csv")
+    assert found.differences["accuracy"].a == report.scores["accuracy"]
+    assert (found.name_a, found.name_b) == ("linear", "neural")
+
+
+def test_mistakes_are_errors_of_the_house(model: minnow.Model, colours: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"model\.batch"):
+        model(["one", "two"])  # type: ignore[arg-type]
+    with pytest.raises(BundleError, match="there is no model"):
+        minnow.load(tmp_path / "none")
+    with pytest.raises(DataError, match="no part 'valid'"):
+        minnow.evaluate(model, colours, part="valid")
+    with pytest.raises(InputError, match="one label"):
+        minnow.train(csv_file(tmp_path / "data.csv", [("one", "a"), ("two", "a")]), out=tmp_path / "out")
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        minnow.lod  # noqa: B018
+
+
+def test_all_public_names_are_there() -> None:
+    assert all(getattr(minnow, name) is not None for name in minnow.__all__)
+    assert repr(minnow.Model).endswith("Model'>")
