@@ -114,7 +114,7 @@ def test_what_a_recipe_does_not_know_it_refuses(tables: dict[str, Any], override
         "training.epochs=2.5",
         "training.epochs=many",
         "training.epochs=true",
-        "training.tokens_per_batch=0",
+        "training.tokens_per_batch=-1",
         "training.learning_rate=0",
         "training.learning_rate=nan",
         "training.warmup=1",
