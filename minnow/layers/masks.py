@@ -3,6 +3,8 @@
 B rows · S positions
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -14,8 +16,26 @@ def padding_mask(lengths_B: Tensor, num_positions: int) -> Tensor:
 
 def reverse_rows(x_BS: Tensor, lengths_B: Tensor) -> Tensor:
     """Each row's first ``lengths`` positions in reverse order, the padding where it was; [B, S, …] to the same."""
-    positions = torch.arange(x_BS.shape[1], device=x_BS.device)[None, :]
-    places = torch.where(positions < lengths_B[:, None], lengths_B[:, None] - 1 - positions, positions)
-    for _ in range(x_BS.dim() - 2):
-        places = places.unsqueeze(-1)
-    return x_BS.gather(1, places.expand_as(x_BS))
+    num_rows, num_positions = x_BS.shape[:2]
+    positions = torch.arange(num_positions, device=x_BS.device)[None, :]
+    places_BS = torch.where(positions < lengths_B[:, None], lengths_B[:, None] - 1 - positions, positions)
+    first_B1 = num_positions * torch.arange(num_rows, device=x_BS.device)[:, None]
+    reversed_BS: Tensor = _Permuted.apply(x_BS, (first_B1 + places_BS).flatten())
+    return reversed_BS
+
+
+class _Permuted(torch.autograd.Function):
+    """Positions [B, S, …] in another order that undoes itself when applied twice, and so is its own gradient.
+
+    Whole positions are copied, forwards and backwards; the library's gather would look up every single number.
+    """
+
+    @staticmethod
+    def forward(context: Any, x_BS: Tensor, places: Tensor) -> Tensor:
+        context.save_for_backward(places)
+        return x_BS.flatten(0, 1).index_select(0, places).view_as(x_BS)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (places,) = context.saved_tensors
+        return gradients[0].flatten(0, 1).index_select(0, places).view_as(gradients[0]), None

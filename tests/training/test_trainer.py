@@ -125,13 +125,13 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path: Pat
     "settings",
     [{"optimizer": name} for name in OPTIMIZERS]
     + [
-        {"schedule": "plateau", "epochs": 4},
+        {"schedule": "plateau", "epochs": 4, "learning_rate": 1e-9},
         {"schedule": "cosine", "average": 0.0, "metric": "loss"},
-        {"patience": 1, "learning_rate": 1e-9},
+        {"patience": 2, "epochs": 5, "learning_rate": 1e-9},
     ],
     ids=str,
 )
-@pytest.mark.parametrize("after", [3, 25])
+@pytest.mark.parametrize("after", [3, 45])
 def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(tmp_path: Path, settings: dict[str, Any], after: int) -> None:
     unbroken, model = trainer(tmp_path / "unbroken", **settings), net()
     expected = unbroken.fit()
@@ -182,12 +182,16 @@ def test_it_stops_when_the_time_is_up_and_keeps_what_it_has(tmp_path: Path) -> N
 @pytest.mark.parametrize("metric", ["accuracy", "loss", "f1_macro"])
 def test_the_weights_are_those_of_the_best_validation(tmp_path: Path, metric: str) -> None:
     model = net()
-    outcome = trainer(tmp_path, model=model, metric=metric, epochs=5, learning_rate=0.2).fit()
+    outcome = trainer(tmp_path, model=model, metric=metric, epochs=8, learning_rate=0.5, average=0.0).fit()
     rows = journal(tmp_path)
     best = min(rows, key=lambda row: row["validation_loss"]) if metric == "loss" else max(rows, key=lambda r: r[metric])
     assert outcome.step == best["step"]
-    scores = TASK.score(token_logits(model, VALIDATION.tokens), VALIDATION.label_ids)
+    assert best["step"] < rows[-1]["step"], "a run whose last weights are its best shows nothing"
+    logits_NK = token_logits(model, VALIDATION.tokens)
+    scores = TASK.score(logits_NK, VALIDATION.label_ids)
     assert scores["accuracy"] == outcome.scores["accuracy"] == best["accuracy"]
+    loss = TASK.loss(torch.from_numpy(logits_NK), torch.from_numpy(VALIDATION.targets), None)
+    assert loss.item() == outcome.scores["loss"] == best["validation_loss"]
 
 
 @pytest.mark.parametrize("after", [1, 25])
