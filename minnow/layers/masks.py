@@ -20,7 +20,7 @@ def reverse_rows(x_BS: Tensor, lengths_B: Tensor) -> Tensor:
     positions = torch.arange(num_positions, device=x_BS.device)[None, :]
     places_BS = torch.where(positions < lengths_B[:, None], lengths_B[:, None] - 1 - positions, positions)
     first_B1 = num_positions * torch.arange(num_rows, device=x_BS.device)[:, None]
-    reversed_BS: Tensor = _Permuted.apply(x_BS, (first_B1 + places_BS).flatten())
+    reversed_BS: Tensor = _Permuted.apply(x_BS, (first_B1 + places_BS).flatten())  # type: ignore[no-untyped-call]
     return reversed_BS
 
 
