@@ -114,25 +114,35 @@ def bucketed(
 
 
 def padded(rows: TokenRows, batch: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Token ids [B, S], padded on the right with 0, and lengths [B]."""
+    """Token ids [B, S], padded on the right with 0, and lengths [B]; S is rounded up, so that few shapes occur."""
     import torch
 
     lengths = rows.lengths[batch]
-    token_ids = np.zeros((len(batch), int(lengths.max(initial=1))), np.int64)
+    token_ids = np.zeros((len(batch), _rounded(int(lengths.max(initial=1)))), np.int64)
     for i, row in enumerate(batch):
         token_ids[i, : lengths[i]] = rows.ids[rows.starts[row] : rows.starts[row + 1]]
     return torch.from_numpy(token_ids), torch.from_numpy(lengths)
 
 
 def _cut(order: NDArray[np.int64], lengths: NDArray[np.int64], tokens_per_batch: int) -> list[NDArray[np.int64]]:
-    """Rows in ascending length, cut where the padded batch would grow over the limit."""
+    """Rows in ascending length, the longest first into batches as large as the limit allows.
+
+    Lengths are rounded up, so that the batches of a whole run have a few dozen shapes: the fused recurrent kernels are
+    compiled anew for every shape, which else takes longer than the step itself.
+    """
     batches = []
-    first = 0
-    for last in range(1, len(order) + 1):
-        if last == len(order) or (last + 1 - first) * lengths[order[last]] > tokens_per_batch:
-            batches.append(order[first:last])
-            first = last
-    return batches
+    last = len(order)
+    while last > 0:
+        num_rows = max(1, tokens_per_batch // _rounded(int(lengths[order[last - 1]])))
+        batches.append(order[max(0, last - num_rows) : last])
+        last -= num_rows
+    return batches[::-1]
+
+
+def _rounded(length: int) -> int:
+    """Up to the next of 8 steps between two powers of two: at most an eighth more."""
+    step = max(1, 1 << max(0, length.bit_length() - 4))
+    return -(-length // step) * step
 
 
 def _needed(tokenizer: Tokenizer | None) -> Tokenizer:
