@@ -35,7 +35,8 @@ def check_free(folder: Path, overwrite: bool) -> None:
     """Raise StorageError where writing a model to ``folder`` would destroy something."""
     if folder.is_file():
         raise StorageError(f"{folder} is a file, but a model is a folder; choose another --out")
-    if not folder.exists() or not any(folder.iterdir()) or overwrite:
+    ours = is_bundle(folder) or (folder / RUN).is_dir()
+    if not folder.exists() or not any(folder.iterdir()) or (overwrite and ours):
         return
     if is_bundle(folder):
         raise StorageError(f"{folder} already holds a model; choose another --out or add --overwrite")
@@ -44,4 +45,4 @@ def check_free(folder: Path, overwrite: bool) -> None:
             f"{folder} holds an unfinished run; continue it with --resume, start anew with --overwrite, "
             "or choose another --out"
         )
-    raise StorageError(f"{folder} is not empty; choose another --out or add --overwrite")
+    raise StorageError(f"{folder} is not empty and holds no model, so nothing there is replaced; choose another --out")

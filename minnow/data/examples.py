@@ -68,7 +68,7 @@ def load_examples(
         label: the label column, likewise.
         need_label: without it, texts without any label are fine and one label alone is no error.
         encoding: of the file, where it is not UTF-8.
-        keep_empty: keep texts that are empty, for a test part whose every row must be answered.
+        keep_empty: for a test part whose every row must be answered: texts that are empty stay, and one label will do.
 
     Raises:
         DataError: the data cannot be used as asked; one line says what to do.
@@ -99,7 +99,7 @@ def examples_from(
     given = read.label_names if roles.label == read.label else {}
     labels = [tuple(given.get(name, name) for name in found[row] or ()) for row in kept]
     if need_label:
-        _check_labels(labels, roles, read.name, notes)
+        _check_labels(labels, roles, read.name, notes, at_least=1 if keep_empty else 2)
     return Examples(
         [texts[row] for row in kept],
         labels,
@@ -247,9 +247,9 @@ def _without_label(
     return missing
 
 
-def _check_labels(labels: list[tuple[str, ...]], roles: Roles, name: str, notes: list[str]) -> None:
+def _check_labels(labels: list[tuple[str, ...]], roles: Roles, name: str, notes: list[str], at_least: int) -> None:
     counts = Counter(label for names in labels for label in names)
-    if len(counts) < 2:
+    if len(counts) < at_least:
         only = next(iter(counts), "")
         raise DataError(
             f'all {len(labels):,} rows of {name} have one label, {only!r}, in column "{roles.label}", '

@@ -262,8 +262,9 @@ def test_a_place_is_free_only_where_nothing_would_be_lost(tmp_path: Path) -> Non
     layout.check_free(tmp_path / "new", overwrite=False)
     layout.check_free(tmp_path, overwrite=False)
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(StorageError, match=r"is not empty.*--overwrite"):
-        layout.check_free(tmp_path, overwrite=False)
+    for overwrite in (False, True):  # somebody else's files are never replaced
+        with pytest.raises(StorageError, match="is not empty and holds no model"):
+            layout.check_free(tmp_path, overwrite=overwrite)
     (tmp_path / layout.RUN).mkdir()
     with pytest.raises(StorageError, match="--resume"):
         layout.check_free(tmp_path, overwrite=False)
