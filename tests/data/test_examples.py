@@ -155,3 +155,10 @@ def test_nothing_there_names_the_nearest(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=hint):
         load_examples(source)
+
+
+def test_one_label_will_do_for_measuring_and_not_for_training(tmp_path: Path) -> None:
+    path = write(tmp_path / "spam.csv", "text,label\nwin a prize,spam\nfree money,spam\n")
+    assert load_examples(path, keep_empty=True).label_names == ["spam"]
+    with pytest.raises(DataError, match="two or more"):
+        load_examples(path)
