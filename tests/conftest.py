@@ -33,6 +33,6 @@ def neural(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the pictures, which take longer than the rest of a small run."""
+def no_pictures(linear: Path, neural: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """Leave out the pictures, which take longer than the rest of a small run; the shared models are made before."""
     monkeypatch.setattr("minnow.evaluation.plots.available", lambda: False)

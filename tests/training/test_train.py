@@ -138,7 +138,7 @@ def test_several_labels_a_text(tmp_path: Path) -> None:
     ]
     data = tmp_path / "data.jsonl"
     data.write_text("\n".join(json.dumps(row) for row in made))
-    for settings in (NGRAM, NET | {"training.epochs": 10}):
+    for settings in (NGRAM, NET | {"training.epochs": 30}):
         model = trained(data, tmp_path / str(settings["model.name"]), settings)
         assert model.bundle.task["multi_label"]
         answers = predicted(model, ["apple ruby on the sky in the navy ocean", "the frog of some grass and a leaf"])
