@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from minnow.models.ngram import HALF, Floats, NgramConfig, View, ViewConfig, view_margins
+from minnow.models.ngram import Floats, NgramConfig, View, ViewConfig, view_margins
 from minnow.text.ngrams import NUM_THREADS, NgramCounts, NgramVocabulary
 
 Signs = NDArray[np.float32]
@@ -110,15 +110,11 @@ def select(counts: NgramCounts, texts: NDArray[np.int64]) -> NgramCounts:
 
 
 def merge_views(views: Sequence[View], shares: Sequence[float]) -> list[View]:
-    """Views whose sum weighs each with its share, rounded as they will be saved: what is measured is what is kept."""
+    """Views whose sum weighs each with its share."""
     return [
-        View(view.vocabulary, _as_saved(view.weights * np.float32(share)), _as_saved(view.squares))
+        View(view.vocabulary, view.weights * np.float32(share), view.squares)
         for view, share in zip(views, shares, strict=True)
     ]
-
-
-def _as_saved(array: Floats) -> Floats:
-    return array.astype(HALF).astype(np.float32)
 
 
 def signs_of(label_ids: Sequence[tuple[int, ...]], config: NgramConfig) -> Signs:

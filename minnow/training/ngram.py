@@ -63,9 +63,7 @@ def fit_ngram(
     for view in views:
         counted.append(count_ngrams(texts, view.ngrams))
         stages.advance("counting n-grams")
-    with ThreadPoolExecutor(
-        len(views)
-    ) as pool:  # the views of all texts are fitted while the held-out ones are answered
+    with ThreadPoolExecutor(len(views)) as pool:  # all texts are fitted while the held-out ones are answered
         fitting = [
             pool.submit(_fit, counts, signs, costs, view, recipe, seed, stages)
             for counts, view in zip(counted, views, strict=True)

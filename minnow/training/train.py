@@ -28,6 +28,7 @@ from minnow.evaluation.measure import described, measure
 from minnow.evaluation.report import Report
 from minnow.files import write_text
 from minnow.metrics.calibration import fit_temperature
+from minnow.tasks.batching import logits_for
 from minnow.tasks.text_classification import TextClassification
 from minnow.training.journal import Journal
 from minnow.training.recipe import Recipe, to_toml
@@ -138,11 +139,10 @@ class _Held:
 def _test_examples(recipe: Recipe) -> Examples | None:
     """The test part: as the recipe names it, else the data set's own where it has one."""
     data = recipe.data
-    if data.test:
-        return load_examples(data.test, "test", data.text or None, data.label or None, keep_empty=True)
-    if "test" in parts(data.train):
-        return load_examples(data.train, "test", data.text or None, data.label or None, keep_empty=True)
-    return None
+    source = data.test or (data.train if "test" in parts(data.train) else "")
+    if not source:
+        return None
+    return load_examples(source, "test", data.text or None, data.label or None, keep_empty=True)
 
 
 def _check(recipe: Recipe, examples: Examples, test: Examples | None) -> None:
@@ -283,7 +283,7 @@ def _fit_neural(
     if outcome.interrupted:
         note(f"interrupted: the best model so far, of step {outcome.step:,}, is kept")
     bundle = Bundle(model, task.to_dict(), tokenizer)
-    logits = task.logits(model, tokenizer, outside.texts)
+    logits = logits_for(model, tokenizer, outside.texts, task.max_tokens, task.keep)  # the texts are prepared already
     return bundle, _Held(outside.texts, outside.labels, logits, "validation")
 
 
