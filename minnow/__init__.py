@@ -8,16 +8,31 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minnow.api import Model, compare, evaluate, load, train
+    from minnow.api import Model, compare, evaluate, import_folder, load, pretrain, train
     from minnow.evaluation.report import Report
-    from minnow.tasks.signature import Label, Labels
+    from minnow.tasks.signature import Filled, Label, Labels, Text
 
-__all__ = ["Label", "Labels", "Model", "Report", "compare", "evaluate", "load", "train"]
+__all__ = [
+    "Filled",
+    "Label",
+    "Labels",
+    "Model",
+    "Report",
+    "Text",
+    "compare",
+    "evaluate",
+    "import_folder",
+    "load",
+    "pretrain",
+    "train",
+]
 
 _HOMES = {
     "Label": "minnow.tasks.signature",
     "Labels": "minnow.tasks.signature",
     "Report": "minnow.evaluation.report",
+    "Filled": "minnow.tasks.signature",
+    "Text": "minnow.tasks.signature",
 }
 
 try:

@@ -1,17 +1,26 @@
-"""Minnow in Python: ``load``, ``train``, ``evaluate``, ``compare`` and ``Model``; the command line calls the same."""
+"""Minnow in Python: ``load``, ``train``, ``pretrain``, ``evaluate``, ``compare``, ``Model``; the command line calls them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minnow.bundle.bundle import Bundle
-from minnow.errors import DataError
+from minnow.errors import DataError, InputError
 from minnow.evaluation.compare import Comparison
+from minnow.evaluation.perplexity import LanguageReport
 from minnow.evaluation.report import Report
 from minnow.tasks.base import Task
 from minnow.tasks.registry import task_of
 from minnow.tasks.signature import Label, Labels
+
+if TYPE_CHECKING:
+    from minnow.data.corpus import Corpus
+    from minnow.decoding.writing import GenerationSettings
+    from minnow.tasks.text_generation import Generation, TextGeneration
+    from minnow.text.tokenizer import Tokenizer
 
 BATCH_ROWS = 1024
 
@@ -29,27 +38,92 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names the model answers with."""
-        return tuple(self.bundle.task["labels"])
+        """The names the model answers with; none for a model that writes text."""
+        return tuple(self.bundle.task.get("labels", ()))
 
-    def __call__(self, text: str) -> Label | Labels:
-        """The answer for one text."""
+    def __call__(self, text: str) -> Any:
+        """The answer for one text: a Label or Labels, the Text that follows it, or its gaps Filled."""
         if not isinstance(text, str):
             raise DataError(f"a model is called with one text, but got {type(text).__name__}; use model.batch for many")
         return self.batch([text])[0]
 
-    def batch(self, texts: Sequence[str]) -> list[Label | Labels]:
+    def batch(self, texts: Sequence[str]) -> list[Any]:
         """The answers for many texts, in their order."""
-        return list(self.task.predict(self.bundle.model, self.bundle.tokenizer, list(texts)))  # type: ignore[arg-type]
+        return list(self.task.predict(self.bundle.model, self.bundle.tokenizer, list(texts)))
 
-    def stream(self, texts: Iterable[str], batch_rows: int = BATCH_ROWS) -> Iterator[Label | Labels]:
+    def generate(self, prompt: str, *, seed: int | None = None, **settings: Any) -> "Generation":
+        """Write on from a prompt: iterate over the result while it is written, or take ``str()`` of it.
+
+        Args:
+            prompt: may be empty.
+            seed: the same one gives the same text; without it another text every time.
+            settings: ``max_tokens``, ``temperature``, ``top_k``, ``top_p``, ``min_p``, ``repetition_penalty``,
+                ``frequency_penalty``, ``presence_penalty``, ``stop``, ``num_samples``, ``beam``, ``length_penalty``,
+                ``schema``, ``regex``, ``choices``, ``truncate``, ``ignore_end``; see ``GenerationSettings``.
+
+        Raises:
+            InputError: the model does not write text, or a setting cannot be. What depends on the prompt, such as its
+                length, is raised when the first piece is asked for.
+        """
+        return self._writer().generate(
+            self.bundle.model, self._tokenizer(), prompt, self._generation_settings(seed, settings)
+        )
+
+    def chat(
+        self, messages: Sequence[Mapping[str, str]], *, seed: int | None = None, template: str = "", **settings: Any
+    ) -> "Generation":
+        """The assistant's answer to messages such as ``{"role": "user", "content": "Hello"}``.
+
+        Args:
+            messages: the conversation so far.
+            template: Jinja text; without it the model's own, or where it has none, a plain dialogue.
+            seed, settings: as in ``generate``.
+        """
+        from minnow.decoding.chat import PLAIN, PLAIN_STOP, messages_from
+
+        chosen = template or self._tokenizer().chat_template or PLAIN
+        if chosen is PLAIN and settings.get("stop") is None:
+            settings["stop"] = PLAIN_STOP
+        return self._writer().chat(
+            self.bundle.model,
+            self._tokenizer(),
+            messages_from(messages),
+            self._generation_settings(seed, settings),
+            chosen,
+        )
+
+    def _writer(self) -> "TextGeneration":
+        from minnow.tasks.text_generation import TextGeneration
+
+        if not isinstance(self.task, TextGeneration):
+            raise InputError(
+                f"{self.folder} is a model for {self.task.name.replace('_', ' ')} and writes no text; "
+                "use minnow predict, or make a language model with minnow pretrain"
+            )
+        return self.task
+
+    def _tokenizer(self) -> "Tokenizer":
+        from minnow.tasks.base import needed
+
+        return needed(self.bundle.tokenizer)
+
+    @staticmethod
+    def _generation_settings(seed: int | None, settings: Mapping[str, Any]) -> "GenerationSettings":
+        from minnow.decoding.writing import GenerationSettings
+
+        return GenerationSettings.of(seed=secrets.randbelow(2**31) if seed is None else seed, **settings)
+
+    def stream(self, texts: Iterable[str], batch_rows: int = BATCH_ROWS) -> Iterator[Any]:
         """The answers for any number of texts, in constant memory."""
         rest = iter(texts)
         while part := list(islice(rest, batch_rows)):
             yield from self.batch(part)
 
-    def evaluate(self, data: str | Path, *, text: str | None = None, label: str | None = None) -> Report:
-        """Measure the model on labelled data: a file, a folder, or a name of the catalog (its test part)."""
+    def evaluate(
+        self, data: str | Path, *, text: str | None = None, label: str | None = None
+    ) -> Report | LanguageReport:
+        """Measure the model on labelled data, or a language model on text: a file, a folder, or a name of the catalog
+        (its test part)."""
         return evaluate(self, data, text=text, label=label)
 
 
@@ -62,6 +136,37 @@ def load(folder: str | Path) -> Model:
     return Model(Bundle.load(folder), Path(folder))
 
 
+def import_folder(
+    source: str | Path,
+    out: str | Path,
+    *,
+    tokenizer: str | Path | None = None,
+    overwrite: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> Model:
+    """Make a model folder of a Hugging Face folder or of a llama2.c file.
+
+    Args:
+        source: the folder, with config.json, safetensors and a tokenizer; or the ``.bin`` file.
+        out: the folder for the model.
+        tokenizer: a file or a folder, where ``source`` has none.
+        overwrite: replace the model that stands in ``out``.
+        note: is told what was left out.
+
+    Raises:
+        InputError: something is missing, damaged or not known here; nothing is written then.
+    """
+    from minnow.bundle import layout
+    from minnow.bundle.importing import read_foreign, save_foreign
+
+    folder = Path(out)
+    layout.check_free(folder, overwrite)
+    bundle = read_foreign(Path(source), Path(tokenizer) if tokenizer is not None else None, note)
+    model = Model(bundle, folder)
+    save_foreign(bundle, Path(source), folder)
+    return model
+
+
 def train(
     data: str | Path,
     *,
@@ -69,6 +174,7 @@ def train(
     out: str | Path | None = None,
     recipe: str | Path | None = None,
     model: str | None = None,
+    source: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int | None = None,
     overwrite: bool = False,
@@ -81,6 +187,7 @@ def train(
         out: the folder for the model; a new one under ``runs`` where it is left out.
         recipe: a TOML file.
         model: ngram or text_classifier.
+        source: the folder of a language model to start from, as ``--from`` does.
         settings: recipe keys with their values, such as ``{"training.epochs": 3}``.
         seed: of everything random.
 
@@ -90,9 +197,64 @@ def train(
     from minnow.training.train import train as run
 
     overrides = [f"{key}={_written(value)}" for key, value in (settings or {}).items()]
-    resolved = resolve_recipe(recipe, overrides, data=data, test=test, model=model, seed=seed)
+    resolved = resolve_recipe(recipe, overrides, data=data, test=test, model=model, seed=seed, source=source)
     folder = Path(out) if out is not None else free_folder(data)
     return Model(run(resolved, folder, overwrite=overwrite).bundle, folder)
+
+
+def pretrain(
+    corpus: str | Path,
+    *,
+    validation: str | Path | None = None,
+    out: str | Path | None = None,
+    recipe: str | Path | None = None,
+    model: str | None = None,
+    size: str | None = None,
+    budget: str | None = None,
+    tokenizer: str | None = None,
+    vocab_size: int | None = None,
+    source: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    overwrite: bool = False,
+) -> Model:
+    """Train a language model on raw text; ``minnow.pretrain("novel.txt", budget="10m")`` is enough.
+
+    Args:
+        corpus: a text file, a folder of them, a table with a text column, or a name of the catalog.
+        validation: the same, to measure on; or the share to hold out.
+        out: the folder for the model; a new one under ``runs`` where it is left out.
+        recipe: a TOML file.
+        model: llama, gpt2, rnn_lm or bert.
+        size: the number of parameters, such as ``5M``.
+        budget: wall time of the run, such as ``20m``.
+        tokenizer: bpe, character, unigram, word, whitespace or wordpiece.
+        vocab_size: entries of the vocabulary.
+        source: the folder of a language model to go on from, as ``--from`` does.
+        settings: recipe keys with their values, such as ``{"training.steps": 300}``.
+        seed: of everything random.
+
+    Raises:
+        InputError: corpus, recipe or folder cannot be used; the message says what to do.
+    """
+    from minnow.training.pretrain import pretrain as run
+
+    said = {
+        "data.train": corpus,
+        "data.validation": validation,
+        "model.name": model,
+        "model.size": size,
+        "model.start": source,
+        "tokenizer.kind": tokenizer,
+        "tokenizer.vocab_size": vocab_size,
+        "training.budget": budget,
+        "training.seed": seed,
+    }
+    overrides = [f"{key}={_written(value)}" for key, value in (settings or {}).items()]
+    resolved = resolve_pretraining_recipe(recipe, overrides, said)
+    folder = Path(out) if out is not None else free_folder(corpus)
+    trained = run(resolved, folder, overwrite=overwrite)
+    return Model(trained.bundle, folder) if trained is not None else load(folder)
 
 
 def evaluate(
@@ -102,18 +264,81 @@ def evaluate(
     part: str = "test",
     text: str | None = None,
     label: str | None = None,
-) -> Report:
-    """Measure a model on labelled data; ``Report.save`` writes it with its pictures."""
+    context: int | None = None,
+    stride: int | None = None,
+    samples: int = 0,
+    training: str | Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Report | LanguageReport:
+    """Measure a model: a classifier on labelled data, a language model on text. ``save`` writes the report.
+
+    Args:
+        model: a model or its folder.
+        data: a file, a folder, or a name of the catalog.
+        part: of a folder or set; where there is no test part, a language model takes the valid one.
+        text: the column with the text, where it should not be guessed.
+        label: the column with the label, likewise.
+        context, stride: of a language model, see ``evaluation.perplexity.measure_language``.
+        samples: how many texts a language model writes, to be measured as well (``evaluation/samples.py``).
+        training: the corpus it learnt from, to tell what it copies of it.
+        progress: called with what is done, how much of it, and of how much.
+
+    Raises:
+        InputError: the model or the data cannot be used; the message says what to do.
+    """
     from minnow.data.examples import load_examples
     from minnow.data.sources import parts
     from minnow.evaluation.measure import measure
 
     opened = model if isinstance(model, Model) else load(model)
+    if opened.task.name in ("text_generation", "fill_mask"):
+        if label is not None:
+            raise InputError("a language model is measured on text alone; leave out the label column")
+        corpus = _corpus_to_measure(data, part, text)
+        return _language_report(opened, corpus, context, stride, samples, training, progress)
+    if context is not None or stride is not None or samples or training is not None:
+        raise InputError(
+            "context, stride, samples and training are for language models, but this model's task is "
+            f"{opened.task.name.replace('_', ' ')}; leave them out"
+        )
     present = parts(data)
     if part not in present and present != ("all",):
         raise DataError(f"{data} has no part {part!r}; it has: {', '.join(present)}")
     examples = load_examples(data, part, text, label, keep_empty=True)
     return measure(opened.bundle, examples, opened.folder.name, part if part in present else "all")
+
+
+def _language_report(
+    model: Model,
+    corpus: "Corpus",
+    context: int | None,
+    stride: int | None,
+    num_samples: int,
+    training: str | Path | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> LanguageReport:
+    from minnow.data.corpus import open_corpus
+    from minnow.evaluation.perplexity import measure_language
+    from minnow.evaluation.samples import measure_samples
+
+    if training is not None and not num_samples:
+        raise InputError("the training text is for what samples copy of it; say how many to write, such as 16")
+    learnt = open_corpus(training) if training is not None else None
+    name = model.folder.name
+    report = measure_language(model.bundle, corpus, name, context=context, stride=stride, progress=progress)
+    if not num_samples:
+        return report
+    written = measure_samples(model.bundle, corpus, learnt, num_samples=num_samples, progress=progress)
+    return replace(report, samples=written.to_json())
+
+
+def _corpus_to_measure(data: str | Path, part: str, text: str | None) -> "Corpus":
+    from minnow.data.corpus import corpus_parts, open_corpus
+
+    present = corpus_parts(data)
+    if part == "test" and part not in present and "valid" in present:
+        part = "valid"
+    return open_corpus(data, "all" if present == ("all",) else part, text=text)
 
 
 def compare(
@@ -144,6 +369,7 @@ def resolve_recipe(
     seed: int | None = None,
     text: str | None = None,
     label: str | None = None,
+    source: str | Path | None = None,
 ) -> Any:
     """A recipe file (or the defaults) with what the caller said put in."""
     from minnow.training.recipe import parse, recipe_from
@@ -154,10 +380,36 @@ def resolve_recipe(
         "data.text": text,
         "data.label": label,
         "model.name": model,
+        "fine_tuning.model": source,
         "training.seed": seed,
     }
     spoken = [f"{key}={value}" for key, value in said.items() if value is not None]
     return recipe_from(parse(Path(path)) if path is not None else {}, [*overrides, *spoken])
+
+
+def resolve_pretraining_recipe(
+    path: str | Path | None = None, overrides: Sequence[str] = (), said: Mapping[str, Any] | None = None
+) -> Any:
+    """A recipe file of ``minnow pretrain`` (or the defaults) with what the caller said, by key, put in."""
+    from minnow.training.pretraining_recipe import parse, recipe_from
+
+    spoken = [f"{key}={value}" for key, value in (said or {}).items() if value is not None]
+    return recipe_from(parse(Path(path)) if path is not None else {}, [*overrides, *spoken])
+
+
+def run_to_resume(folder: Path | None) -> Any:
+    """The recipe of the unfinished run of ``minnow pretrain`` in a folder."""
+    from minnow.bundle import layout
+    from minnow.training.pretraining_recipe import read_recipe
+
+    if folder is None:
+        raise InputError("--resume needs --out DIR, the folder of the run to go on with")
+    if layout.is_bundle(folder):
+        raise InputError(f"the run in {folder} is finished; there is nothing to resume")
+    written = folder / layout.RUN / layout.RECIPE
+    if not written.is_file():
+        raise InputError(f"there is no run to resume in {folder}; start one without --resume")
+    return read_recipe(written)
 
 
 def free_folder(data: str | Path) -> Path:

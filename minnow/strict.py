@@ -53,6 +53,8 @@ def _write(value: Any) -> Any:
 
 def _read(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - a return for each kind of field
     origin = typing.get_origin(hint)
+    if hint is Any:
+        return value
     if origin in (types.UnionType, typing.Union):
         if value is None:
             return None

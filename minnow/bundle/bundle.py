@@ -12,10 +12,12 @@ from minnow.bundle import layout
 from minnow.bundle.weights import load_weights, save_weights
 from minnow.errors import BundleError
 from minnow.files import storage_error, write_text
+from minnow.models.foreign import ForeignConfig
 from minnow.models.registry import model_from
 from minnow.text.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
+OPTIONAL = (layout.TOKENIZER, layout.TOKENIZER_CONFIG, layout.GENERATION_CONFIG, layout.RECIPE)
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,14 @@ class Bundle:
     def save(self, folder: Path | str) -> None:
         """Write the folder; ``minnow.json`` comes last, so that a folder that has it is complete."""
         folder = Path(folder)
-        for name in (layout.MANIFEST, layout.TOKENIZER, layout.RECIPE):  # an older model's must not outlive it
+        for name in (layout.MANIFEST, *OPTIONAL):  # an older model's must not outlive it
             _remove(folder / name)
         write_text(folder / layout.CONFIG, _as_json(self.model.config.to_dict()))
         save_weights(folder / layout.WEIGHTS, self.model.tensors())
         if self.tokenizer is not None:
             self.tokenizer.save(folder / layout.TOKENIZER)
+            if isinstance(self.model.config, ForeignConfig):
+                self._save_for_transformers(self.tokenizer, folder)
         if self.recipe:
             write_text(folder / layout.RECIPE, self.recipe)
         manifest = {
@@ -82,6 +86,19 @@ class Bundle:
             "provenance": dict(self.provenance),
         }
         write_text(folder / layout.MANIFEST, _as_json(manifest))
+
+    def _save_for_transformers(self, tokenizer: Tokenizer, folder: Path) -> None:
+        """Which tokens begin, end and pad a text, so that ``transformers`` opens the folder as it is."""
+        tokenizer.save_config(folder)
+        if hasattr(self.model, "prefill"):
+            ends = tokenizer.eos_ids
+            generation = {
+                "eos_token_id": list(ends) if len(ends) > 1 else ends[0],
+                "pad_token_id": tokenizer.pad_id,
+            }
+            if "bos_token" in tokenizer.special_tokens:
+                generation["bos_token_id"] = tokenizer.bos_id
+            write_text(folder / layout.GENERATION_CONFIG, _as_json(generation))
 
 
 def size_on_disk(folder: Path) -> int:

@@ -1,5 +1,7 @@
 """The model card: README.md in Hugging Face's form, metadata with ``model-index`` on top, then what a reader asks."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,12 +88,12 @@ def _usage(card: Card) -> str:
     )
 
 
-def _data(card: Card) -> str:
+def _data(card: Card | LanguageCard) -> str:
     lines = [f"- {key.replace('_', ' ')}: {value}" for key, value in card.data.items() if value not in (None, "")]
     return "## Data\n\n" + "\n".join(lines)
 
 
-def _provenance(card: Card) -> str:
+def _provenance(card: Card | LanguageCard) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in card.provenance.get("versions", {}).items())
     machine = card.provenance.get("machine", {})
     return (
@@ -101,3 +103,60 @@ def _provenance(card: Card) -> str:
         f"- machine: {machine.get('processor', '')}, {machine.get('cores', '')} cores\n"
         f"- versions: {versions}"
     )
+
+
+@dataclass(frozen=True)
+class LanguageCard:
+    """What the card of a language model says, in plain values.
+
+    Attributes:
+        writes: it goes on with a text, rather than filling gaps.
+        scores: on the validation text, by metric name.
+        sample: a text it wrote at the end of its training, unedited.
+        curves: the folder holds pictures of the run.
+    """
+
+    name: str
+    model_type: str
+    parameters: int
+    size_bytes: int
+    writes: bool
+    scores: Mapping[str, float]
+    sample: str
+    data: Mapping[str, Any]
+    recipe: str
+    provenance: Mapping[str, Any]
+    curves: bool = False
+
+
+def render_language_card(card: LanguageCard) -> str:
+    """The whole README.md of a language model."""
+    kind, verb = ("text-generation", "generate") if card.writes else ("fill-mask", "predict")
+    given = "Once upon a time" if card.writes else "a text with [MASK] in it"
+    rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.4f} |" for name, value in card.scores.items())
+    quoted = "\n".join(f"    {line}" for line in card.sample.splitlines())
+    seen = card.provenance.get("tokens_seen", 0) / max(1, card.data.get("tokens", 1))
+    sections = [
+        f"---\n{_language_metadata(card, kind)}\n---",
+        f"# {card.name}",
+        f"A small language model ({card.model_type}, {card.parameters:,} parameters, {card.size_bytes / 1e6:.1f} MB), "
+        f"made with Minnow from {card.data.get('bytes', 0):,} bytes of text, read {seen:.1f} times.",
+        f'```bash\nminnow {verb} FOLDER "{given}"\n```',
+        f"## Scores\n\nOn the validation text; loss in nats a token:\n\n| | |\n|---|---:|\n{rows}",
+        *([f"## A sample\n\nAs it came, the beginning given:\n\n{quoted}"] if card.sample else []),
+        *(["![The run](run/curves.png)"] if card.curves else []),
+        _data(card),
+        "## Limits\n\n- It knows the text above and nothing else; it states things that are not so.",
+        f"## Recipe\n\n```toml\n{card.recipe.strip()}\n```",
+        _provenance(card),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _language_metadata(card: LanguageCard, kind: str) -> str:
+    from huggingface_hub import ModelCardData
+
+    written: str = ModelCardData(
+        library_name="minnow", pipeline_tag=kind, tags=["minnow", "small-language-model"], model_name=card.name
+    ).to_yaml()
+    return written.strip()

@@ -1,5 +1,6 @@
 """Which files a model folder holds and what they are called: Hugging Face's names where it has one."""
 
+import shutil
 from pathlib import Path
 
 from minnow.errors import BundleError, StorageError
@@ -7,11 +8,14 @@ from minnow.errors import BundleError, StorageError
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"  # these two are for transformers, of models it knows
+GENERATION_CONFIG = "generation_config.json"
 MANIFEST = "minnow.json"  # written last: a folder that has it is complete
 RECIPE = "recipe.toml"
 CARD = "README.md"
 EVALUATION = "evaluation"
 RUN = "run"  # what training leaves behind: journal, curves, checkpoint
+SHARDS = "shards"  # in it, while a language model trains: the text as token ids
 
 
 def is_bundle(folder: Path) -> bool:
@@ -23,8 +27,9 @@ def check_bundle(folder: Path) -> None:
     if is_bundle(folder):
         return
     if (folder / RUN).is_dir():
+        verb = "pretrain" if (folder / RUN / SHARDS).is_dir() else "train"
         raise BundleError(
-            f"{folder} holds an unfinished training run; finish it with: minnow train --resume --out {folder}"
+            f"{folder} holds an unfinished training run; finish it with: minnow {verb} --resume --out {folder}"
         )
     if folder.exists():
         raise BundleError(f"{folder} is not a model folder: it has no {MANIFEST}; train one with: minnow train DATA")
@@ -46,3 +51,18 @@ def check_free(folder: Path, overwrite: bool) -> None:
             "or choose another --out"
         )
     raise StorageError(f"{folder} is not empty and holds no model, so nothing there is replaced; choose another --out")
+
+
+def clear(folder: Path, but_run: bool = False) -> None:
+    """Take away what an earlier model or run left in ``folder``; only names that Minnow writes."""
+    for name in (MANIFEST, CONFIG, WEIGHTS, TOKENIZER, RECIPE, CARD):
+        (folder / name).unlink(missing_ok=True)
+    for name in (EVALUATION,) if but_run else (RUN, EVALUATION):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def take_back(folder: Path) -> None:
+    """After an error: nothing half-written stays, but a run that has a checkpoint can still go on."""
+    clear(folder, but_run=any((folder / RUN).glob("checkpoint/*.json")))
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,15 +1,13 @@
 """``minnow data``: list, get, show and clean data sets."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from minnow.cli.console import err, exit_codes, note, out, print_json
+from minnow.cli.console import exit_codes, note, out, print_json
+from minnow.cli.display import progress_of
 
 app = typer.Typer(no_args_is_help=True, help="Public and own data: list, get, show, clean.")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
@@ -57,7 +55,7 @@ def get_set(
         if entry.research_only:
             note(f"licence: {entry.licence}; for research, do not pass its text on")
         folder = out_folder or download_folder()
-        with _progress("bytes") as advance:
+        with progress_of("bytes") as advance:
             paths = get(entry, folder, tuple(part or ()), () if out_folder else data_folders(), advance)
         if as_json:
             print_json({"name": entry.name, "files": {name: str(path) for name, path in paths.items()}})
@@ -119,7 +117,7 @@ def clean_file(
         roles = source_roles(read, text, label, need_label=False)
         for line in (*read.notes, *roles.reasons):
             note(line)
-        with _progress("rows") as advance:
+        with progress_of("rows") as advance:
             cleaned = clean(read.frame, roles, rules, advance)
         report = _write_cleaned(cleaned, target, read.name, read.sha256, rules)
         if as_json:
@@ -242,34 +240,3 @@ def _print_part(part: str, about: dict[str, Any]) -> None:
     for line in about["notes"]:
         table.add_row("note", line)
     out.print(table)
-
-
-@contextmanager
-def _progress(unit: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error for what takes more than two seconds; quick work shows nothing."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    began = time.monotonic()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} " + unit),
-        TimeElapsedColumn(),
-    )
-    bars = Progress(*columns, console=err, transient=True)
-    tasks: dict[str, Any] = {}
-
-    def advance(what: str, done: int, total: int) -> None:
-        if time.monotonic() - began < 2:
-            return
-        if not tasks:
-            bars.start()
-        if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total or None)
-        bars.update(tasks[what], completed=done)
-
-    try:
-        yield advance
-    finally:
-        if tasks:
-            bars.stop()

@@ -1,12 +1,17 @@
-"""``minnow evaluate``: measure a model on labelled data."""
+"""``minnow evaluate``: measure a model on labelled data, or a language model on text."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from minnow.cli.console import exit_codes, note, out, print_json
+from minnow.cli.display import progress_of
+
+if TYPE_CHECKING:
+    from minnow.evaluation.perplexity import LanguageReport
+    from minnow.evaluation.report import Report
 
 
 def evaluate(
@@ -15,14 +20,40 @@ def evaluate(
     part: Annotated[str, typer.Option("--part", help="Which part of a folder or set.")] = "test",
     text: Annotated[str | None, typer.Option("--text", help="The column with the text.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="The column with the label.")] = None,
+    context: Annotated[
+        int | None, typer.Option("--context", help="Language models: the positions that are read at once.")
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option("--stride", help="Language models: how far the context moves; half of it by default.")
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", help="Language models: write so many texts and measure them.")
+    ] = 0,
+    training: Annotated[
+        str | None, typer.Option("--training", help="With --samples: the training text, to tell what they copy of it.")
+    ] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="Write report.json and pictures here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Scores with intervals, per label, calibration, and the surest mistakes."""
+    """Scores of a classifier with intervals, per label, calibration, and the surest mistakes; of a language model loss,
+    perplexity and bits per byte."""
     with exit_codes():
         from minnow.api import evaluate as measure
+        from minnow.evaluation.perplexity import LanguageReport
 
-        report = measure(model, data, part=part, text=text, label=label)
+        with progress_of("tokens") as advance:
+            report = measure(
+                model,
+                data,
+                part=part,
+                text=text,
+                label=label,
+                context=context,
+                stride=stride,
+                samples=samples,
+                training=training,
+                progress=advance,
+            )
         if folder is not None:
             for path in report.save(folder):
                 note(f"wrote {path}")
@@ -32,19 +63,54 @@ def evaluate(
             return
         for line in report.notes:
             note(line)
-        scores = Table("score", "value", "95 % interval", box=None)
-        for name, value in report.scores.items():
-            low, high = report.intervals.get(name, (None, None))
-            scores.add_row(name, f"{value:.4f}", "" if low is None else f"{low:.4f} to {high:.4f}")
-        out.print(scores)
-        labels = Table("label", "precision", "recall", "F1", "texts", box=None)
-        for row in report.per_label:
-            figures = [f"{row[key]:.3f}" for key in ("precision", "recall", "f1")]
-            labels.add_row(row["label"], *figures, str(row["support"]))
-        out.print(labels)
-        worst = Table("true label", "predicted", "confidence", "text", box=None)
-        for row in report.worst[:8]:
-            shown = " ".join(row["text"].split())
-            worst.add_row(row["reference"], row["prediction"], f"{row['confidence']:.2f}", shown[:90])
-        if report.worst:
-            out.print(worst)
+        if isinstance(report, LanguageReport):
+            _print_language(report)
+        else:
+            _print_labels(report)
+
+
+def _print_language(report: "LanguageReport") -> None:
+    shown = Table("score", "value", box=None)
+    for name, value in report.scores.items():
+        shown.add_row(name.replace("_", " "), f"{value:,.4f}")
+    out.print(shown)
+    read = "with its memory carried on" if report.context is None else f"in a context of {report.context:,}"
+    moved = "" if report.stride is None else f" that moves by {report.stride:,}"
+    out.print(
+        f"{report.tokens:,} tokens, {report.words:,} words, {report.bytes:,} bytes of {report.data['name']}, "
+        f"{read}{moved}, in {report.seconds:.1f} s"
+    )
+    if report.samples is not None:
+        _print_samples(report.samples)
+
+
+def _print_samples(samples: dict[str, Any]) -> None:
+    model, people = samples["model"], samples["people"]
+    shown = Table("what was written", "model", "people", box=None)
+    shown.add_row("words", f"{model['words']:,}", f"{people['words']:,}")
+    for measure in ("repetition", "distinct"):
+        for order, value in model[measure].items():
+            shown.add_row(f"{measure} of {order}-grams", f"{value:.3f}", f"{people[measure][order]:.3f}")
+    if model["copied"] is not None:
+        shown.add_row("copied from the training text", f"{model['copied']:.3f}", f"{people['copied']:.3f}")
+        shown.add_row("longest copy, words", str(model["longest_copied"]), str(people["longest_copied"]))
+    out.print(shown)
+
+
+def _print_labels(report: "Report") -> None:
+    scores = Table("score", "value", "95 % interval", box=None)
+    for name, value in report.scores.items():
+        low, high = report.intervals.get(name, (None, None))
+        scores.add_row(name, f"{value:.4f}", "" if low is None else f"{low:.4f} to {high:.4f}")
+    out.print(scores)
+    labels = Table("label", "precision", "recall", "F1", "texts", box=None)
+    for row in report.per_label:
+        figures = [f"{row[key]:.3f}" for key in ("precision", "recall", "f1")]
+        labels.add_row(row["label"], *figures, str(row["support"]))
+    out.print(labels)
+    worst = Table("true label", "predicted", "confidence", "text", box=None)
+    for row in report.worst[:8]:
+        shown = " ".join(row["text"].split())
+        worst.add_row(row["reference"], row["prediction"], f"{row['confidence']:.2f}", shown[:90])
+    if report.worst:
+        out.print(worst)

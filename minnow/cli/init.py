@@ -12,21 +12,30 @@ def init(
     path: Annotated[Path, typer.Argument(help="The recipe to write.")] = Path("recipe.toml"),
     data: Annotated[str | None, typer.Option("--data", help="The training data to name in it.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="auto, ngram or text_classifier.")] = None,
+    language: Annotated[
+        bool, typer.Option("--pretrain", help="A recipe of minnow pretrain, for a language model.")
+    ] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", help="A recipe key; may be given again.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Write a recipe with all keys at their defaults and a comment on each."""
     with exit_codes():
-        from minnow.api import resolve_recipe
+        from minnow.api import resolve_pretraining_recipe, resolve_recipe
         from minnow.errors import StorageError
         from minnow.files import write_text
-        from minnow.training.recipe import render
+        from minnow.training import pretraining_recipe, recipe
 
         if path.exists() and not overwrite:
             raise StorageError(f"{path} exists already; choose another name or add --overwrite")
-        write_text(path, render(resolve_recipe(None, settings or (), data=data, model=model)))
+        if language:
+            said = {"data.train": data, "model.name": model}
+            text = pretraining_recipe.render(resolve_pretraining_recipe(None, settings or (), said))
+        else:
+            text = recipe.render(resolve_recipe(None, settings or (), data=data, model=model))
+        write_text(path, text)
         if as_json:
             print_json({"recipe": str(path)})
         else:
-            note(f"wrote {path}; train with it: minnow train {data or 'DATA'} --recipe {path}")
+            verb = "pretrain" if language else "train"
+            note(f"wrote {path}; train with it: minnow {verb} {data or 'DATA'} --recipe {path}")

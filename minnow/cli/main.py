@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from minnow.cli import compare, data, evaluate, init, predict, show, train
+from minnow.cli import chat, compare, data, evaluate, generate, import_folder, init, predict, pretrain, show, train
 
 app = typer.Typer(
     name="minnow",
@@ -33,9 +33,13 @@ def _root(
 
 
 app.command("train")(train.train)
+app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("generate")(generate.generate)
+app.command("chat")(chat.chat)
 app.command("compare")(compare.compare)
+app.command("import")(import_folder.import_folder)
 app.command("show")(show.show)
 app.command("init")(init.init)
 app.add_typer(data.app, name="data")

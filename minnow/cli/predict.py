@@ -53,8 +53,9 @@ def _answers(model, source: Iterator[str], scores: bool) -> Iterator[bytes]:  # 
         for text, output in zip(part, model.batch(part), strict=True):
             answer = output.to_dict()
             if not scores:
-                answer.pop("scores")
-            yield orjson.dumps({"text": text, **answer}, option=orjson.OPT_APPEND_NEWLINE)
+                answer.pop("scores", None)
+            asked = "prompt" if "text" in answer else "text"  # a model that writes answers with a text of its own
+            yield orjson.dumps({asked: text, **answer}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _given(texts: list[str]) -> Iterator[str]:

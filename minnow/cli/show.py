@@ -39,14 +39,14 @@ def _about(folder: Path) -> dict[str, Any]:
     about: dict[str, Any] = {
         "model": str(folder),
         "task": bundle.task["name"],
-        "labels": list(bundle.task["labels"]),
         "model_type": bundle.model.config.model_type,
         "parameters": bundle.model.num_parameters(),
         "size_bytes": size_on_disk(folder),
-        "temperature": bundle.task["temperature"],
+        **{key: bundle.task[key] for key in ("labels", "temperature") if key in bundle.task},
     }
     if (folder / layout.EVALUATION / "report.json").is_file():
         report = Report.load(folder / layout.EVALUATION)
         about |= {"measured_on": report.data, "scores": report.scores}
-    about |= {key: bundle.provenance.get(key) for key in ("data", "made", "train_seconds", "machine", "versions")}
+    told = ("imported", "data", "made", "train_seconds", "machine", "versions")
+    about |= {key: bundle.provenance[key] for key in told if bundle.provenance.get(key) is not None}
     return about

@@ -15,6 +15,9 @@ def train(
     folder: Annotated[Path | None, typer.Option("--out", help="The model's folder; by default runs/NAME.")] = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", help="A TOML file; write one with minnow init.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="auto, ngram or text_classifier.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="A language model's folder: fine-tune it to a classifier.")
+    ] = None,
     text: Annotated[str | None, typer.Option("--text", help="The column with the text.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="The column with the label.")] = None,
     settings: Annotated[
@@ -40,12 +43,20 @@ def train(
                 raise InputError(f"the run in {folder} is finished; there is nothing to resume")
             if not written.is_file():
                 raise InputError(f"there is no run to resume in {folder}; start one without --resume")
-            if data or test or recipe or model or settings or seed is not None:
+            if data or test or recipe or model or source or settings or seed is not None:
                 note("--resume goes on with the recipe of the run; what else was said is not used")
             resolved = resolve_recipe(written)
         else:
             resolved = resolve_recipe(
-                recipe, settings or (), data=data, test=test, model=model, seed=seed, text=text, label=label
+                recipe,
+                settings or (),
+                data=data,
+                test=test,
+                model=model,
+                seed=seed,
+                text=text,
+                label=label,
+                source=source,
             )
         target = folder or free_folder(resolved.data.train or "model")
         with TrainingDisplay(err, resolved.training.epochs) as display:

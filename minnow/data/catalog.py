@@ -35,6 +35,7 @@ class File:
     """One part of a set: what ``minnow data get`` writes, other places where it may already lie, where it comes from.
 
     ``unpack`` names the step from the downloads to the target (``download.steps``) and ``member`` is its argument.
+    ``portion`` is which share of a running text the part is, where several parts lie in one file.
     """
 
     target: Local
@@ -43,6 +44,7 @@ class File:
     unpack: str = "copy"
     member: str = ""
     rows: int | None = None
+    portion: tuple[float, float] = (0.0, 1.0)
 
     @property
     def places(self) -> tuple[Local, ...]:
@@ -55,6 +57,8 @@ class Entry:
 
     ``text`` and ``label`` are its columns, ``label_names`` turns labels as stored into names, ``prepare`` names a step
     that every honest score needs (``prepare.steps``). ``research_only`` sets must not be passed on with a product.
+    A set without labels has an empty ``label``. ``corpus`` says which parts together are a part of the set read as a
+    corpus, ``markup`` that its texts have HTML tags in them, which a corpus leaves out.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Entry:
     label_names: Mapping[str, str] = field(default_factory=dict)
     prepare: str | None = None
     note: str = ""
+    corpus: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    markup: bool = False
 
     @property
     def columns(self) -> dict[str, str]:

@@ -198,6 +198,21 @@ def _class_folders(sources: list[Path], file: File, encoding: str = "utf-8") -> 
             yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
+def _stories(sources: list[Path], file: File) -> Iterator[bytes]:
+    """Stories of a zip, a csv a story and a row a section; ``member`` is their folder."""
+    with zipfile.ZipFile(sources[0]) as archive:
+        found = sorted(info.filename for info in archive.infolist() if info.filename.startswith(f"{file.member}/"))
+        for name in found:
+            if not name.endswith("-story.csv"):
+                continue
+            if archive.getinfo(name).file_size > MAX_MEMBER_BYTES:
+                raise DataError(f"{name} is larger than {MAX_MEMBER_BYTES >> 20} MiB; it is not the known archive")
+            text = archive.read(name).decode("utf-8-sig")
+            sections = [row["text"] for row in csv.DictReader(io.StringIO(text, newline="")) if row.get("text")]
+            row = {"story": Path(name).name.removesuffix("-story.csv"), "sections": sections}
+            yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def _holds_texts(prefix: tuple[str, ...]) -> bool:
     """Beside the classes of the film reviews lie lists of URLs and word counts, which are no texts."""
     return prefix[-1] == "unsup"
@@ -213,6 +228,7 @@ steps: dict[str, Callable[[list[Path], File], Iterator[bytes]]] = {
     "spaced": _label_then_text,
     "aligned": _aligned,
     "ag_news": _ag_news,
+    "stories": _stories,
     "class_folders": _class_folders,
     "class_folders_latin1": _class_folders_latin1,
 }

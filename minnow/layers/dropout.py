@@ -4,20 +4,29 @@ Gal & Ghahramani (2016), "A Theoretically Grounded Application of Dropout in Rec
 B rows · S positions · D features · V vocabulary
 """
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 
 
-class Dropping(nn.Module):
-    """What all dropouts share: a rate, and a random stream that whoever trains may hand in.
+class Drawing(nn.Module):
+    """A module that draws numbers, from a random stream that whoever trains may hand in.
 
     Without ``generator`` torch's global stream is used, which several threads could not share and stay repeatable.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator: torch.Generator | None = None
+
+
+class Dropping(Drawing):
+    """What all dropouts share: a rate, and the masks of that rate."""
+
     def __init__(self, rate: float):
         super().__init__()
         self.rate = rate
-        self.generator: torch.Generator | None = None
 
     def keep(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """A mask of ``shape``: 0 with probability ``rate``, else 1 / (1 - rate)."""
@@ -43,11 +52,31 @@ class VariationalDropout(Dropping):
         return x_BSD * self.keep((x_BSD.shape[0], 1, x_BSD.shape[2]), x_BSD) if self.active else x_BSD
 
 
-class StateDropout(Dropping):
-    """A mask [1, H] on the state of a recurrent layer, one for all rows and positions of a batch."""
+class RecurrentDropout(Dropping):
+    """A mask on the recurrent weights [G, H] of a layer, one for all rows and positions of a batch."""
+
+    @abstractmethod
+    def mask(self, recurrent_weights: Tensor) -> Tensor: ...
+
+
+class StateDropout(RecurrentDropout):
+    """Drops units of the previous state, [1, H]: whole columns of the weights."""
 
     def mask(self, recurrent_weights: Tensor) -> Tensor:
         return self.keep((1, recurrent_weights.shape[1]), recurrent_weights)
+
+
+class WeightDropout(RecurrentDropout):
+    """Drops single weights, [G, H]: DropConnect on the recurrence, Merity et al. (2018), "Regularizing and Optimizing
+    LSTM Language Models", section 2."""
+
+    def mask(self, recurrent_weights: Tensor) -> Tensor:
+        """Four draws of 16 bits to one random number of 64: drawing each by itself would take eight times as long."""
+        num, device = recurrent_weights.numel(), recurrent_weights.device
+        drawn = torch.empty(-(-num // 4), dtype=torch.int64, device=device)
+        drawn = drawn.random_(-(2**63), None, generator=self.generator).view(torch.int16)[:num]
+        kept = drawn >= round(self.rate * 2**16) - 2**15
+        return (kept.to(recurrent_weights.dtype) / (1 - self.rate)).view_as(recurrent_weights)
 
 
 class TokenDropout(Dropping):

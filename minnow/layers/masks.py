@@ -1,6 +1,6 @@
 """Which positions of a padded batch are text.
 
-B rows · S positions
+B rows · S positions · N keys
 """
 
 from typing import Any
@@ -12,6 +12,15 @@ from torch import Tensor
 def padding_mask(lengths_B: Tensor, num_positions: int) -> Tensor:
     """True [B, S] where a row has a token; rows are padded on the right."""
     return torch.arange(num_positions, device=lengths_B.device)[None, :] < lengths_B[:, None]
+
+
+def causal_mask(positions: Tensor, num_keys: int, window: int | None = None) -> Tensor:
+    """True [1 or B, 1, S, N] where a query at positions [S] or [B, S] may look at the key at a column: at itself and
+    what stands before, within a ``window`` that counts itself."""
+    queries = positions.reshape(-1, 1, positions.shape[-1], 1)
+    keys = torch.arange(num_keys, device=positions.device)
+    visible: Tensor = keys <= queries
+    return visible if window is None else visible & (keys > queries - window)
 
 
 def reverse_rows(x_BS: Tensor, lengths_B: Tensor) -> Tensor:

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from minnow.errors import UnknownNameError
 from minnow.layers.attention import SCORES, attention_score, attention_weights
 
-SIMPLE = ("last", "mean", "max")
-KINDS = (*SIMPLE, *SCORES, "self_attention")
+SIMPLE = ("first", "last", "mean", "max")
+KINDS = (*SIMPLE, "concat", *SCORES, "self_attention")
 
 
 def pooling(kind: str, size: int, two_way: bool = False) -> nn.Module:
     """The pooling of that name; every one takes states [B, S, D], lengths [B] and a mask [B, S].
 
     ``two_way`` says that the second half of the features was read from the end: its last state stands at position 0.
-    It returns the pooled rows [B, D] and the attention weights [B, S], None where there are none.
+    It returns the pooled rows [B, ``pooled_size``] and the attention weights [B, S], None where there are none.
 
     Raises:
         UnknownNameError: there is none.
@@ -28,14 +28,22 @@ def pooling(kind: str, size: int, two_way: bool = False) -> nn.Module:
         return AttentionPooling(kind, size, two_way)
     if kind in SIMPLE:
         return SimplePooling(kind, two_way)
+    if kind == "concat":
+        return ConcatPooling(two_way)
     raise UnknownNameError("pooling", kind, KINDS)
+
+
+def pooled_size(kind: str, size: int) -> int:
+    """Numbers a row after the pooling of states of ``size``."""
+    return 3 * size if kind == "concat" else size
 
 
 Pooled = tuple[Tensor, Tensor | None]
 
 
 class SimplePooling(nn.Module):
-    """``last``: the state after the last token that was read, in each direction; ``mean``; ``max``."""
+    """``first``: the state at the first position; ``last``: the state after the last token that was read, in each
+    direction; ``mean``; ``max``."""
 
     def __init__(self, kind: str, two_way: bool):
         super().__init__()
@@ -43,6 +51,8 @@ class SimplePooling(nn.Module):
         self.two_way = two_way
 
     def forward(self, states_BSD: Tensor, lengths_B: Tensor, mask_BS: Tensor) -> Pooled:
+        if self.kind == "first":
+            return states_BSD[:, 0], None
         if self.kind == "last":
             places = (lengths_B - 1).clamp(min=0)[:, None, None].expand(-1, 1, states_BSD.shape[2])
             last_BD = states_BSD.gather(1, places).squeeze(1)
@@ -56,6 +66,18 @@ class SimplePooling(nn.Module):
         lowest = torch.finfo(states_BSD.dtype).min
         highest = states_BSD.masked_fill(~mask_BS1, lowest).amax(1)
         return torch.where(lengths_B[:, None] > 0, highest, torch.zeros_like(highest)), None
+
+
+class ConcatPooling(nn.Module):
+    """The last state, the maximum and the mean side by side, [B, 3 D]; Howard & Ruder (2018), "Universal Language Model
+    Fine-tuning for Text Classification", section 3.3."""
+
+    def __init__(self, two_way: bool):
+        super().__init__()
+        self.parts = nn.ModuleList(SimplePooling(kind, two_way) for kind in ("last", "max", "mean"))
+
+    def forward(self, states_BSD: Tensor, lengths_B: Tensor, mask_BS: Tensor) -> Pooled:
+        return torch.cat([part(states_BSD, lengths_B, mask_BS)[0] for part in self.parts], dim=-1), None
 
 
 class AttentionPooling(nn.Module):

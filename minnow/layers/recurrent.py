@@ -10,37 +10,53 @@ import torch
 from torch import Tensor, nn
 
 from minnow.errors import UnknownNameError
-from minnow.layers.dropout import StateDropout, VariationalDropout
+from minnow.layers.dropout import RecurrentDropout, StateDropout, VariationalDropout
 from minnow.layers.masks import reverse_rows
 
 KINDS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
+Memory = tuple[Tensor, ...]  # of one layer: the state [B, H], and the cell [B, H] of an LSTM
+
+
 class RecurrentLayer(nn.Module):
     """One layer in one direction, [B, S, I] to [B, S, H].
 
-    ``recurrent_dropout`` masks the previous state wherever it enters the cell, with one mask for all positions
-    (equation 7 of the paper). The mask is drawn a batch rather than a row: masking the state is then masking the
-    columns of the recurrent weights, and the fused kernels of the library still apply.
+    ``dropout`` masks the recurrent weights, with one mask for all rows and positions of a batch, so that the fused
+    kernels of the library still apply: ``StateDropout`` masks their columns, which is masking the previous state
+    wherever it enters the cell (equation 7 of Gal & Ghahramani), ``WeightDropout`` each weight by itself.
     """
 
-    def __init__(self, kind: str, input_size: int, hidden_size: int, recurrent_dropout: float):
+    def __init__(self, kind: str, input_size: int, hidden_size: int, dropout: RecurrentDropout):
         super().__init__()
         if kind not in KINDS:
             raise UnknownNameError("recurrent kind", kind, KINDS)
         self.cell: Any = KINDS[kind](input_size, hidden_size, batch_first=True)
-        self.dropout = StateDropout(recurrent_dropout)
+        self.dropout = dropout
 
     def forward(self, x_BSI: Tensor) -> Tensor:
-        if not self.dropout.active:
-            return self._output(self.cell(x_BSI))
-        recurrent = self.cell.weight_hh_l0
-        masked = {"weight_hh_l0": recurrent * self.dropout.mask(recurrent)}
-        return self._output(torch.func.functional_call(self.cell, masked, (x_BSI,)))
+        return self.carry(x_BSI, None)[0]
 
-    @staticmethod
-    def _output(result: tuple[Tensor, object]) -> Tensor:
-        return result[0]
+    def carry(self, x_BSI: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
+        """The outputs, and what the layer remembers after the last position; ``memory`` is of what came before."""
+        inputs = (x_BSI,) if memory is None else (x_BSI, self._as_library(memory, x_BSI))
+        if self.dropout.active:
+            recurrent = self.cell.weight_hh_l0
+            masked = {"weight_hh_l0": recurrent * self.dropout.mask(recurrent)}
+            output_BSH, last = torch.func.functional_call(self.cell, masked, inputs)
+        else:
+            output_BSH, last = self.cell(*inputs)
+        return output_BSH, tuple(part[0] for part in (last if isinstance(last, tuple) else (last,)))
+
+    def _as_library(self, memory: Memory, like: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """[1, B, H], and in the type of the input: under autocast the memory comes back in bfloat16.
+
+        What was made in inference mode is copied outside it, where gradients could not go past it.
+        """
+        outside = not torch.is_inference_mode_enabled()
+        memory = tuple(part.clone() if outside and part.is_inference() else part for part in memory)
+        parts = tuple(part[None].to(like.dtype) for part in memory)
+        return parts if isinstance(self.cell, nn.LSTM) else parts[0]
 
 
 class RecurrentEncoder(nn.Module):
@@ -63,10 +79,12 @@ class RecurrentEncoder(nn.Module):
         super().__init__()
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (num_layers - 1)
-        self.forwards = nn.ModuleList(RecurrentLayer(kind, size, hidden_size, recurrent_dropout) for size in sizes)
-        self.backwards = nn.ModuleList(
-            RecurrentLayer(kind, size, hidden_size, recurrent_dropout) for size in sizes if bidirectional
-        )
+
+        def layer(size: int) -> RecurrentLayer:
+            return RecurrentLayer(kind, size, hidden_size, StateDropout(recurrent_dropout))
+
+        self.forwards = nn.ModuleList(layer(size) for size in sizes)
+        self.backwards = nn.ModuleList(layer(size) for size in sizes if bidirectional)
         self.dropout = VariationalDropout(dropout)
 
     def forward(self, x_BSI: Tensor, lengths_B: Tensor) -> Tensor:

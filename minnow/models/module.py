@@ -1,7 +1,7 @@
 """What architectures over torch have in common: named weights in and out, with errors that a person understands."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ class TorchModel(nn.Module):
     """A module that is built from its configuration alone."""
 
     config: ModelConfig
+    head_names: ClassVar[tuple[str, ...]] = ()  # what only the output layer uses; an encoder does without
 
     def __init__(self, config: Any):
         super().__init__()

@@ -9,7 +9,16 @@ from minnow.errors import BundleError, UnknownNameError
 from minnow.models.base import ModelConfig
 
 ARCHITECTURES = {
+    "bert": ("minnow.models.bert", "BertConfig", "Bert"),
+    "distilbert": ("minnow.models.distilbert", "DistilBertConfig", "DistilBert"),
+    "encoder_classifier": ("minnow.models.encoder_classifier", "EncoderClassifierConfig", "EncoderClassifier"),
+    "gpt2": ("minnow.models.gpt2", "GPT2Config", "GPT2"),
+    "llama": ("minnow.models.llama", "LlamaConfig", "Llama"),
+    "mistral": ("minnow.models.llama", "MistralConfig", "Llama"),
     "ngram": ("minnow.models.ngram", "NgramConfig", "NgramModel"),
+    "qwen2": ("minnow.models.llama", "Qwen2Config", "Llama"),
+    "qwen3": ("minnow.models.llama", "Qwen3Config", "Llama"),
+    "rnn_lm": ("minnow.models.rnn_lm", "RnnLMConfig", "RnnLM"),
     "text_classifier": ("minnow.models.text_classifier", "TextClassifierConfig", "TextClassifier"),
 }
 

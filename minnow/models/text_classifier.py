@@ -28,7 +28,7 @@ class TextClassifierConfig(ModelConfig):
 
     Attributes:
         encoder: rnn, lstm, gru, convolution, or none, which pools the embeddings themselves.
-        pooling: last, mean, max, additive, dot, general or self_attention.
+        pooling: first, last, mean, max, concat (last, max and mean), additive, dot, general or self_attention.
         hidden_size: units of a layer and direction, or channels of each width.
         widths: of the convolutions, in tokens.
         dropout: before the head.
@@ -87,7 +87,7 @@ class TextClassifier(TorchModel):
         two_way = isinstance(self.encoder, RecurrentEncoder) and config.bidirectional
         self.pooling = pooling.pooling(config.pooling, size, two_way)
         self.dropout = FeatureDropout(config.dropout)
-        self.head = nn.Linear(size, config.num_labels)
+        self.head = nn.Linear(pooling.pooled_size(config.pooling, size), config.num_labels)
 
     def forward(self, token_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:
         """Logits [B, K]."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from minnow.errors import BundleError
 from minnow.tasks.signature import Output, Signature
 from minnow.text.tokenizer import Tokenizer
 
@@ -41,3 +42,19 @@ class Task(ABC):
     @abstractmethod
     def score(self, outputs: NDArray[np.floating[Any]], references: Sequence[Any]) -> dict[str, float]:
         """The numbers by which training chooses, from a model's raw outputs."""
+
+
+def needed(tokenizer: Tokenizer | None) -> Tokenizer:
+    """The tokenizer; a BundleError where there is none."""
+    if tokenizer is None:
+        raise BundleError("the model reads tokens, but its folder has no tokenizer.json; fetch it anew")
+    return tokenizer
+
+
+def check_vocabulary(model: Any, tokenizer: Tokenizer | None) -> None:
+    """Raise BundleError where the tokenizer is missing or gives ids that the model has no row for."""
+    if needed(tokenizer).vocab_size > model.config.vocab_size:
+        raise BundleError(
+            f"tokenizer.json has {needed(tokenizer).vocab_size} tokens, but the model knows {model.config.vocab_size}; "
+            "the two are not of one model"
+        )

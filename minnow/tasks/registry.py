@@ -9,7 +9,11 @@ from minnow.bundle.bundle import Bundle
 from minnow.errors import UnknownNameError
 from minnow.tasks.base import Task
 
-TASKS = {"text_classification": ("minnow.tasks.text_classification", "TextClassification")}
+TASKS = {
+    "text_classification": ("minnow.tasks.text_classification", "TextClassification"),
+    "text_generation": ("minnow.tasks.text_generation", "TextGeneration"),
+    "fill_mask": ("minnow.tasks.fill_mask", "FillMask"),
+}
 
 
 def task_of(bundle: Bundle) -> Task:

@@ -55,3 +55,65 @@ class Labels:
 
     def to_dict(self) -> dict[str, Any]:
         return {"labels": [label.label for label in self.labels], "scores": dict(self.scores)}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that a model wrote.
+
+    Attributes:
+        tokens: how many were written.
+        finish_reason: ``stop`` where it came to its end, ``length`` where it was cut off.
+        log_probabilities: each token as the vocabulary spells it, with its log-probability under the model itself, in
+            nats.
+    """
+
+    text: str
+    tokens: int
+    finish_reason: str
+    log_probabilities: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def log_probability(self) -> float:
+        """Of all its tokens together, in nats."""
+        return sum(found for _, found in self.log_probabilities)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "tokens": self.tokens,
+            "finish_reason": self.finish_reason,
+            "log_probability": self.log_probability,
+        }
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What could stand in a gap, and how likely the model holds it to be."""
+
+    text: str
+    probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"text": self.text, "probability": self.probability}
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A text with its gaps filled.
+
+    ``filled`` has the likeliest word in each, ``gaps`` the candidates of each, likeliest first. Each gap is looked at
+    alone, with the others still open.
+    """
+
+    filled: str
+    gaps: tuple[tuple[Candidate, ...], ...]
+
+    def __str__(self) -> str:
+        return self.filled
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"filled": self.filled, "gaps": [[one.to_dict() for one in gap] for gap in self.gaps]}

@@ -17,7 +17,7 @@ from minnow.metrics.calibration import sigmoid, softmax
 from minnow.metrics.cells import cells_of_indicators, cells_of_labels, tally
 from minnow.metrics.classification import scores_from_tally
 from minnow.strict import read_record, write_record
-from minnow.tasks.base import Task
+from minnow.tasks.base import Task, check_vocabulary
 from minnow.tasks.batching import logits_for
 from minnow.tasks.signature import Field, Label, Labels, Signature
 from minnow.text.clean import strip_markup
@@ -86,13 +86,8 @@ class TextClassification(Task):
                 f"minnow.json names {len(self.labels)} labels, but the model in config.json has "
                 f"{model.config.num_labels}; train the model again or fetch it anew"
             )
-        if model.reads == "tokens" and tokenizer is None:
-            raise BundleError("the model reads tokens, but its folder has no tokenizer.json; fetch it anew")
-        if model.reads == "tokens" and tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
-            raise BundleError(
-                f"tokenizer.json has {tokenizer.vocab_size} tokens, but the model knows {model.config.vocab_size}; "
-                "the two are not of one model"
-            )
+        if model.reads == "tokens":
+            check_vocabulary(model, tokenizer)
 
     def prepare(self, texts: Sequence[str]) -> list[str]:
         """Texts as the tokenizer or the n-gram counter should see them."""

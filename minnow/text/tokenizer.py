@@ -9,23 +9,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Library
 
 from minnow.errors import BundleError, InputError, RecipeError, UnknownNameError, nearest
 from minnow.files import write_text
+from minnow.text.streaming import ByteStream, Joiner, PieceStream, SpacedStream, TextStream, WordStream
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>")
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
+MASK_TOKEN = "<mask>"
+CONFIG_FILE = "tokenizer_config.json"
 NORMALIZATIONS = ("nfkc", "nfc", "none")
 MAX_REMEMBERED = 300_000  # pieces between spaces whose ids are kept
 MAX_PIECE_LENGTH = 64  # longer words are never worth an entry, and training on them would be quadratic
 SEGMENT_LENGTH = 65_536  # the library keeps some 300 bytes a character while it works; this bounds them
 PORTION_LENGTH = 1_000_000  # characters handed to the library at once, for the same reason
 
+KEEPING_SPACES = ("character", "bpe", "unigram")
+
 Keep = Literal["first", "last", "both"]
+Cut = Callable[[str], list[str]]
 
 # Chinese and Japanese stand without spaces; the long-vowel mark has no script of its own.
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}ー"
@@ -63,7 +69,9 @@ _CHUNK = re.compile(rf"{_SPACE}*{_SOLID}+|{_SPACE}+")
 _SEGMENT = re.compile(
     rf"[\s\S]{{1,{SEGMENT_LENGTH}}}\Z|[\s\S]{{0,{SEGMENT_LENGTH - 1}}}{_SOLID}(?={_SPACE})|[\s\S]{{1,{SEGMENT_LENGTH}}}"
 )
+_SOLIDS = re.compile(rf"{_SOLID}+")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ROLES = dict(zip(("pad_token", "unk_token", "bos_token", "eos_token"), SPECIAL_TOKENS, strict=True))
 _SEPARATOR = "\0"
 _MARKER = "▁"
 _CONTINUES = "##"
@@ -79,7 +87,7 @@ class TokenizerSettings:
     """What a recipe says about its tokenizer.
 
     Attributes:
-        kind: ``word``, ``character``, ``bpe``, ``wordpiece`` or ``unigram``.
+        kind: ``word``, ``character``, ``bpe``, ``wordpiece``, ``unigram`` or ``whitespace``.
         vocab_size: the most entries the vocabulary may have, the four special tokens included.
         lowercase: whether case is dropped.
         normalization: ``nfkc``, ``nfc`` or ``none``.
@@ -143,10 +151,29 @@ class Tokenizer:
     """Text to ids and back, over the ``tokenizers`` library; normalising is part of encoding.
 
     Ids 0 to 3 are padding, unknown, begin and end. No text can produce padding, begin or end: ``<eos>`` written in a
-    text is read as the characters it is made of.
+    text is read as the characters it is made of. ``load`` also opens the files of other houses
+    (``text/foreign.py``), which number and name these tokens in their own way.
+
+    Attributes:
+        mask_id: the token that stands for a word to guess, None where there is none.
+        eos_ids: every id that ends a text; some models know several.
+        prefix_ids, suffix_ids: what the model expects before and after a whole text, as a rule nothing.
+        special_tokens: the tokens with a role by the role's name, such as ``{"eos_token": "<eos>"}``.
+        chat_template: Jinja text that turns messages into one text, None for a model that does not chat.
+        keeps_spaces: whether white space is part of the tokens, so that decoding gives it back.
     """
 
-    pad_id, unk_id, bos_id, eos_id = PAD_ID, UNK_ID, BOS_ID, EOS_ID
+    pad_id: int = PAD_ID
+    unk_id: int = UNK_ID
+    bos_id: int = BOS_ID
+    eos_id: int = EOS_ID
+    mask_id: int | None = None
+    eos_ids: tuple[int, ...] = (EOS_ID,)
+    prefix_ids: tuple[int, ...] = ()
+    suffix_ids: tuple[int, ...] = ()
+    special_tokens: Mapping[str, str] = _ROLES
+    chat_template: str | None = None
+    keeps_spaces: bool
 
     def __init__(self, library: Library):
         """Wrap a finished pipeline of the library; use ``train`` or ``load``.
@@ -156,15 +183,25 @@ class Tokenizer:
         """
         content = json.loads(library.to_str())
         self.kind = _kind_of(content)
+        self.keeps_spaces = self.kind in KEEPING_SPACES
         steps = _normalizer_steps(content)
         self.lowercase = "Lowercase" in steps
         self.normalization = next((name for name in NORMALIZATIONS if name.upper() in steps), "none")
+        self._take(library, _entries(library))
+        self.mask_id = self._id_of.get(MASK_TOKEN)
+        if self.mask_id is not None:
+            self.special_tokens = {**_ROLES, "mask_token": MASK_TOKEN}
+
+    def _take(self, library: Library, tokens: tuple[str, ...]) -> None:
         self._library = library
         # Not kept in the file: without it the library would read "<pad>" in a text as padding.
         self._library.encode_special_tokens = True
-        self._tokens = _entries(library)
+        self._tokens = tokens
         self._ids_of_piece: dict[str, tuple[int, ...]] = {}
         self._id_of = {token: number for number, token in enumerate(self._tokens)}
+        added = library.get_added_tokens_decoder()
+        self._silent = frozenset(token_id for token_id, token in added.items() if token.special)
+        self._heeding: Library | None = None  # the same pipeline, to which special tokens in a text are tokens
 
     @classmethod
     def train(cls, texts: Iterable[str], settings: TokenizerSettings, progress: bool = False) -> Self:
@@ -178,17 +215,17 @@ class Tokenizer:
         library.normalizer = _normalizer(settings)
         library.pre_tokenizer = kind.pre_tokenizer()
         library.decoder = kind.decoder()
-        counts = _count_pieces(library, texts, kind.keeps_spaces, progress)
+        counts = _count_pieces(library, texts, kind.cut, progress)
         library.model = kind.learn(counts, settings)
         library.add_special_tokens(list(SPECIAL_TOKENS))
         return cls(library)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a ``tokenizer.json`` that ``save`` wrote.
+        """Read a ``tokenizer.json``, of this house or of another; what stands beside it tells the roles of tokens.
 
         Raises:
-            BundleError: the file is missing, damaged or not a tokenizer of this house.
+            BundleError: the file is missing, damaged, or of a kind that cannot be used.
         """
         path = Path(path)
         try:
@@ -197,16 +234,69 @@ class Tokenizer:
             raise BundleError(
                 f"cannot read the tokenizer {path} ({error}); a model folder needs tokenizer.json"
             ) from error
+        from minnow.text.foreign import ForeignTokenizer, chat_template_beside
+
         try:
-            return cls(Library.from_str(content))
+            library = Library.from_str(content)
+            if not _is_ours(library):
+                return cast(Self, ForeignTokenizer(library, path.parent))
+            tokenizer = cls(library)
         except Exception as error:  # the library raises nothing narrower
             raise BundleError(
-                f"{path} is damaged or not a tokenizer of minnow ({error}); train or pull the model again"
+                f"{path} is damaged or not a tokenizer that can be used ({error}); train or fetch the model again"
             ) from error
+        tokenizer.chat_template = chat_template_beside(path.parent)
+        return tokenizer
 
     def save(self, path: Path | str) -> None:
-        """Write ``tokenizer.json``, whole or not at all; the same tokenizer gives the same bytes."""
-        write_text(Path(path), self._library.to_str(pretty=True))
+        """Write ``tokenizer.json``, whole or not at all; the same tokenizer gives the same bytes.
+
+        A tokenizer with a chat template also writes ``tokenizer_config.json`` beside it.
+        """
+        write_text(Path(path), self.to_json())
+        if self.chat_template is not None:
+            self.save_config(Path(path).parent)
+
+    def save_config(self, folder: Path | str) -> None:
+        """Write ``tokenizer_config.json``, from which ``transformers`` learns the roles of tokens."""
+        text = json.dumps(self.config(), ensure_ascii=False, indent=2, sort_keys=True)
+        write_text(Path(folder) / CONFIG_FILE, text + "\n")
+
+    def config(self) -> dict[str, Any]:
+        """What ``tokenizer_config.json`` says; ``transformers`` then gives the ids that ``encode_ids`` gives."""
+        config: dict[str, Any] = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "clean_up_tokenization_spaces": False,
+            "model_input_names": ["input_ids", "attention_mask"],  # decoders refuse more
+            "split_special_tokens": self.chat_template is None,  # as here; but a chat template writes them into texts
+            **self.special_tokens,
+        }
+        return config if self.chat_template is None else {**config, "chat_template": self.chat_template}
+
+    def to_json(self) -> str:
+        """The pipeline as the library writes it: what ``tokenizer.json`` holds."""
+        return str(self._library.to_str(pretty=True))
+
+    def with_special_tokens(self, tokens: Sequence[str]) -> Self:
+        """The same tokenizer with these behind the last id; ``<mask>`` becomes ``mask_id``.
+
+        No text produces them, other than through ``encode_marked``; tokens that are special already stay as they are.
+
+        Raises:
+            InputError: one of them is an ordinary token.
+        """
+        added = {token.content for token in self._library.get_added_tokens_decoder().values() if token.special}
+        for token in tokens:
+            if token in self._id_of and token not in added:
+                raise InputError(f"{token!r} is a token of this vocabulary already; choose another name")
+        library = Library.from_str(self._library.to_str())
+        library.add_special_tokens([token for token in tokens if token not in added])
+        extended = self._with(library)
+        extended.chat_template = self.chat_template
+        return extended
+
+    def _with(self, library: Library) -> Self:
+        return type(self)(library)
 
     @property
     def vocab_size(self) -> int:
@@ -220,7 +310,7 @@ class Tokenizer:
 
     def normalize(self, text: str) -> str:
         """The text as the vocabulary sees it: normalised and, where the settings say so, in lower case."""
-        return str(self._library.normalizer.normalize_str(_without_surrogates(text)))
+        return str(self._library.normalizer.normalize_str(without_surrogates(text)))
 
     def encode(self, text: str) -> Encoding:
         """The ids and the places of all tokens of ``text``."""
@@ -229,10 +319,10 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
         """``encode`` for each text, on all cores; for ids alone ``encode_ids`` is faster."""
         encodings = [Encoding([], []) for _ in texts]
-        for portion in _portions(texts):
+        for portion in portions(texts):
             found = self._library.encode_batch([segment for _, _, segment in portion])
             for (row, start, segment), one in zip(portion, found, strict=True):
-                encodings[row].token_ids.extend(one.ids)
+                encodings[row].token_ids.extend(self._as_words(one.ids))
                 places = self._placed(segment, one.offsets)
                 encodings[row].offsets.extend((begin + start, end + start) for begin, end in places)
         return encodings
@@ -247,20 +337,52 @@ class Tokenizer:
             InputError: ``max_tokens`` is below 1.
             UnknownNameError: ``keep`` is none of the three.
         """
-        cut = _cutter(max_tokens, keep)
+        cut = cutter(max_tokens, keep)
         rows: list[list[int]] = [[] for _ in texts]
-        for portion in _portions(texts):
+        for portion in portions(texts):
             found = self._ids_of([segment for _, _, segment in portion])
             for (row, _, _), token_ids in zip(portion, found, strict=True):
                 rows[row].extend(token_ids)
         return [cut(row) for row in rows]
+
+    def encode_marked(self, text: str) -> list[int]:
+        """The ids of a text in which special tokens are meant: ``<mask>``, or what a chat template writes.
+
+        Nothing is put before or after it. Not for texts of strangers.
+        """
+        if self._heeding is None:
+            self._heeding = Library.from_str(self._library.to_str())
+        return list(self._heeding.encode(without_surrogates(text), add_special_tokens=False).ids)
+
+    def frame(self, token_ids: Sequence[int]) -> list[int]:
+        """The ids of a whole text with what the model expects before and after it (BERT: ``[CLS]`` and ``[SEP]``)."""
+        return [*self.prefix_ids, *token_ids, *self.suffix_ids]
+
+    def stream(self) -> TextStream:
+        """Decoding token by token: text comes as soon as its characters are whole.
+
+        What ``push`` and ``flush`` give, put together, is what ``decode`` gives of all ids.
+        """
+        if self.kind == "bpe":
+            return ByteStream(self._shown)
+        if self.kind == "character":
+            return PieceStream(self._shown)
+        if self.kind == "unigram":
+            return PieceStream(lambda token_id: self._shown(token_id).replace(_MARKER, " "))
+        return SpacedStream(self._shown) if self.kind == "whitespace" else WordStream(self._shown)
+
+    def _shown(self, token_id: int) -> str:
+        """A token as decoding takes it up: empty where it has nothing to show."""
+        (token,) = self.tokens((token_id,))
+        hidden = self._silent if self.kind == "bpe" else (PAD_ID, BOS_ID, EOS_ID)
+        return "" if token_id in hidden else token
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text that the ids stand for, without padding, begin and end.
 
         BPE gives back the normalised text exactly; so do Unigram and characters where nothing was unknown. Words and
         WordPiece are joined with spaces where print would set them: none before a comma, none between Chinese
-        characters.
+        characters; ``whitespace`` puts one space between all tokens.
 
         Raises:
             InputError: an id is outside the vocabulary.
@@ -275,6 +397,8 @@ class Tokenizer:
             return "".join(shown)
         if self.kind == "unigram":
             return "".join(shown).replace(_MARKER, " ")
+        if self.kind == "whitespace":
+            return " ".join(shown)
         return _join_words(_whole_words(shown))
 
     def tokens(self, token_ids: Sequence[int]) -> list[str]:
@@ -296,34 +420,45 @@ class Tokenizer:
             normalize, id_of = self._library.normalizer.normalize_str, self._id_of.get
             return ([id_of(character, UNK_ID) for character in normalize(segment)] for segment in segments)
         if self.kind == "word":
-            return self._ids_of_words(segments)
+            return self._ids_of_words([segment.split() for segment in segments])
+        if self.kind == "whitespace":
+            return self._ids_of_words([_SOLIDS.findall(segment) for segment in segments])
         return (found.ids for found in self._library.encode_batch_fast(segments))
 
-    def _ids_of_words(self, segments: list[str]) -> Iterator[list[int]]:
+    def _ids_of_words(self, pieces: list[list[str]]) -> Iterator[list[int]]:
         """Words never reach over white space, so what stands between two spaces is looked up, and asked of the library
         once: three times the speed of handing it every text."""
-        pieces = [segment.split() for segment in segments]
         if len(self._ids_of_piece) > MAX_REMEMBERED:
             self._ids_of_piece.clear()
         unknown = list(set().union(*pieces).difference(self._ids_of_piece))
         for piece, found in zip(unknown, self._library.encode_batch_fast(unknown), strict=True):
-            self._ids_of_piece[piece] = tuple(found.ids)
+            self._ids_of_piece[piece] = tuple(self._as_words(found.ids))
         look_up = self._ids_of_piece.__getitem__
         return (list(chain.from_iterable(map(look_up, row))) for row in pieces)
+
+    def _as_words(self, token_ids: list[int]) -> list[int]:
+        """What stands in a text is a word or unknown, also where it spells a special token.
+
+        Only between white space can it do so; ``<unk>``, as prepared corpora write it, is the unknown word.
+        """
+        if self.kind != "whitespace":
+            return token_ids
+        return [UNK_ID if token_id <= EOS_ID else token_id for token_id in token_ids]
 
     def _placed(self, text: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """The library's offsets, made to cover composed marks and, where tokens carry their space, to leave it out."""
         if not text.isascii() and self.normalization != "none":
             offsets = _with_marks(text, offsets, self.normalization)
         if self.kind in ("bpe", "unigram"):
-            offsets = [_without_space(text, start, end) for start, end in offsets]
+            offsets = [without_space(text, start, end) for start, end in offsets]
         return offsets
 
 
 def _kind_of(content: Mapping[str, Any]) -> str:
     model, first = content["model"]["type"], content["pre_tokenizer"]
     if model == "WordLevel":
-        return "character" if first == _described(_characters()) else "word"
+        others = {"character": _characters, "whitespace": _between_spaces}
+        return next((kind for kind, made in others.items() if first == _described(made())), "word")
     by_model = {"BPE": "bpe", "WordPiece": "wordpiece", "Unigram": "unigram"}
     if model not in by_model:
         raise BundleError(f"unknown tokenizer model {model!r}; choose one of: {', '.join(by_model)}, WordLevel")
@@ -335,6 +470,14 @@ def _normalizer_steps(content: Mapping[str, Any]) -> list[str]:
     if not normalizer or normalizer["type"] != "Sequence":
         raise BundleError("the tokenizer does not say how it normalises")
     return [step["type"] for step in normalizer["normalizers"]]
+
+
+def _is_ours(library: Library) -> bool:
+    """Whether it looks like a tokenizer of this house, be it a damaged one; others have other special tokens."""
+    content = json.loads(library.to_str())
+    by_token = library.get_vocab()
+    first = {token for token in SPECIAL_TOKENS if by_token.get(token, len(SPECIAL_TOKENS)) < len(SPECIAL_TOKENS)}
+    return first == set(SPECIAL_TOKENS) and not content.get("post_processor")
 
 
 def _entries(library: Library) -> tuple[str, ...]:
@@ -355,18 +498,18 @@ def _described(pre_tokenizer: Any) -> Any:
 # Texts in bounded portions
 
 
-def _without_surrogates(text: str) -> str:
+def without_surrogates(text: str) -> str:
     # Half a UTF-16 pair is no character and the library takes none; one for one, so that offsets stay.
     return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def _segments(text: str) -> list[str]:
     """The text in stretches of at most ``SEGMENT_LENGTH`` characters, cut before white space where there is any."""
-    text = _without_surrogates(text)
+    text = without_surrogates(text)
     return [text] if len(text) <= SEGMENT_LENGTH else _SEGMENT.findall(text)
 
 
-def _portions(texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
+def portions(texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
     """Segments as (row, where in the row's text, segment), in lists of some ``PORTION_LENGTH`` characters."""
     portion: list[tuple[int, int, str]] = []
     length = 0
@@ -383,7 +526,7 @@ def _portions(texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
         yield portion
 
 
-def _cutter(max_tokens: int | None, keep: str) -> Callable[[list[int]], list[int]]:
+def cutter(max_tokens: int | None, keep: str) -> Callable[[list[int]], list[int]]:
     if keep not in ("first", "last", "both"):
         raise UnknownNameError("part to keep", keep, ("first", "last", "both"))
     if max_tokens is None:
@@ -422,7 +565,7 @@ def _absorbed(before: str, mark: str, form: Literal["NFC", "NFKC"]) -> bool:
     return len(unicodedata.normalize(form, before + mark)) <= len(unicodedata.normalize(form, before))
 
 
-def _without_space(text: str, start: int, end: int) -> tuple[int, int]:
+def without_space(text: str, start: int, end: int) -> tuple[int, int]:
     first = start
     while first < end and text[first].isspace():
         first += 1
@@ -444,23 +587,8 @@ def _whole_words(tokens: Iterable[str]) -> list[str]:
 
 def _join_words(words: Iterable[str]) -> str:
     """Words as print sets them; what the original had between them is not known any more."""
-    text, open_quote = "", False
-    for word in words:
-        closes = word in _CLOSING or (word == '"' and open_quote)
-        glued = not text or closes or text[-1] in _OPENING or _is_cjk(text[-1]) or _is_cjk(word[0])
-        after_quote = text.endswith('"') and open_quote
-        text += word if glued or after_quote else f" {word}"
-        open_quote = open_quote != (word == '"')
-    return text
-
-
-_CLOSING = frozenset(",.;:!?%)]}”’-/_") | {"..."}
-_OPENING = frozenset("([{“‘#$€£@-/_")
-
-
-def _is_cjk(character: str) -> bool:
-    name = unicodedata.name(character, "")
-    return name.startswith(("CJK ", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC"))
+    joiner = Joiner()
+    return "".join(joiner.add(word) for word in words)
 
 
 # What the pipeline is made of
@@ -477,6 +605,10 @@ def _normalizer(settings: TokenizerSettings) -> Any:
 
 def _words() -> Any:
     return pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True)
+
+
+def _between_spaces() -> Any:
+    return pre_tokenizers.WhitespaceSplit()
 
 
 def _characters() -> Any:
@@ -496,7 +628,7 @@ def _marked() -> Any:
 # Learning a vocabulary
 
 
-def _count_pieces(library: Library, texts: Iterable[str], keeps_spaces: bool, progress: bool) -> Counter[str]:
+def _count_pieces(library: Library, texts: Iterable[str], cut: Cut, progress: bool) -> Counter[str]:
     """How often each piece occurs that the pipeline would hand to the model.
 
     Stretches between spaces repeat, so the pipeline runs once for each different one: less than half the time
@@ -504,7 +636,6 @@ def _count_pieces(library: Library, texts: Iterable[str], keeps_spaces: bool, pr
     """
     pieces: Counter[str] = Counter()
     chunks: Counter[str] = Counter()
-    cut: Callable[[str], list[str]] = _CHUNK.findall if keeps_spaces else str.split
     for number, text in enumerate(texts, start=1):
         for segment in _segments(text):
             chunks.update(cut(segment))
@@ -529,7 +660,8 @@ def _add_pieces(library: Library, chunks: Mapping[str, int], pieces: Counter[str
 def _learn_entries(counts: Counter[str], settings: TokenizerSettings) -> Any:
     """The most frequent pieces, ties in the order of the alphabet."""
     room = settings.vocab_size - len(SPECIAL_TOKENS)
-    entries = (piece for piece in _ranked(counts, settings.min_frequency) if len(piece) <= MAX_PIECE_LENGTH)
+    words = (piece for piece in _ranked(counts, settings.min_frequency) if len(piece) <= MAX_PIECE_LENGTH)
+    entries = (word for word in words if word not in SPECIAL_TOKENS)
     kept = [piece for piece, _ in zip(entries, range(room), strict=False)]
     return models.WordLevel(_numbered(kept), unk_token="<unk>")
 
@@ -682,14 +814,17 @@ def _repeated(counts: Counter[str]) -> Iterator[str]:
 class _Kind:
     pre_tokenizer: Callable[[], Any]
     decoder: Callable[[], Any]  # for others who open the file; ``decode`` sets words better
-    keeps_spaces: bool
+    cut: Cut  # a text into stretches that the pipeline treats alike wherever they stand
     learn: Callable[[Counter[str], TokenizerSettings], Any]
 
 
 _KINDS: dict[str, _Kind] = {
-    "word": _Kind(_words, decoders.WordPiece, False, _learn_entries),
-    "character": _Kind(_characters, decoders.Fuse, True, _learn_entries),
-    "bpe": _Kind(_bytes, decoders.ByteLevel, True, _learn_bpe),
-    "wordpiece": _Kind(_words, decoders.WordPiece, False, _learn_wordpiece),
-    "unigram": _Kind(_marked, lambda: decoders.Metaspace(_MARKER, prepend_scheme="never"), True, _learn_unigram),
+    "word": _Kind(_words, decoders.WordPiece, str.split, _learn_entries),
+    "character": _Kind(_characters, decoders.Fuse, _CHUNK.findall, _learn_entries),
+    "bpe": _Kind(_bytes, decoders.ByteLevel, _CHUNK.findall, _learn_bpe),
+    "wordpiece": _Kind(_words, decoders.WordPiece, str.split, _learn_wordpiece),
+    "unigram": _Kind(
+        _marked, lambda: decoders.Metaspace(_MARKER, prepend_scheme="never"), _CHUNK.findall, _learn_unigram
+    ),
+    "whitespace": _Kind(_between_spaces, decoders.WordPiece, _SOLIDS.findall, _learn_entries),
 }

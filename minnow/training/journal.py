@@ -36,9 +36,9 @@ class Journal:
                 break
         return rows
 
-    def cut_after(self, epochs: int) -> None:
-        """Forget the rows of epochs that a resumed run will end again."""
-        kept = [row for row in self.rows() if row.get("epoch", 0) <= epochs]
+    def cut_after(self, last: int, key: str = "epoch") -> None:
+        """Forget the rows of epochs (or steps) that a resumed run will write again."""
+        kept = [row for row in self.rows() if row.get(key, 0) <= last]
         write_bytes(self.path, b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in kept))
 
 

@@ -48,8 +48,8 @@ def fit_text_classifier(
     if vectors is not None:
         _start_embeddings(model, *vectors, freeze=recipe.model.freeze_vectors)
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
-    train = _rows(task, tokenizer, texts, label_ids)
-    validation = _rows(task, tokenizer, validation_texts, validation_ids)
+    train = labelled_rows(task, tokenizer, texts, label_ids)
+    validation = labelled_rows(task, tokenizer, validation_texts, validation_ids)
     weights = None if class_weights_K is None else torch.tensor(class_weights_K, dtype=torch.float32)
     trainer = Trainer(model, task, train, validation, recipe.training, folder, show, weights)
     outcome = trainer.fit()
@@ -79,7 +79,10 @@ def _tokenizer(texts: Sequence[str], recipe: Recipe, path: Path) -> Tokenizer:
     return tokenizer
 
 
-def _rows(task: TextClassification, tokenizer: Tokenizer, texts: Sequence[str], label_ids: LabelIds) -> LabelledRows:
+def labelled_rows(
+    task: TextClassification, tokenizer: Tokenizer, texts: Sequence[str], label_ids: LabelIds
+) -> LabelledRows:
+    """Prepared texts as what the training loop reads."""
     return LabelledRows(
         tokenize(tokenizer, texts, task.max_tokens, task.keep), task.targets(label_ids), list(label_ids)
     )

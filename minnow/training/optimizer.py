@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 
 def optimizer(
-    name: str, modules: nn.Module, learning_rate: float, weight_decay: float, momentum: float = 0.9
+    name: str,
+    modules: nn.Module,
+    learning_rate: float,
+    weight_decay: float,
+    momentum: float = 0.9,
+    groups: list[dict[str, Any]] | None = None,
 ) -> torch.optim.Optimizer:
-    """An optimiser over all parameters of ``modules``.
+    """An optimiser over all parameters of ``modules``, or over ``groups``.
 
     ``adam`` adds weight decay to the gradient (L2), ``adamw`` subtracts it from the weights (Loshchilov & Hutter 2019).
 
@@ -26,7 +31,8 @@ def optimizer(
 
     if name not in OPTIMIZERS:
         raise UnknownNameError("optimizer", name, OPTIMIZERS)
-    groups = parameter_groups(modules, weight_decay)
+    if groups is None:
+        groups = parameter_groups(modules, weight_decay)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0)
     if name == "rmsprop":

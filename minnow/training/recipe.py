@@ -1,27 +1,24 @@
-"""The recipe: everything that decides a run, as TOML that reads itself aloud.
+"""The recipe of ``minnow train``: everything that decides a run.
 
 Defaults are written here once. ``render`` puts them, with what each key means, into the file that ``minnow init``
 writes; the comments are the attribute lines of the docstrings below.
 """
 
-import inspect
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-
-from minnow.errors import RecipeError, nearest
-from minnow.strict import read_record, write_record
+from minnow.errors import RecipeError
 from minnow.text.tokenizer import TokenizerSettings
+from minnow.training import recipe_file
 from minnow.training.linear import LinearSettings
+from minnow.training.recipe_file import MAX_SEED, among, at_least, attribute_lines, parse, to_toml
 from minnow.training.schedule import SCHEDULES
 
-MAX_SEED = 2**32 - 1  # what numpy, numba and torch all take
-MODELS = ("auto", "ngram", "text_classifier")
+__all__ = ["Recipe", "attribute_lines", "parse", "read_recipe", "recipe_from", "render", "to_toml"]
+
+MODELS = ("auto", "ngram", "text_classifier", "encoder_classifier")
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
 METRICS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "precision_macro", "recall_macro", "loss")
 
@@ -54,7 +51,8 @@ class ModelSettings:
     """Which architecture.
 
     Attributes:
-        name: auto, ngram or text_classifier; auto takes ngram unless there are very many short texts.
+        name: auto, ngram, text_classifier or encoder_classifier; auto takes encoder_classifier where fine_tuning names
+            a model, else ngram unless there are very many short texts.
         vectors: a file of word vectors (word2vec, GloVe) that start the embeddings of a text_classifier; "" for none.
         freeze_vectors: keep those embeddings as they are.
     """
@@ -109,7 +107,7 @@ class TextClassifierRecipe:
         hidden_size: units of a layer and direction, or channels of each width.
         num_layers: of a recurrent encoder.
         bidirectional: read each text from both ends.
-        pooling: last, mean, max, additive, dot, general or self_attention.
+        pooling: last, mean, max, concat (last, max and mean), additive, dot, general or self_attention.
         widths: of the convolutions, in tokens.
         dropout: before the head.
         token_dropout: share of a text's token types that are left out (Gal & Ghahramani 2016).
@@ -131,6 +129,44 @@ class TextClassifierRecipe:
     embedding_dropout: float = 0.2
     recurrent_dropout: float = 0.0
     max_tokens: int = 400
+    keep: str = "both"
+
+
+@dataclass(frozen=True)
+class FineTuningRecipe:
+    """A classifier that starts from a language model: its tokenizer, its encoder, a pooling, a head.
+
+    Attributes:
+        model: the folder of the model to start from: rnn_lm, llama, gpt2, bert, or a classifier made from one; "" for
+            none.
+        pooling: first, last, mean, max, concat (last, max and mean), additive, dot, general or self_attention.
+        head_size: units of the head's hidden layer; 0 for a head that is linear.
+        dropout: of what the pooling gives.
+        head_dropout: of the head's hidden layer.
+        dropout_factor: on every dropout rate of the encoder itself.
+        encoder_rate: the learning rate of the encoder's last layer, as a share of the head's; 0 for 0.5 where the
+            encoder is recurrent and 0.05 where it is a transformer.
+        layer_decay: the learning rate of a layer, as a share of that of the layer above it (Howard & Ruder 2018:
+            0.385).
+        unfreeze_epochs: after so many epochs one layer more begins to learn, from the head down (1 in the paper); 0 for
+            all at once.
+        adversarial: how far embeddings are pushed against the label in training, as a share of their length (Miyato et
+            al. 2017: 0.016), at twice the work; 0 for not at all.
+        max_tokens: of a text that are read; 0 for all that the encoder can.
+        keep: which tokens stay of a longer text: first, last or both ends.
+    """
+
+    model: str = ""
+    pooling: str = "concat"
+    head_size: int = 50
+    dropout: float = 0.4
+    head_dropout: float = 0.1
+    dropout_factor: float = 1.0
+    encoder_rate: float = 0.0
+    layer_decay: float = 0.4
+    unfreeze_epochs: float = 0.0
+    adversarial: float = 0.0
+    max_tokens: int = 500
     keep: str = "both"
 
 
@@ -188,18 +224,20 @@ class Recipe:
     ngram: NgramRecipe = field(default_factory=NgramRecipe)
     tokenizer: TokenizerSettings = field(default_factory=TokenizerSettings)
     text_classifier: TextClassifierRecipe = field(default_factory=TextClassifierRecipe)
+    fine_tuning: FineTuningRecipe = field(default_factory=FineTuningRecipe)
     training: TrainingSettings = field(default_factory=TrainingSettings)
 
     def __post_init__(self) -> None:
-        _among("model.name", self.model.name, MODELS)
-        _among("ngram.letters", self.ngram.letters, ("auto", "on", "off"))
-        _among("data.class_weights", self.data.class_weights, ("none", "balanced"))
-        _among("text_classifier.keep", self.text_classifier.keep, ("first", "last", "both"))
-        _among("training.optimizer", self.training.optimizer, OPTIMIZERS)
-        _among("training.schedule", self.training.schedule, SCHEDULES)
-        _among("training.metric", self.training.metric, METRICS)
-        _among("training.precision", self.training.precision, ("auto", "float32", "bfloat16"))
-        _among("training.device", self.training.device, ("auto", "cpu", "cuda"))
+        among("model.name", self.model.name, MODELS)
+        among("ngram.letters", self.ngram.letters, ("auto", "on", "off"))
+        among("data.class_weights", self.data.class_weights, ("none", "balanced"))
+        among("text_classifier.keep", self.text_classifier.keep, ("first", "last", "both"))
+        among("fine_tuning.keep", self.fine_tuning.keep, ("first", "last", "both"))
+        among("training.optimizer", self.training.optimizer, OPTIMIZERS)
+        among("training.schedule", self.training.schedule, SCHEDULES)
+        among("training.metric", self.training.metric, METRICS)
+        among("training.precision", self.training.precision, ("auto", "float32", "bfloat16"))
+        among("training.device", self.training.device, ("auto", "cpu", "cuda"))
         for key, least in (("epochs", 1), ("tokens_per_batch", 0)):
             if getattr(self.training, key) < least:
                 raise RecipeError(f"training.{key} must be at least {least}, but got {getattr(self.training, key)}")
@@ -210,17 +248,31 @@ class Recipe:
                 )
         for section, key in (
             ("ngram", "min_texts"),
+            ("fine_tuning", "dropout_factor"),
+            ("fine_tuning", "encoder_rate"),
+            ("fine_tuning", "unfreeze_epochs"),
+            ("fine_tuning", "adversarial"),
+            ("fine_tuning", "max_tokens"),
             ("training", "weight_decay"),
             ("training", "clip"),
             ("training", "patience"),
             ("training", "max_minutes"),
             ("training", "checkpoint_seconds"),
         ):
-            _at_least(section, key, getattr(getattr(self, section), key), 0)
-        _at_least("ngram", "max_passes", self.ngram.max_passes, 1)
+            at_least(section, key, getattr(getattr(self, section), key), 0)
+        at_least("ngram", "max_passes", self.ngram.max_passes, 1)
         for key in ("naive_bayes_cost", "tf_idf_cost", "tolerance"):
             if not getattr(self.ngram, key) > 0:
                 raise RecipeError(f"ngram.{key} must be above 0, but got {getattr(self.ngram, key)}")
+        if not 0 < self.fine_tuning.layer_decay <= 1:
+            raise RecipeError(
+                f"fine_tuning.layer_decay must lie between 0 and 1, but got {self.fine_tuning.layer_decay}; try 0.4"
+            )
+        if self.fine_tuning.model and self.model.name not in ("auto", "encoder_classifier"):
+            raise RecipeError(
+                f"a {self.model.name} cannot start from a model, but fine_tuning.model is {self.fine_tuning.model!r}; "
+                "leave --from or --model out"
+            )
         if not 0 <= self.training.label_smoothing < 1:
             raise RecipeError(
                 f"training.label_smoothing must lie between 0 and 1, but got {self.training.label_smoothing}; try 0.1"
@@ -250,94 +302,15 @@ def read_recipe(path: Path) -> Recipe:
     return recipe_from(parse(path))
 
 
-def parse(path: Path) -> dict[str, Any]:
-    """The tables of a recipe file, not yet checked."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"cannot read the recipe {path} ({error.strerror}); write one with: minnow init") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"the recipe {path} is not valid TOML: {error}") from error
-
-
 def recipe_from(tables: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
     """A recipe from tables and ``section.key=value`` overrides.
 
     Raises:
         RecipeError: an unknown key, which names the nearest, or an impossible value.
     """
-    merged = {section: dict(table) if isinstance(table, Mapping) else table for section, table in tables.items()}
-    for override in overrides:
-        section, key, value = _override(override)
-        table = merged.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise RecipeError(f"{section} in the recipe must be a table of keys and values, but got {table!r}")
-        table[key] = value
-    return read_record(Recipe, merged, "the recipe")
-
-
-def to_toml(recipe: Recipe) -> str:
-    """The recipe as plain TOML."""
-    return tomlkit.dumps(write_record(recipe))
+    return recipe_file.read(Recipe, tables, overrides)
 
 
 def render(recipe: Recipe) -> str:
     """The recipe as TOML with a comment above every key."""
-    document = tomlkit.document()
-    document.add(tomlkit.comment("A Minnow recipe: minnow train DATA --recipe THIS_FILE; every key may be left out."))
-    for section in fields(recipe):
-        value = getattr(recipe, section.name)
-        table = tomlkit.table()
-        about = (inspect.getdoc(type(value)) or "").split("\n\n")[0]
-        table.add(tomlkit.comment(" ".join(about.split())))
-        comments = attribute_lines(type(value))
-        for key, content in write_record(value).items():
-            for line in comments.get(key, []):
-                table.add(tomlkit.comment(line))
-            table.add(key, content)
-        document.add(tomlkit.nl())
-        document.add(section.name, table)
-    return tomlkit.dumps(document)
-
-
-def attribute_lines(cls: type) -> dict[str, list[str]]:
-    """What the docstring says of each attribute, line by line."""
-    _, _, listed = (inspect.getdoc(cls) or "").partition("Attributes:\n")
-    found: dict[str, list[str]] = {}
-    for line in listed.split("\n\n")[0].splitlines():
-        named = re.match(r"    (\w+(?:, \w+)*): (.*)", line)
-        if named:
-            lines = [named.group(2)]
-            found |= dict.fromkeys(named.group(1).split(", "), lines)
-        elif found and line.startswith("        "):
-            lines.append(line.strip())
-    return found
-
-
-def _override(override: str) -> tuple[str, str, Any]:
-    """``training.epochs=3`` as its three parts; the value is read as TOML, a bare word as a string."""
-    name, equals, written = override.partition("=")
-    section, dot, key = name.strip().partition(".")
-    if not equals or not dot or not key:
-        raise RecipeError(f"--set takes section.key=value, but got {override!r}; for example --set training.epochs=3")
-    sections = {f.name: f.default_factory for f in fields(Recipe)}
-    if section not in sections:
-        raise RecipeError(f"unknown section {section!r} in --set {override}; {nearest(section, sections)}")
-    hint = next((f.type for f in fields(sections[section]()) if f.name == key), None)  # type: ignore[misc, operator]
-    try:
-        value = tomllib.loads(f"value = {written.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = written.strip()
-    if hint in (str, "str") and not isinstance(value, str):
-        value = written.strip()
-    return section, key, value
-
-
-def _at_least(section: str, key: str, value: float, least: int) -> None:
-    if not value >= least:
-        raise RecipeError(f"{section}.{key} must be at least {least}, but got {value}")
-
-
-def _among(name: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise RecipeError(f"{name} must be one of {', '.join(known)}, but got {value!r}; {nearest(value, known)}")
+    return recipe_file.render(recipe, "minnow train DATA --recipe THIS_FILE")

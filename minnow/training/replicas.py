@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from minnow.cores import available_cores
-from minnow.layers.dropout import Dropping
+from minnow.layers.dropout import Drawing
 
 MOST_WORKERS = 8
 
@@ -36,17 +36,18 @@ class Replicas:
             generator = torch.Generator(device=next(model.parameters()).device).manual_seed(seed * 1_000_003 + worker)
             self.generators.append(generator)
             for module in one.modules():
-                if isinstance(module, Dropping):
+                if isinstance(module, Drawing):
                     module.generator = generator
         self._pool = ThreadPoolExecutor(num_workers, initializer=torch.set_num_threads, initargs=(1,))
 
-    def backward(self, step: Step, parts: Sequence[Any], shares: Sequence[float]) -> float:
+    def backward(self, step: Step, parts: Sequence[Any], shares: Sequence[float], accumulate: bool = False) -> float:
         """Run ``step`` on each part in a worker of its own; the loss, weighted by ``shares``.
 
         Args:
             step: from a copy of the model and a part of the batch to the part's loss.
             parts: at most as many as there are workers.
             shares: of the batch that each part is; they add up to one.
+            accumulate: add to the gradient that the model holds.
         """
 
         def one(worker: int) -> float:
@@ -55,17 +56,14 @@ class Replicas:
             loss.backward()  # type: ignore[no-untyped-call]
             return float(loss.detach())
 
-        self.zero_grad()
+        for copied in self.copies[1 if accumulate else 0 :]:
+            copied.zero_grad(set_to_none=True)
         total = sum(self._pool.map(one, range(len(parts)))) if len(parts) > 1 else one(0)
         for other in self.copies[1 : len(parts)]:
             for own, theirs in zip(self.model.parameters(), other.parameters(), strict=True):
                 if theirs.grad is not None:
                     own.grad = theirs.grad if own.grad is None else own.grad.add_(theirs.grad)
         return float(total)
-
-    def zero_grad(self) -> None:
-        for one in self.copies:
-            one.zero_grad(set_to_none=True)
 
     def random_states(self) -> dict[str, Tensor]:
         """The state of each random stream, for a checkpoint."""

@@ -34,6 +34,7 @@ from minnow.training.journal import Journal
 from minnow.training.recipe import Recipe, to_toml
 
 DATA_HASH = "data.sha256"
+SOURCE_HASH = "source.sha256"
 NEURAL_FROM_ROWS = 200_000
 NEURAL_UP_TO_CHARACTERS = 200
 
@@ -101,9 +102,10 @@ def train(
     _check(recipe, examples, test)
     run = folder / layout.RUN
     if not resume:
-        _clear(folder)
+        layout.clear(folder)
     try:
         _check_same_data(run, examples, resume)
+        _check_same_source(run, recipe, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))
         task = _task(examples, recipe)
         bundle, held = _fit(task, examples, recipe, run, note, show)
@@ -112,7 +114,7 @@ def train(
         bundle.save(folder)
     except InputError:
         if not resume:
-            _take_back(folder)
+            layout.take_back(folder)
         raise
     seconds = time.perf_counter() - started
     _drop_state(run)
@@ -152,6 +154,10 @@ def _check(recipe: Recipe, examples: Examples, test: Examples | None) -> None:
         from minnow.training.ngram import check_ngram
 
         check_ngram(recipe.ngram)
+    elif recipe.model.name == "encoder_classifier":
+        from minnow.training.fine_tuning import check_fine_tuning
+
+        check_fine_tuning(recipe)
     else:
         from minnow.training.neural import check_neural
 
@@ -177,6 +183,9 @@ def _with_model(recipe: Recipe, examples: Examples, note: Note) -> Recipe:
     """The recipe with ``auto`` replaced by what suits the data."""
     if recipe.model.name != "auto":
         return recipe
+    if recipe.fine_tuning.model:
+        note(f"model: encoder_classifier, from {recipe.fine_tuning.model}")
+        return replace(recipe, model=replace(recipe.model, name="encoder_classifier"))
     mean = sum(map(len, examples.texts)) / len(examples)
     neural = len(examples) >= NEURAL_FROM_ROWS and mean <= NEURAL_UP_TO_CHARACTERS
     name = "text_classifier" if neural else "ngram"
@@ -185,13 +194,19 @@ def _with_model(recipe: Recipe, examples: Examples, note: Note) -> Recipe:
 
 
 def _task(examples: Examples, recipe: Recipe) -> TextClassification:
-    neural = recipe.text_classifier
+    max_tokens, keep = 0, recipe.text_classifier.keep
+    if recipe.model.name == "text_classifier":
+        max_tokens = recipe.text_classifier.max_tokens
+    elif recipe.model.name == "encoder_classifier":
+        from minnow.training.fine_tuning import most_tokens
+
+        max_tokens, keep = most_tokens(recipe), recipe.fine_tuning.keep
     return TextClassification(
         tuple(examples.label_names),
         multi_label=examples.multi_label,
         strip_markup=recipe.data.strip_markup,
-        max_tokens=neural.max_tokens if recipe.model.name == "text_classifier" else 0,
-        keep=neural.keep,
+        max_tokens=max_tokens,
+        keep=keep,
     )
 
 
@@ -261,7 +276,11 @@ def _fit_ngram(
 def _fit_neural(
     task: TextClassification, rows: _Rows, outside: _Rows | None, recipe: Recipe, run: Path, note: Note, show: Show
 ) -> tuple[Bundle, _Held]:
-    from minnow.training.neural import fit_text_classifier
+    fit: Any
+    if recipe.model.name == "encoder_classifier":
+        from minnow.training.fine_tuning import fit_encoder_classifier as fit
+    else:
+        from minnow.training.neural import fit_text_classifier as fit
 
     kept = rows
     if outside is None:
@@ -269,7 +288,7 @@ def _fit_neural(
         if not len(held_rows):
             raise DataError(f"{len(rows.texts)} rows are too few to hold out a validation part; add rows")
         kept, outside = _chosen(rows, kept_rows), _chosen(rows, held_rows)
-    model, tokenizer, outcome = fit_text_classifier(
+    model, tokenizer, outcome = fit(
         task,
         kept.texts,
         kept.label_ids,
@@ -318,11 +337,18 @@ def _validation_report(name: str, bundle: Bundle, held: _Held, examples: Example
 
 
 def _provenance(examples: Examples, recipe: Recipe, seconds: float) -> dict[str, Any]:
+    source = {}
+    if recipe.model.name == "encoder_classifier":
+        from minnow.training.fine_tuning import weights_hash
+
+        folder = recipe.fine_tuning.model
+        source = {"from": {"name": Path(folder).name, "weights_sha256": weights_hash(folder)}}
     return {
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "train_seconds": round(seconds, 3),
         "data": described(examples, "train"),
         "model": recipe.model.name,
+        **source,
         "machine": machine(),
         "versions": versions(),
     }
@@ -414,7 +440,7 @@ def _drop_state(run: Path) -> None:
     import shutil
 
     shutil.rmtree(run / "checkpoint", ignore_errors=True)
-    for name in (layout.TOKENIZER, DATA_HASH):
+    for name in (layout.TOKENIZER, DATA_HASH, SOURCE_HASH):
         (run / name).unlink(missing_ok=True)
 
 
@@ -427,18 +453,14 @@ def _check_same_data(run: Path, examples: Examples, resume: bool) -> None:
         raise DataError(f"{examples.name} has changed since the run began; put the old data back or use --overwrite")
 
 
-def _take_back(folder: Path) -> None:
-    """After an error: nothing half-written stays, but a run that has a checkpoint can still go on."""
-    _clear(folder, but_run=any((folder / layout.RUN).glob("checkpoint/*.json")))
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+def _check_same_source(run: Path, recipe: Recipe, resume: bool) -> None:
+    """A run that goes on must start from the model it began with."""
+    if recipe.model.name != "encoder_classifier":
+        return
+    from minnow.training.fine_tuning import weights_hash
 
-
-def _clear(folder: Path, but_run: bool = False) -> None:
-    """Take away what an earlier model or run left in ``folder``; only names that Minnow writes."""
-    import shutil
-
-    for name in (layout.MANIFEST, layout.CONFIG, layout.WEIGHTS, layout.TOKENIZER, layout.RECIPE, layout.CARD):
-        (folder / name).unlink(missing_ok=True)
-    for name in (layout.EVALUATION,) if but_run else (layout.RUN, layout.EVALUATION):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    path, source = run / SOURCE_HASH, recipe.fine_tuning.model
+    if not resume:
+        write_text(path, weights_hash(source))
+    elif path.is_file() and path.read_text(encoding="utf-8") != weights_hash(source):
+        raise DataError(f"the model {source} has changed since the run began; put the old one back or use --overwrite")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from minnow.errors import MinnowError, RecipeError
 from minnow.tasks.batching import TokenRows, bucketed, padded, token_logits
 from minnow.tasks.text_classification import TextClassification
+from minnow.training.adversarial import adversarial_loss, token_embedding
 from minnow.training.checkpoint import (
     Progress,
     load_checkpoint,
@@ -34,6 +35,19 @@ from minnow.training.replicas import Replicas, num_workers_for
 from minnow.training.schedule import Schedule
 
 LOG_SECONDS = 1.0
+
+
+class LearningPlan(Protocol):
+    """Which parameters learn when and how fast; ``fine_tuning.Plan`` is one."""
+
+    @property
+    def adversarial(self) -> float: ...
+
+    def parameter_groups(self, model: nn.Module, weight_decay: float) -> list[dict[str, Any]]: ...
+
+    def freeze(self, model: nn.Module, epochs: float) -> None: ...
+
+
 Show = Callable[[dict[str, Any]], None]
 
 
@@ -68,6 +82,7 @@ class Trainer:
         folder: for the journal and the checkpoint; a checkpoint that stands there is taken up.
         show: is told every journal row and, in between, where the run stands.
         class_weights: [K] of the loss.
+        plan: for a model that has learnt before; without one every parameter learns alike.
     """
 
     def __init__(
@@ -80,6 +95,7 @@ class Trainer:
         folder: Path,
         show: Show,
         class_weights: Tensor | None = None,
+        plan: LearningPlan | None = None,
     ):
         self.device = choose_device(settings.device)
         self.model = model.to(self.device)
@@ -91,7 +107,11 @@ class Trainer:
         )
         self.tokens_per_batch = settings.tokens_per_batch or min(8192, max(512, len(train.tokens.ids) // 100))
         self.replicas = Replicas(model, num_workers_for(self.device), settings.seed)
-        self.optimizer = optimizer(settings.optimizer, model, settings.learning_rate, settings.weight_decay)
+        self.plan = plan
+        groups = plan.parameter_groups(model, settings.weight_decay) if plan else None
+        self.optimizer = optimizer(
+            settings.optimizer, model, settings.learning_rate, settings.weight_decay, groups=groups
+        )
         self.targets = torch.from_numpy(train.targets)
         self.journal = Journal(folder / "journal.jsonl")
         self.progress = Progress()
@@ -125,6 +145,9 @@ class Trainer:
         before = self.progress.seconds
         self.model.train()
         while self.progress.batch < len(batches):
+            if self.plan:
+                for one in self.replicas.copies:
+                    self.plan.freeze(one, self.progress.epoch + self.progress.batch / len(batches))
             self._step(batches[self.progress.batch])
             now = time.monotonic()
             self.progress.seconds = before + now - started
@@ -145,7 +168,8 @@ class Trainer:
 
     def _step(self, batch: NDArray[np.int64]) -> None:
         parts = [part for part in self._split(batch) if len(part)]
-        loss = self.replicas.backward(self._loss, parts, [len(part) / len(batch) for part in parts])
+        shares = [len(part) / len(batch) for part in parts]
+        loss = self.replicas.backward(self._loss, list(zip(parts, shares, strict=True)), shares)
         if not math.isfinite(loss):
             raise MinnowError(
                 f"the loss is {loss} at step {self.progress.step}; try a smaller training.learning_rate than "
@@ -155,7 +179,7 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         rate = self.settings.learning_rate * self.schedule.factor(self.progress.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
         self.optimizer.step()
         self._update_average()
         self.progress.step += 1
@@ -164,13 +188,23 @@ class Trainer:
         self.progress.loss_sum += loss
         self.progress.loss_steps += 1
 
-    def _loss(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
+    def _loss(self, model: nn.Module, part: tuple[NDArray[np.int64], float]) -> Tensor:
+        """Of some rows of the batch, which are such a share of it."""
+        rows, share = part
         token_ids_BS, lengths_B = padded(self.train.tokens, rows)
+        token_ids_BS, lengths_B = token_ids_BS.to(self.device), lengths_B.to(self.device)
         targets_B = self.targets[torch.from_numpy(rows)].to(self.device)
         model.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            logits_BK = model(token_ids_BS.to(self.device), lengths_B.to(self.device))
-        return self.task.loss(logits_BK, targets_B, self.class_weights, self.settings.label_smoothing)
+
+        def loss() -> Tensor:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+                logits_BK = model(token_ids_BS, lengths_B)
+            return self.task.loss(logits_BK, targets_B, self.class_weights, self.settings.label_smoothing)
+
+        if not self.plan or not self.plan.adversarial:
+            return loss()
+        embedding = token_embedding(model, model.config.vocab_size)  # type: ignore[union-attr, arg-type]
+        return adversarial_loss(loss, embedding, self.plan.adversarial, share)
 
     def _split(self, batch: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Every worker gets rows of all lengths of the batch."""

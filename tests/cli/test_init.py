@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from command import minnow
 
+from minnow.training import pretraining_recipe
 from minnow.training.recipe import Recipe, read_recipe
 
 
@@ -41,3 +42,11 @@ def test_an_unknown_key_is_named_and_nothing_is_written(tmp_path: Path) -> None:
     assert failed.code == 2
     assert "did you mean 'epochs'" in failed.error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_of_pretraining_can_be_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "lm.toml"
+    told = minnow("init", path, "--pretrain", "--data", "novel.txt", "--model", "gpt2").err
+    assert f"minnow pretrain novel.txt --recipe {path}" in told
+    recipe = pretraining_recipe.read_recipe(path)
+    assert (recipe.data.train, recipe.model.name) == ("novel.txt", "gpt2")

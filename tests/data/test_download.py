@@ -29,10 +29,12 @@ def tar(**files: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def zipped(name: str, content: bytes) -> bytes:
+def zipped(name: str, content: bytes, **more: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(name, content)
+        for other, inner in more.items():
+            archive.writestr(other.replace("__", "/"), inner)
     return buffer.getvalue()
 
 
@@ -40,6 +42,10 @@ SERVED = {
     "/rows.csv": b"text,label\na,x\n",
     "/spaced": "1 a caf\xe9 film\n0 a dull one\n".encode("latin-1"),
     "/set.zip": zipped("rows.csv", b"text,label\na,x\n"),
+    "/tales.zip": zipped("top/train/b-story.csv", b"section,text\n1,Once.\n2,\"Then\nmore.\"\n", **{
+        "top__train__a-story.csv": b"section,text\n1,First.\n", "top__train__notes.txt": b"x",
+        "top__val__c-story.csv": b"y",
+    }),
     "/seq.in": b"fly to boston\nplay it\n",
     "/label": b"flight\nmusic\n",
     "/ag.csv": b'"3","Title","Some ""words""."\n',
@@ -84,6 +90,10 @@ def entry(target: str, *urls: str, unpack: str = "copy", member: str = "", sha25
         ("rows.csv.gz", ["/rows.csv"], "copy", "", b"text,label\na,x\n"),
         ("rows.tsv", ["/spaced"], "spaced", "", "1\ta café film\n0\ta dull one\n".encode()),
         ("rows.csv", ["/set.zip"], "zip", "rows.csv", b"text,label\na,x\n"),
+        (
+            "tales.jsonl.gz", ["/tales.zip"], "stories", "top/train",
+            b'{"story":"a","sections":["First."]}\n{"story":"b","sections":["Once.","Then\\nmore."]}\n',
+        ),
         ("rows.jsonl", ["/seq.in", "/label"], "aligned", "",
          b'{"tokens":["fly","to","boston"],"intent":"flight"}\n{"tokens":["play","it"],"intent":"music"}\n'),
         ("rows.jsonl", ["/ag.csv"], "ag_news", "", b'{"label":2,"text":"Title . Some \\"words\\"."}\n'),

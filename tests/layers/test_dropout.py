@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from minnow.layers.dropout import FeatureDropout, StateDropout, TokenDropout, VariationalDropout
+from minnow.layers.dropout import FeatureDropout, StateDropout, TokenDropout, VariationalDropout, WeightDropout
 
 RATES = (0.1, 0.3, 0.6)
 
@@ -89,12 +89,12 @@ def test_types_are_dropped_independently_of_one_another(rate: float) -> None:
     assert (both_VV[others] - rate**2).abs().max() < tolerance(rate**2, num_rows)
 
 
-@pytest.mark.parametrize("dropout", [FeatureDropout, VariationalDropout, TokenDropout, StateDropout])
+@pytest.mark.parametrize("dropout", [FeatureDropout, VariationalDropout, TokenDropout, StateDropout, WeightDropout])
 def test_nothing_is_dropped_in_use_or_at_rate_zero(dropout: type) -> None:
     x_BSD, token_ids_BS = torch.randn(2, 3, 4), torch.ones(2, 3, dtype=torch.long)
     for idle in (dropout(0.5).eval(), dropout(0.0)):
         assert not idle.active
-        if dropout is not StateDropout:
+        if dropout not in (StateDropout, WeightDropout):
             inputs = (x_BSD, token_ids_BS) if dropout is TokenDropout else (x_BSD,)
             assert torch.equal(idle(*inputs), x_BSD)
 
@@ -106,3 +106,19 @@ def test_a_random_stream_of_its_own_repeats(dropout: type) -> None:
     first, again, other = (seeded(dropout(0.5), seed)(*inputs) for seed in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_weights_are_dropped_one_by_one_at_the_rate_and_the_rest_makes_up_for_it(rate: float) -> None:
+    weights = torch.randn(303, 101)  # a number of draws that four does not divide
+    mask = seeded(WeightDropout(rate)).mask(weights)  # type: ignore[operator]
+    assert mask.shape == weights.shape
+    assert mask.unique().tolist() == pytest.approx([0.0, 1 / (1 - rate)])
+    dropped = (mask == 0).float()
+    assert abs(float(dropped.mean()) - rate) < tolerance(rate, dropped.numel())
+    for along in (0, 1):  # no row and no column is dropped more than another
+        spread = (dropped.mean(along) - rate).abs().max()
+        assert spread < tolerance(rate, dropped.shape[along])
+    neighbours = float((dropped[:, 1:] * dropped[:, :-1]).mean())
+    assert abs(neighbours - rate**2) < tolerance(rate**2, dropped.numel())
+    assert torch.equal(mask, seeded(WeightDropout(rate)).mask(weights))  # type: ignore[operator]

@@ -42,7 +42,8 @@ def weights_of(kind: str, tensors: dict[str, Doubles], text_SD: Doubles, two_way
 
 
 def expected(kind: str, tensors: dict[str, Doubles], text_SD: Doubles, two_way: bool) -> tuple[Doubles, Doubles | None]:
-    simple = {"last": last_state(text_SD, two_way), "mean": text_SD.mean(0), "max": text_SD.max(0)}
+    simple = {"first": text_SD[0], "last": last_state(text_SD, two_way), "mean": text_SD.mean(0), "max": text_SD.max(0)}
+    simple["concat"] = np.concatenate([simple["last"], simple["max"], simple["mean"]])
     if kind in simple:
         return simple[kind], None
     weights = weights_of(kind, tensors, text_SD, two_way)
@@ -80,7 +81,7 @@ def test_a_row_without_text_pools_to_something_finite(kind: str) -> None:
     pooled_BD, weights_BS = pooling(kind, D)(states_BSD, lengths_B, padding_mask(lengths_B, 3))
     assert pooled_BD.isfinite().all()
     assert weights_BS is None or not weights_BS[0].any()
-    if kind not in ("last", "self_attention"):
+    if kind not in ("first", "last", "concat", "self_attention"):
         assert not pooled_BD[0].any()
 
 

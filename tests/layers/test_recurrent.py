@@ -44,7 +44,7 @@ def stepped(kind: str, cell: nn.RNNBase, x_BSI: Tensor, mask: Tensor) -> Tensor:
 @pytest.mark.parametrize("rate", [0.0, 0.5])
 def test_recurrent_dropout_masks_the_state_at_every_step(kind: str, rate: float) -> None:
     torch.manual_seed(0)
-    layer = RecurrentLayer(kind, I, H, rate).double()
+    layer = RecurrentLayer(kind, I, H, StateDropout(rate)).double()
     layer.dropout.generator = torch.Generator().manual_seed(7)
     x_BSI = torch.randn(B, S, I, dtype=torch.float64)
     output_BSH = layer(x_BSI)
@@ -64,7 +64,7 @@ def test_recurrent_dropout_masks_the_state_at_every_step(kind: str, rate: float)
 @kinds
 def test_recurrent_dropout_leaves_the_weights_and_the_answers_alone(kind: str) -> None:
     torch.manual_seed(0)
-    layer = RecurrentLayer(kind, I, H, 0.5)
+    layer = RecurrentLayer(kind, I, H, StateDropout(0.5))
     x_BSI = torch.randn(B, S, I)
     weights = layer.cell.weight_hh_l0.clone()
     before = layer.eval()(x_BSI)

@@ -7,7 +7,7 @@ import torch
 from contracts.model import TokenModelPromises
 
 from minnow.errors import BundleError, InputError, RecipeError, UnknownNameError
-from minnow.layers.pooling import KINDS
+from minnow.layers.pooling import KINDS, SIMPLE
 from minnow.models.text_classifier import ENCODERS, RATES, TextClassifier, TextClassifierConfig
 
 NO_DROPOUT = dict.fromkeys(RATES, 0.0)
@@ -20,7 +20,8 @@ def small(encoder: str, pooling: str, **changes: object) -> TextClassifierConfig
 
 
 class TestEveryEncoderAndPooling(TokenModelPromises):
-    @pytest.fixture(params=product(ENCODERS, KINDS), ids="-".join)
+    # The first state of a one-way encoder has seen one token: that pooling is for transformers.
+    @pytest.fixture(params=product(ENCODERS, [kind for kind in KINDS if kind != "first"]), ids="-".join)
     def config(self, request: pytest.FixtureRequest) -> TextClassifierConfig:
         return small(*request.param)
 
@@ -52,7 +53,7 @@ def test_attention_weights_lie_on_the_text_and_add_up_to_one(kind: str) -> None:
     token_ids_BS, lengths_B = torch.tensor([[4, 5, 6, 7], [8, 9, 0, 0]]), torch.tensor([4, 2])
     logits_BK, weights_BS = model.attend(token_ids_BS, lengths_B)
     assert torch.equal(logits_BK, model(token_ids_BS, lengths_B))
-    if kind in ("last", "mean", "max"):
+    if kind in (*SIMPLE, "concat"):
         assert weights_BS is None
         return
     assert weights_BS is not None

@@ -11,7 +11,7 @@ from contracts.tokenizer import TEXTS, TokenizerPromises, quick, texts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minnow.errors import BundleError, RecipeError, UnknownNameError
+from minnow.errors import BundleError, InputError, RecipeError, UnknownNameError
 from minnow.text import tokenizer as module
 from minnow.text.tokenizer import Encoding, Tokenizer, TokenizerSettings, kinds
 
@@ -144,6 +144,22 @@ class TestUnigram(TokenizerPromises):
         assert trained.unk_id in trained.encode(TEXTS[2]).token_ids
 
 
+class TestWhitespace(TokenizerPromises):
+    settings = TokenizerSettings(kind="whitespace", min_frequency=1)
+
+    def test_only_white_space_separates(self, tokenizer: Tokenizer) -> None:
+        text = "the  kettle\tis broken, and\nthe"
+        assert spans(tokenizer, text) == ["the", "kettle", "is", "broken,", "and", "the"]
+        assert tokenizer.decode(tokenizer.encode(text).token_ids) == "the kettle is broken, and the"
+
+    def test_a_corpus_may_write_the_unknown_word(self) -> None:
+        plain = TokenizerSettings("whitespace", lowercase=False, normalization="none", min_frequency=1)
+        trained = Tokenizer.train(["the <unk> of <unk> N <eos> <pad>"], plain)
+        assert sorted(trained.vocabulary[4:]) == ["N", "of", "the"]
+        assert trained.encode_ids(["the <unk> <eos> of"]) == [trained.encode("the zebra <pad> of").token_ids]
+        assert trained.encode("<unk>").token_ids == [trained.unk_id]
+
+
 @quick
 @given(text=texts, kind=st.sampled_from(kinds()))
 def test_counting_stretch_by_stretch_counts_what_the_whole_text_holds(text: str, kind: str) -> None:
@@ -151,7 +167,7 @@ def test_counting_stretch_by_stretch_counts_what_the_whole_text_holds(text: str,
     expected: dict[str, int] = {}
     for piece, _ in library.pre_tokenizer.pre_tokenize_str(EMPTY[kind].normalize(text)):
         expected[piece] = expected.get(piece, 0) + 1
-    assert module._count_pieces(library, [text], module._KINDS[kind].keeps_spaces, False) == expected
+    assert module._count_pieces(library, [text], module._KINDS[kind].cut, False) == expected
 
 
 EMPTY = {kind: Tokenizer.train([], TokenizerSettings(kind)) for kind in kinds()}
@@ -205,6 +221,35 @@ def test_settings_are_kept_in_the_file(tmp_path: Path) -> None:
             Tokenizer.train(["A"], settings).save(tmp_path / "tokenizer.json")
             loaded = Tokenizer.load(tmp_path / "tokenizer.json")
             assert (loaded.lowercase, loaded.normalization) == (lowercase, normalization)
+
+
+def test_special_tokens_may_be_added_and_no_text_produces_them(tmp_path: Path) -> None:
+    for kind in kinds():
+        tokenizer = Tokenizer.train(TEXTS, TokenizerSettings(kind, 300))
+        before = tokenizer.encode("the <mask>, <user> kettle")
+        extended = tokenizer.with_special_tokens(["<mask>", "<user>", "<pad>"])
+        assert extended.vocabulary == (*tokenizer.vocabulary, "<mask>", "<user>")
+        assert extended.encode("the <mask>, <user> kettle") == before
+        assert tokenizer.mask_id is None
+        extended.save(tmp_path / "tokenizer.json")
+        loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+        assert loaded.mask_id == extended.mask_id == tokenizer.vocab_size
+        marked = loaded.encode_marked("the <mask>, kettle")
+        assert marked.count(tokenizer.vocab_size) == 1
+        assert loaded.encode("the <mask>, <user> kettle") == before
+        assert (loaded.frame([7]), loaded.kind) == ([7], kind)
+    with pytest.raises(InputError, match="already"):
+        tokenizer.with_special_tokens(["the"])
+
+
+def test_the_chat_template_travels_beside_the_file(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.train(["a b"], TokenizerSettings(min_frequency=1))
+    tokenizer.save(tmp_path / "tokenizer.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.json"]
+    assert Tokenizer.load(tmp_path / "tokenizer.json").chat_template is None
+    tokenizer.chat_template = "{{ messages }}"
+    tokenizer.save(tmp_path / "tokenizer.json")
+    assert Tokenizer.load(tmp_path / "tokenizer.json").chat_template == "{{ messages }}"
 
 
 def test_settings_are_strict() -> None:

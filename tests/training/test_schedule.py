@@ -1,5 +1,7 @@
 """The learning rate rises over the warm-up and then falls as its name says."""
 
+from itertools import pairwise
+
 import pytest
 
 from minnow.errors import UnknownNameError
@@ -73,3 +75,17 @@ def test_the_others_do_not_mind_validation(name: str) -> None:
 def test_an_unknown_schedule_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'cosine'"):
         Schedule("cosin", NUM_STEPS)
+
+
+def test_warmup_stable_decay_stays_at_the_top_and_falls_in_a_line_at_the_end() -> None:
+    rates = factors("warmup_stable_decay")
+    assert rates[20:139] == [1.0] * 119
+    assert rates[-1] == pytest.approx(0.02)
+    falls = [before - after for before, after in pairwise(rates[141:])]
+    assert falls == pytest.approx([falls[0]] * len(falls))
+
+
+@pytest.mark.parametrize("name", ["constant", "linear", "cosine", "warmup_stable_decay"])
+def test_by_share_it_goes_as_by_steps(name: str) -> None:
+    schedule = Schedule(name, NUM_STEPS, 0.1)
+    assert [schedule.at((step + 1) / NUM_STEPS) for step in range(NUM_STEPS)] == pytest.approx(factors(name))

@@ -1,0 +1,98 @@
+"""Models of other programs into folders of ours: which reader a path asks for, and where the model comes from."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from minnow.bundle import layout
+from minnow.bundle.bundle import Bundle
+from minnow.bundle.huggingface import read_huggingface, weight_files
+from minnow.bundle.llama2c import read_llama2c
+from minnow.bundle.provenance import versions
+from minnow.errors import BundleError
+from minnow.files import storage_error, write_bytes
+
+PAPERS = ("README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE")  # who made it and on which terms
+LARGEST_PAPER = 5_000_000  # bytes
+
+Note = Callable[[str], None]
+
+
+def read_foreign(source: Path, tokenizer: Path | None, note: Note) -> Bundle:
+    """The model in a Hugging Face folder or a llama2.c file, or in a folder with one such file.
+
+    Raises:
+        BundleError: there is none, or it cannot be used; the message says what to do.
+    """
+    if not source.exists():
+        raise BundleError(f"there is nothing at {source}; name a Hugging Face folder or a .bin file of llama2.c")
+    if tokenizer is not None and not tokenizer.exists():
+        raise BundleError(f"there is no tokenizer at {tokenizer}; name a file or a folder that is there")
+    single = source if source.is_file() else _llama2c_in(source)
+    if single is None:
+        bundle, files = read_huggingface(source, tokenizer, note), weight_files(source)
+    elif single.suffix == ".safetensors":
+        raise BundleError(f"{single} is weights alone; name its folder, {single.parent}, which has config.json too")
+    else:
+        bundle, files = read_llama2c(single, tokenizer), [single]
+    provenance: dict[str, Any] = {
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "imported": {
+            "name": source.resolve().name,
+            "format": "Hugging Face" if single is None else "llama2.c",
+            "sha256": {file.name: _sha256(file) for file in files},
+        },
+        "versions": versions(),
+    }
+    return replace(bundle, provenance=provenance)
+
+
+def save_foreign(bundle: Bundle, source: Path, folder: Path) -> None:
+    """Write the folder, with the papers that came with the model; after an error nothing new is left.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    before = set(folder.iterdir()) if folder.exists() else None
+    try:
+        _remove_old(folder)
+        for name in PAPERS:
+            paper = (source if source.is_dir() else source.parent) / name
+            if paper.is_file() and paper.stat().st_size <= LARGEST_PAPER:
+                write_bytes(folder / name, paper.read_bytes())
+        bundle.save(folder)
+    except BaseException:
+        if before is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            for path in set(folder.iterdir()) - before:
+                path.unlink(missing_ok=True)
+        raise
+
+
+def _remove_old(folder: Path) -> None:
+    """What an older model here said of itself would be untrue of this one."""
+    try:
+        for name in (layout.MANIFEST, layout.CARD):  # the manifest first: from here on the folder is no model
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    for name in (layout.EVALUATION, layout.RUN):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _llama2c_in(folder: Path) -> Path | None:
+    """The one llama2.c model of a folder that is not Hugging Face's."""
+    if (folder / layout.CONFIG).exists():
+        return None
+    found = [path for path in sorted(folder.glob("*.bin")) if not path.name.startswith(("tok", "pytorch_model"))]
+    return found[0] if len(found) == 1 else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

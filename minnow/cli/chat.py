@@ -1,0 +1,99 @@
+"""``minnow chat``: talk with a language model, line by line."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from minnow.cli.console import err, exit_codes, note, print_json
+
+HELP = "/new begins anew, /exit or Ctrl-D ends"
+
+
+def chat(
+    model: Annotated[str, typer.Argument(help="A model folder.")],
+    system: Annotated[
+        str | None, typer.Option("--system", help="What the model is told before the conversation.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", help="The most tokens of one answer.")] = 256,
+    temperature: Annotated[float, typer.Option("--temperature", help="0 takes the likeliest token always.")] = 0.8,
+    top_p: Annotated[float, typer.Option("--top-p", help="Draw from the likeliest that reach this sum.")] = 1.0,
+    seed: Annotated[int | None, typer.Option("--seed", help="The same one gives the same answers.")] = None,
+    template: Annotated[Path | None, typer.Option("--template", help="A chat template instead of the model's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole conversation at its end, as JSON.")] = False,
+) -> None:
+    """Talk with a model; each line of standard input is a message."""
+    with exit_codes():
+        from minnow.api import load
+
+        loaded = load(model)
+        settings = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
+        written = _template(template)
+        if not written and (loaded.bundle.tokenizer is None or loaded.bundle.tokenizer.chat_template is None):
+            note("the model has no chat template: it was taught to write on, not to answer; a plain dialogue is used")
+        beginning = [{"role": "system", "content": system}] if system else []
+        messages = list(beginning)
+        for line in _lines():
+            if line == "/new":
+                messages = list(beginning)
+                continue
+            messages.append({"role": "user", "content": line})
+            answer, messages = _answer(loaded, messages, len(beginning), written, settings, show=not as_json)
+            messages.append({"role": "assistant", "content": answer})
+        if as_json:
+            print_json({"model": model, "messages": messages})
+
+
+def _answer(
+    loaded: Any, messages: list[dict[str, str]], num_kept: int, template: str, settings: dict[str, Any], show: bool
+) -> tuple[str, list[dict[str, str]]]:
+    """The answer, and the messages that the model still saw: the oldest go where the context is full."""
+    from minnow.errors import InputError
+
+    while True:
+        pieces: list[str] = []
+        try:
+            written = loaded.chat(messages, template=template, **settings)
+            for piece in written:
+                shown = piece if pieces else piece.lstrip()
+                pieces += [shown] if shown else []
+                if show:
+                    sys.stdout.write(shown)
+                    sys.stdout.flush()
+        except InputError:
+            if len(messages) <= num_kept + 1:
+                raise
+            note("the conversation is longer than the model's context; its oldest turn is forgotten")
+            messages = messages[:num_kept] + messages[num_kept + 2 :]
+            continue
+        if show:
+            sys.stdout.write("\n")
+        return "".join(pieces).rstrip(), messages
+
+
+def _lines() -> Iterator[str]:
+    """What the person says, until the end of the input or /exit; empty lines are nothing said."""
+    asks = sys.stdin.isatty()
+    if asks:
+        note(HELP)
+    while True:
+        if asks:
+            err.print("> ", end="")
+        line = sys.stdin.readline()
+        if not line or line.strip() == "/exit":
+            return
+        if line.strip():
+            yield line.strip()
+
+
+def _template(path: Path | None) -> str:
+    from minnow.errors import DataError
+
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(f"--template takes a file with a Jinja template, but {path} cannot be read") from error

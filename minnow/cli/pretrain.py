@@ -1,0 +1,79 @@
+"""``minnow pretrain``: from raw text to a language model."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from minnow.cli.console import err, exit_codes, note, out, print_json
+from minnow.cli.display import PretrainingDisplay
+
+
+def pretrain(
+    corpus: Annotated[str | None, typer.Argument(help="A text file, a folder, a table, or a public set.")] = None,
+    validation: Annotated[
+        str | None, typer.Option("--validation", help="Text to measure on, or the share to hold out.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--out", help="The model's folder; by default runs/NAME.")] = None,
+    recipe: Annotated[Path | None, typer.Option("--recipe", help="A TOML file.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="llama, gpt2, rnn_lm or bert.")] = None,
+    size: Annotated[str | None, typer.Option("--size", help="Parameters: 1M, 5M, 15M, 50M, 135M, 360M …")] = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="Wall time of the run: 90s, 20m, 1.5h.")] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option("--tokenizer", help="bpe, character, unigram, word, whitespace or wordpiece.")
+    ] = None,
+    vocab_size: Annotated[int | None, typer.Option("--vocab-size", help="Entries of the vocabulary.")] = None,
+    source: Annotated[str | None, typer.Option("--from", help="A model folder to go on from.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A recipe key: --set training.steps=300; may be given again.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of everything random.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was cut off in --out.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Train a language model on raw text and measure it."""
+    with exit_codes():
+        from minnow.api import free_folder, resolve_pretraining_recipe, run_to_resume
+        from minnow.training.pretrain import pretrain as run
+
+        said = {
+            "data.train": corpus,
+            "data.validation": validation,
+            "model.name": model,
+            "model.size": size,
+            "model.start": source,
+            "tokenizer.kind": tokenizer,
+            "tokenizer.vocab_size": vocab_size,
+            "training.budget": budget,
+            "training.seed": seed,
+        }
+        if resume:
+            if recipe or settings or any(value is not None for value in said.values()):
+                note("--resume goes on with the recipe of the run; what else was said is not used")
+            resolved = run_to_resume(folder)
+        else:
+            resolved = resolve_pretraining_recipe(recipe, settings or (), said)
+        target = folder or free_folder(resolved.data.train or "model")
+        with PretrainingDisplay(err) as display:
+            trained = run(resolved, target, overwrite=overwrite, resume=resume, note=note, show=display)
+        if trained is None:  # a process of torchrun that does not lead
+            return
+        if as_json:
+            print_json(trained.summary)
+        else:
+            _print_summary(trained.summary, target)
+
+
+def _print_summary(summary: dict[str, Any], folder: Path) -> None:
+    for name in ("loss", "perplexity", "word_perplexity", "bits_per_byte"):
+        if name in summary:
+            out.print(f"{'validation ' + name.replace('_', ' '):<28}{summary[name]:,.4f}", markup=False)
+    out.print(f"{'parameters':<28}{summary['parameters']:,}", markup=False)
+    out.print(f"{'tokens read':<28}{summary['tokens']:,} in {summary['steps']:,} steps", markup=False)
+    out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}", markup=False)
+    out.print(f"{'model':<28}{folder}", markup=False)
+    if summary["model_type"] == "bert":
+        note(f'next: minnow predict {folder} "a text with [MASK] in it"   ·   card: {folder}/README.md')
+    else:
+        note(f'next: minnow generate {folder} "a beginning"   ·   card: {folder}/README.md')

@@ -1,0 +1,155 @@
+"""Cross-entropy of an output layer in chunks of positions, so that the logits of all positions never exist at once.
+
+With a large vocabulary the logits [N, V] are the largest tensor of a language model. Here a chunk of them is made, its
+loss and its gradients are taken, and the next chunk overwrites it. The value and the gradients are those of
+``torch.nn.functional.cross_entropy``.
+N positions · D features · V vocabulary
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+IGNORED = -100  # a target that counts for nothing, as in torch
+LOGITS_PER_CHUNK = 1 << 21  # 8 MB in float32, which a processor's cache holds: a third quicker than four times that
+LOGITS_PER_CHUNK_ELSEWHERE = 1 << 26  # a GPU wants large products
+FEWEST_ROWS = 256  # the gradient of the weights is gone through once a chunk, so chunks may not be too small
+
+
+def chunked_cross_entropy(
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    targets_N: Tensor,
+    bias_V: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    chunk_size: int | None = None,
+) -> Tensor:
+    """The loss in nats of the logits ``hidden @ weight.T + bias``.
+
+    Under autocast the products are taken in its type; the loss and the sums of the gradients stay in float32. The
+    gradients are made on the way forward, while a chunk's logits are there, so nothing is computed twice.
+
+    Args:
+        hidden_ND: states before the output layer.
+        weight_VD: of the output layer.
+        targets_N: token ids; those that are ``IGNORED`` count for nothing.
+        bias_V: of the output layer, where it has one.
+        reduction: ``mean`` over the targets that count, or ``sum``.
+        chunk_size: positions at once; left out, what suits the device.
+    """
+    kind = hidden_ND.device.type
+    cast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden_ND.dtype
+    rows = chunk_size or _rows_per_chunk(weight_VD)
+    total: Tensor = _Chunked.apply(hidden_ND, weight_VD, bias_V, targets_N, rows, cast)  # type: ignore[no-untyped-call]
+    return total / (targets_N != IGNORED).sum().clamp(min=1) if reduction == "mean" else total
+
+
+@torch.no_grad()
+def token_losses(
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    targets_N: Tensor,
+    bias_V: Tensor | None = None,
+    *,
+    chunk_size: int | None = None,
+) -> Tensor:
+    """Nats of each target [N], 0 where it is ``IGNORED``; float32, or float64 for a model in float64. No gradient."""
+    rows = chunk_size or _rows_per_chunk(weight_VD)
+    losses = []
+    for first in range(0, len(hidden_ND), rows):
+        part = slice(first, first + rows)
+        logits_CV = _wide(F.linear(hidden_ND[part], weight_VD, bias_V))
+        losses.append(F.cross_entropy(logits_CV, targets_N[part], ignore_index=IGNORED, reduction="none"))
+    return torch.cat(losses) if losses else hidden_ND.new_zeros(0, dtype=torch.float32)
+
+
+class _Chunked(torch.autograd.Function):
+    """The sum of the losses and its gradients in one pass; backward only scales what forward kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden_ND: Tensor,
+        weight_VD: Tensor,
+        bias_V: Tensor | None,
+        targets_N: Tensor,
+        rows: int,
+        cast: torch.dtype,
+    ) -> Tensor:
+        wide = torch.float64 if hidden_ND.dtype == torch.float64 else torch.float32
+        weight = weight_VD.to(cast)
+        # Sums over chunks are kept wide; narrow ones would lose what a single chunk adds.
+        grads = [
+            _zeros(like, dtype) if wanted else None
+            for like, dtype, wanted in zip(
+                (hidden_ND, weight_VD, bias_V), (hidden_ND.dtype, wide, wide), ctx.needs_input_grad, strict=False
+            )
+        ]
+        total = hidden_ND.new_zeros((), dtype=wide)
+        with torch.autocast(hidden_ND.device.type, enabled=False):
+            for first in range(0, len(hidden_ND), rows):
+                part = slice(first, first + rows)
+                hidden_CD = hidden_ND[part].to(cast)
+                logits_CV = (hidden_CD @ weight.T).to(wide)
+                if bias_V is not None:
+                    logits_CV += bias_V
+                total += _loss_then_gradient(logits_CV, targets_N[part])
+                _add_gradients(grads, part, logits_CV, hidden_CD, weight)
+        ctx.grads = [
+            None if grad is None or like is None else grad.to(like.dtype)
+            for grad, like in zip(grads, (hidden_ND, weight_VD, bias_V), strict=True)
+        ]
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return (*(None if kept is None else kept * grad.to(kept.dtype) for kept in ctx.grads), None, None, None)
+
+
+def _zeros(like: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    return None if like is None else torch.zeros_like(like, dtype=dtype)
+
+
+def _add_gradients(
+    grads: list[Tensor | None], part: slice, grad_logits_CV: Tensor, hidden_CD: Tensor, weight_VD: Tensor
+) -> None:
+    """From the gradient of a chunk's logits to those of what they were made from."""
+    grad_hidden_ND, grad_weight_VD, grad_bias_V = grads
+    narrow_CV = grad_logits_CV.to(weight_VD.dtype)
+    if grad_hidden_ND is not None:
+        grad_hidden_ND[part] = narrow_CV @ weight_VD
+    if grad_weight_VD is not None and grad_weight_VD.dtype == narrow_CV.dtype:
+        grad_weight_VD.addmm_(narrow_CV.T, hidden_CD)
+    elif grad_weight_VD is not None:
+        grad_weight_VD += narrow_CV.T @ hidden_CD
+    if grad_bias_V is not None:
+        grad_bias_V += grad_logits_CV.sum(0)
+
+
+def _loss_then_gradient(logits_CV: Tensor, targets_C: Tensor) -> Tensor:
+    """The sum of the losses; afterwards ``logits_CV`` holds its gradient with respect to them.
+
+    softmax less one at the target, and nothing in rows whose target is ignored.
+    """
+    counted_C = targets_C != IGNORED
+    at_C1 = targets_C.clamp(min=0).unsqueeze(1)
+    norm_C1 = torch.logsumexp(logits_CV, dim=1, keepdim=True)
+    losses_C = (norm_C1 - logits_CV.gather(1, at_C1)).squeeze(1)
+    logits_CV.sub_(norm_C1).exp_()
+    logits_CV.scatter_add_(1, at_C1, torch.full_like(norm_C1, -1.0))
+    logits_CV.mul_(counted_C.unsqueeze(1))
+    return losses_C.mul(counted_C).sum()
+
+
+def _rows_per_chunk(weight_VD: Tensor) -> int:
+    logits = LOGITS_PER_CHUNK if weight_VD.device.type == "cpu" else LOGITS_PER_CHUNK_ELSEWHERE
+    return max(FEWEST_ROWS, logits // len(weight_VD))
+
+
+def _wide(logits: Tensor) -> Tensor:
+    return logits if logits.dtype == torch.float64 else logits.float()

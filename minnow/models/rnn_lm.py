@@ -1,0 +1,187 @@
+"""A recurrent language model: embeddings, a stack of RNN, LSTM or GRU layers, an output layer that may be the
+embeddings again; regularised as the AWD-LSTM of Merity et al. (2018), "Regularizing and Optimizing LSTM Language
+Models".
+
+B rows · S positions · E embedding · H units of a layer · D states, the last layer's units · V vocabulary
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from minnow.errors import RecipeError, UnknownNameError
+from minnow.layers.dropout import TokenDropout, VariationalDropout, WeightDropout
+from minnow.layers.recurrent import KINDS, Memory, RecurrentLayer
+from minnow.models.base import ModelConfig
+from minnow.models.language_model import LanguageModel
+
+MAX_LAYERS = 64  # modules are made before weights are read, so a damaged configuration must not ask for a million
+RATES = ("embedding_dropout", "input_dropout", "hidden_dropout", "output_dropout", "weight_dropout")
+
+
+@dataclass(frozen=True)
+class RnnLMConfig(ModelConfig):
+    """The shape of the model.
+
+    Attributes:
+        cell: rnn, lstm or gru.
+        hidden_size: units of a layer; where the embeddings are tied, the last layer has embedding_size.
+        tied: the output layer's weights are the embeddings.
+        embedding_dropout: share of a row's word types that are left out.
+        input_dropout: of embedding features, one mask a row.
+        hidden_dropout: of what goes from layer to layer, likewise.
+        output_dropout: of what the last layer gives, likewise.
+        weight_dropout: of the recurrent weights, one mask a batch.
+    """
+
+    model_type: ClassVar[str] = "rnn_lm"
+
+    vocab_size: int
+    embedding_size: int = 256
+    hidden_size: int = 512
+    num_layers: int = 1
+    cell: str = "lstm"
+    tied: bool = True
+    embedding_dropout: float = 0.0
+    input_dropout: float = 0.1
+    hidden_dropout: float = 0.1
+    output_dropout: float = 0.1
+    weight_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.cell not in KINDS:
+            raise UnknownNameError("cell", self.cell, KINDS)
+        for name in ("vocab_size", "embedding_size", "hidden_size", "num_layers"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
+        if self.num_layers > MAX_LAYERS:
+            raise RecipeError(f"num_layers must be at most {MAX_LAYERS}, but got num_layers={self.num_layers}; try 2")
+        for name in RATES:
+            if not 0 <= getattr(self, name) < 1:
+                raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.3")
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Units of each layer."""
+        last = self.embedding_size if self.tied else self.hidden_size
+        return (self.hidden_size,) * (self.num_layers - 1) + (last,)
+
+
+@dataclass(frozen=True)
+class RnnState:
+    """What each layer remembers: its state [B, H], and the cell [B, H] of an LSTM."""
+
+    layers: tuple[Memory, ...]
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.layers[0][0])
+
+    def select(self, rows: Tensor) -> Self:
+        return type(self)(tuple(tuple(part[rows] for part in memory) for memory in self.layers))
+
+    def detach(self) -> Self:
+        """The same numbers, through which no gradient flows: where back-propagation through time is cut off."""
+        return type(self)(tuple(tuple(part.detach() for part in memory) for memory in self.layers))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The parts under the names ``LAYER.PART``, for a checkpoint."""
+        return {f"{i}.{j}": part for i, memory in enumerate(self.layers) for j, part in enumerate(memory)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """What ``tensors`` took apart."""
+        layers: dict[int, list[Tensor]] = {}
+        for name in sorted(tensors, key=lambda name: tuple(map(int, name.split(".")))):
+            layers.setdefault(int(name.split(".")[0]), []).append(tensors[name])
+        return cls(tuple(tuple(memory) for memory in layers.values()))
+
+
+class RnnLM(LanguageModel):
+    """Token ids to the logits of each position's next token; its memory does not grow with the text."""
+
+    config: RnnLMConfig
+    head_names = ("output_weight", "output_bias")
+
+    def __init__(self, config: RnnLMConfig):
+        super().__init__(config)
+        sizes = config.layer_sizes
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        self.embedding_dropout = TokenDropout(config.embedding_dropout)
+        self.input_dropout = VariationalDropout(config.input_dropout)
+        self.hidden_dropout = VariationalDropout(config.hidden_dropout)
+        self.output_dropout = VariationalDropout(config.output_dropout)
+        self.layers = nn.ModuleList(
+            RecurrentLayer(config.cell, before, size, WeightDropout(config.weight_dropout))
+            for before, size in zip((config.embedding_size, *sizes), sizes, strict=False)
+        )
+        for layer in self.layers:
+            _remember_at_first(cast(RecurrentLayer, layer).cell)
+        weight_VD = torch.empty(config.vocab_size, sizes[-1]).uniform_(-0.1, 0.1)
+        self.output_weight: nn.Parameter | None
+        self.register_parameter("output_weight", None if config.tied else nn.Parameter(weight_VD))
+        self.output_bias: nn.Parameter | None = nn.Parameter(torch.zeros(config.vocab_size))
+
+    @property
+    def context_size(self) -> int | None:
+        return None
+
+    @property
+    def output_size(self) -> int:
+        return self.config.layer_sizes[-1]
+
+    @property
+    def output_weight_VD(self) -> Tensor:  # noqa: N802 - shape letters
+        untied: Tensor | None = self.output_weight
+        return self.embedding.weight if untied is None else untied
+
+    @property
+    def output_bias_V(self) -> Tensor | None:  # noqa: N802 - shape letters
+        return self.output_bias
+
+    def hidden(self, token_ids_BS: Tensor, state: RnnState | None = None) -> tuple[Tensor, RnnState]:
+        x_BSE = self.input_dropout(self.embedding_dropout(self.embedding(token_ids_BS), token_ids_BS))
+        memories: list[Memory] = []
+        x = x_BSE
+        for i, layer in enumerate(self.layers):
+            if i > 0:
+                x = self.hidden_dropout(x)
+            x, memory = cast(RecurrentLayer, layer).carry(x, None if state is None else state.layers[i])
+            memories.append(memory)
+        return self.output_dropout(x), RnnState(tuple(memories))
+
+    def prefill(self, token_ids_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, RnnState]:
+        """All rows are read to the end of the shortest, the longer ones go on: no row's memory sees padding."""
+        going = torch.arange(len(lengths_B), device=token_ids_BS.device)
+        ended, hidden_parts, states = [], [], []
+        state, start = None, 0
+        for length in sorted(set(lengths_B.tolist())):
+            hidden_BSD, state = self.hidden(token_ids_BS[going, start:length], state)
+            ends = lengths_B[going] == length
+            ended.append(going[ends])
+            hidden_parts.append(hidden_BSD[ends, -1])
+            states.append(state.select(ends))
+            going, state, start = going[~ends], state.select(~ends), length
+        order = torch.cat(ended).argsort()
+        memories = tuple(
+            tuple(torch.cat(parts)[order] for parts in zip(*same_layer, strict=True))
+            for same_layer in zip(*(part.layers for part in states), strict=True)
+        )
+        return self.logits(torch.cat(hidden_parts)[order]), RnnState(memories)
+
+    def step(self, token_ids_B: Tensor, state: RnnState) -> tuple[Tensor, RnnState]:
+        hidden_B1D, state = self.hidden(token_ids_B[:, None], state)
+        return self.logits(hidden_B1D[:, 0]), state
+
+
+def _remember_at_first(cell: nn.Module) -> None:
+    """The forget gates of an LSTM start open (Jozefowicz et al. 2015, section 2.2): the bias of the second quarter."""
+    if isinstance(cell, nn.LSTM):
+        gates = slice(cell.hidden_size, 2 * cell.hidden_size)
+        with torch.no_grad():
+            for name, value in (("bias_hh_l0", 1.0), ("bias_ih_l0", 0.0)):
+                cell.get_parameter(name)[gates] = value

@@ -1,0 +1,332 @@
+"""Tokenizers of other houses: ``tokenizer.json`` and the files beside it that say which token plays which role.
+
+Byte-level BPE (GPT-2, Llama 3, SmolLM, Qwen), BPE and Unigram after sentencepiece, WordPiece (BERT). The library does
+the work; what it cannot know is which token ends a text.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer as Library
+
+from minnow.errors import BundleError, InputError
+from minnow.text.streaming import TextStream, WindowStream
+from minnow.text.tokenizer import (
+    CONFIG_FILE,
+    PORTION_LENGTH,
+    Encoding,
+    Keep,
+    Tokenizer,
+    cutter,
+    portions,
+    without_space,
+    without_surrogates,
+)
+
+ROLES = ("pad_token", "unk_token", "bos_token", "eos_token", "cls_token", "sep_token", "mask_token")
+# What a lone tokenizer.json calls its tokens, most telling names first.
+CUSTOMARY = {
+    "pad_token": ("<pad>", "[PAD]", "<|pad|>"),
+    "unk_token": ("<unk>", "[UNK]"),
+    "bos_token": ("<s>", "<bos>", "<|begin_of_text|>"),
+    "eos_token": ("</s>", "<eos>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>"),
+    "cls_token": ("[CLS]",),
+    "sep_token": ("[SEP]",),
+    "mask_token": ("[MASK]", "<mask>"),
+}
+KEPT_SETTINGS = (
+    "add_bos_token",
+    "add_eos_token",
+    "model_max_length",
+    "clean_up_tokenization_spaces",
+    "model_input_names",
+)
+LARGEST_FILE = 200_000_000  # bytes; the largest vocabularies in use take a tenth
+
+
+class ForeignTokenizer(Tokenizer):
+    """A ``tokenizer.json`` that ``Tokenizer.train`` did not make.
+
+    Encoding adds nothing and reads no special token out of a text, as with the house's own; what the model expects
+    around a text is ``prefix_ids`` and ``suffix_ids``. Where a role has no token, the one that is nearest takes it:
+    padding is an end, the unknown, which never occurs then, is padding.
+    """
+
+    def __init__(self, library: Library, folder: Path | None = None, settings: Mapping[str, Any] | None = None):
+        """Wrap the library's pipeline; the files in ``folder`` or ``settings`` say which token plays which role.
+
+        Raises:
+            BundleError: no token ends a text.
+        """
+        library.no_truncation()  # some files bring the length of their training with them
+        library.no_padding()
+        content = json.loads(library.to_str())
+        self.kind = {"BPE": "bpe", "Unigram": "unigram", "WordPiece": "wordpiece"}.get(content["model"]["type"], "word")
+        self.lowercase = "a" in str(library.normalizer.normalize_str("A")) if library.normalizer else False
+        self.normalization = "none"
+        self._take(library, _all_tokens(library))
+        _check_unknown(content["model"], self._id_of)
+        self._settings = dict(settings) if settings is not None else settings_beside(folder)
+        self._take_roles()
+        self.chat_template = self._settings.get("chat_template")
+        self.keeps_spaces = self.decode(self._plain("a  b")) == "a  b"
+        self.prefix_ids, self.suffix_ids = self._surroundings()
+        # A text may be cut before white space where a beginning is not marked.
+        self._may_cut = self._plain("a b") == [*self._plain("a"), *self._plain(" b")]
+
+    def _take_roles(self) -> None:
+        said = {role: self._settings.get(role) for role in ROLES}
+        named = {role: token for role, token in said.items() if isinstance(token, str) and token in self._id_of}
+        numbered = {role: _ids(self._settings.get(f"{role}_id")) for role in ROLES}
+        for role in ROLES:
+            inside = [token_id for token_id in numbered[role] if token_id < self.vocab_size]
+            usual = [name for name in CUSTOMARY[role] if self._id_of.get(name) in self._silent]
+            if role not in named and (inside or usual):
+                named[role] = self._tokens[inside[0]] if inside else usual[0]
+        end = named.get("eos_token", named.get("sep_token"))
+        if end is None:
+            raise BundleError(f"no token ends a text; name one as eos_token in {CONFIG_FILE} beside the tokenizer")
+        self.special_tokens = {**named, "eos_token": end, "pad_token": named.get("pad_token", end)}
+        self.eos_id = self._id_of[end]
+        self.bos_id = self._id_of[named.get("bos_token", named.get("cls_token", end))]
+        self.pad_id = self._id_of[named.get("pad_token", end)]
+        self.unk_id = self._id_of[named["unk_token"]] if "unk_token" in named else self.pad_id
+        self.mask_id = self._id_of[named["mask_token"]] if "mask_token" in named else None
+        others = (token_id for token_id in numbered["eos_token"] if token_id < self.vocab_size)
+        self.eos_ids = tuple(dict.fromkeys((self.eos_id, *others)))
+
+    def _surroundings(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What the pipeline, or the settings beside it, put before and after a text."""
+        inner, whole = self._plain("a"), list(self._library.encode("a").ids)
+        starts = [i for i in range(len(whole) - len(inner) + 1) if whole[i : i + len(inner)] == inner]
+        start = starts[0] if starts and inner else 0
+        before, after = tuple(whole[:start]), tuple(whole[start + len(inner) :])
+        for key, token_id in (("add_bos_token", self.bos_id), ("add_eos_token", self.eos_id)):
+            asked, stands = self._settings.get(key), before if key == "add_bos_token" else after
+            if asked is False and stands == (token_id,):
+                stands = ()
+            elif asked is True and not stands:
+                stands = (token_id,)
+            before, after = (stands, after) if key == "add_bos_token" else (before, stands)
+        return before, after
+
+    def _plain(self, text: str) -> list[int]:
+        return list(self._library.encode(text, add_special_tokens=False).ids)
+
+    def save(self, path: Path | str) -> None:
+        super().save(path)
+        self.save_config(Path(path).parent)
+
+    def config(self) -> dict[str, Any]:
+        kept = {key: self._settings[key] for key in KEPT_SETTINGS if key in self._settings}
+        if self.kind == "wordpiece":  # BERT also wants to know which of two texts a token is of
+            kept.setdefault("model_input_names", ["input_ids", "token_type_ids", "attention_mask"])
+        # How transformers reads special tokens in a text stays as it was: chat templates rely on it.
+        return {**super().config(), **kept, "split_special_tokens": False}
+
+    def _with(self, library: Library) -> Self:
+        return type(self)(library, settings={**self._settings, **self.special_tokens})
+
+    def normalize(self, text: str) -> str:
+        normalizer = self._library.normalizer
+        return text if normalizer is None else str(normalizer.normalize_str(without_surrogates(text)))
+
+    def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
+        encodings = [Encoding([], []) for _ in texts]
+        for portion in self._portions(texts):
+            found = self._library.encode_batch([part for _, _, part in portion], add_special_tokens=False)
+            for (row, start, part), one in zip(portion, found, strict=True):
+                encodings[row].token_ids.extend(one.ids)
+                places = (without_space(part, begin, end) for begin, end in one.offsets)
+                encodings[row].offsets.extend((begin + start, end + start) for begin, end in places)
+        return encodings
+
+    def encode_ids(self, texts: Sequence[str], max_tokens: int | None = None, keep: Keep = "first") -> list[list[int]]:
+        cut = cutter(max_tokens, keep)
+        rows: list[list[int]] = [[] for _ in texts]
+        for portion in self._portions(texts):
+            found = self._library.encode_batch_fast([part for _, _, part in portion], add_special_tokens=False)
+            for (row, _, _), one in zip(portion, found, strict=True):
+                rows[row].extend(one.ids)
+        return [cut(row) for row in rows]
+
+    def _portions(self, texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
+        return portions(texts) if self._may_cut else _whole_portions(texts)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text that the ids stand for, without special tokens, as the tokenizer's own rules set it.
+
+        Raises:
+            InputError: an id is outside the vocabulary.
+        """
+        self.tokens(token_ids)
+        return str(self._library.decode(list(token_ids), skip_special_tokens=True))
+
+    def stream(self) -> TextStream:
+        return WindowStream(self.decode)
+
+
+def open_foreign(path: Path) -> Tokenizer:
+    """A tokenizer from ``tokenizer.json``, or from a folder with that or with the older vocabulary files.
+
+    Raises:
+        BundleError: there is none, or it is of a format that cannot be read, with the way to convert it.
+    """
+    folder = path if path.is_dir() else path.parent
+    if path.is_file() and path.suffix == ".json":
+        return Tokenizer.load(path)
+    if (folder / "tokenizer.json").is_file() and path.is_dir():
+        return Tokenizer.load(folder / "tokenizer.json")
+    if path.name == "vocab.txt" or (folder / "vocab.txt").is_file():
+        return _opened(_wordpiece, folder)
+    if (folder / "merges.txt").is_file() and (folder / "vocab.json").is_file():
+        return _opened(_byte_level, folder)
+    if not path.exists():
+        raise BundleError(f"there is no tokenizer at {path}; give tokenizer.json or its folder with --tokenizer")
+    raise BundleError(
+        f"{path} holds no tokenizer.json, vocab.txt or merges.txt; convert what it has with "
+        "transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER), or give another with --tokenizer"
+    )
+
+
+def settings_beside(folder: Path | None) -> dict[str, Any]:
+    """Roles and settings from the files of a folder; what the tokenizer's own files say comes first."""
+    settings: dict[str, Any] = {}
+    if folder is None:
+        return settings
+    for name in ("config.json", "generation_config.json", "special_tokens_map.json", CONFIG_FILE):
+        found = _read_table(folder / name)
+        if name in ("config.json", "generation_config.json"):
+            found = {f"{role}_id": found[f"{role}_id"] for role in ROLES if found.get(f"{role}_id") is not None}
+        settings |= {key: _content(value) for key, value in found.items() if value is not None}
+    settings["chat_template"] = chat_template_beside(folder)
+    return settings
+
+
+def chat_template_beside(folder: Path) -> str | None:
+    """The chat template of a folder: a file of its own, or a line in ``tokenizer_config.json``."""
+    own = folder / "chat_template.jinja"
+    if own.is_file():
+        return _read_text(own)
+    found = _read_table(folder / CONFIG_FILE).get("chat_template")
+    if isinstance(found, list):  # several by name
+        by_name = {str(one.get("name")): one.get("template") for one in found if isinstance(one, dict)}
+        found = by_name.get("default")
+    return found if isinstance(found, str) else None
+
+
+def _content(value: Any) -> Any:
+    """A token may be written as its text or as a table of how it is matched."""
+    return value["content"] if isinstance(value, dict) and "content" in value else value
+
+
+def _ids(value: Any) -> list[int]:
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, int) and not isinstance(one, bool) and one >= 0]
+
+
+def _all_tokens(library: Library) -> tuple[str, ...]:
+    """All tokens by id; a number that no token has is shown as nothing."""
+    by_token = library.get_vocab()
+    size = max(by_token.values(), default=-1) + 1
+    if not by_token or size > 4 * len(by_token) + 1000:
+        raise BundleError("its vocabulary is empty or numbered with large gaps")
+    tokens = [""] * size
+    for token, token_id in by_token.items():
+        tokens[token_id] = token
+    return tuple(tokens)
+
+
+def _check_unknown(model: Mapping[str, Any], id_of: Mapping[str, int]) -> None:
+    """The library stops at a text with something unknown where there is no token for it."""
+    kind, unknown = model["type"], model.get("unk_token")
+    lacks = (kind in ("WordLevel", "WordPiece") and unknown not in id_of) or (
+        kind == "Unigram" and model.get("unk_id") is None
+    )
+    if lacks:
+        raise BundleError(f"its {kind} vocabulary has no token for what is unknown")
+
+
+def _whole_portions(texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
+    """Texts as (row, 0, text) in lists of some ``PORTION_LENGTH`` characters; none is cut."""
+    portion: list[tuple[int, int, str]] = []
+    length = 0
+    for row, text in enumerate(texts):
+        portion.append((row, 0, without_surrogates(text)))
+        length += len(text)
+        if length >= PORTION_LENGTH:
+            yield portion
+            portion, length = [], 0
+    if portion:
+        yield portion
+
+
+# The older files
+
+
+def _opened(read: Callable[[Path, Mapping[str, Any]], Library], folder: Path) -> Tokenizer:
+    settings = settings_beside(folder)
+    try:
+        return ForeignTokenizer(read(folder, settings), settings=settings)
+    except InputError:
+        raise
+    except Exception as error:  # the library raises nothing narrower
+        raise BundleError(f"the tokenizer's files in {folder} are damaged ({error}); fetch them anew") from error
+
+
+def _wordpiece(folder: Path, settings: Mapping[str, Any]) -> Library:
+    """BERT's: ``vocab.txt``, a token a line."""
+    lines = _read_text(folder / "vocab.txt").splitlines()
+    ids = {token: token_id for token_id, token in enumerate(lines)}
+    library = Library(models.WordPiece(ids, unk_token="[UNK]"))
+    lowercase = bool(settings.get("do_lower_case", True))
+    library.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=settings.get("strip_accents"))
+    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    library.decoder = decoders.WordPiece()
+    framing = [("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])]
+    library.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", framing)
+    library.add_special_tokens(
+        [token for role in CUSTOMARY.values() for token in role if token in ids and token[0] == "["]
+    )
+    return library
+
+
+def _byte_level(folder: Path, settings: Mapping[str, Any]) -> Library:
+    """GPT-2's: ``vocab.json`` and ``merges.txt``."""
+    model = models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    library = Library(model)
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=bool(settings.get("add_prefix_space", False)))
+    library.decoder = decoders.ByteLevel()
+    special = [settings[role] for role in ROLES if isinstance(settings.get(role), str)]
+    known = [token for token in dict.fromkeys((*special, "<|endoftext|>")) if model.token_to_id(token) is not None]
+    library.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in known])
+    return library
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where the file is not there.
+
+    Raises:
+        BundleError: it is there and is no JSON object.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path} is damaged ({error}); fetch it anew") from error
+    if not isinstance(found, dict):
+        raise BundleError(f"{path} should hold one JSON object; fetch it anew")
+    return found
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise BundleError(f"{path} is larger than {LARGEST_FILE:,} bytes; it is not a tokenizer's file")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"cannot read {path} ({error}); fetch it anew") from error

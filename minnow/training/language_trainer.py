@@ -1,0 +1,510 @@
+"""The loop of a language model: steps, not epochs; validation at even intervals; a state that survives a kill.
+
+A step is a function of the weights, the recipe and its own number: which tokens it reads, which it hides and what it
+drops out are drawn from the seed and that number. So a run that goes on repeats what it would have done.
+R rows of a step, for this process · B rows of a part · S positions · V vocabulary
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from minnow.data.shards import TokenShards
+from minnow.data.windows import StreamWindows, Window
+from minnow.errors import MinnowError
+from minnow.files import write_bytes
+from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
+from minnow.training import distributed
+from minnow.training.checkpoint import (
+    Progress,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from minnow.training.distributed import World, whole
+from minnow.training.journal import Journal, peak_memory_mib
+from minnow.training.muon import Muon
+from minnow.training.objectives import Asked, LossSum, Objective, causal
+from minnow.training.optimizer import parameter_groups
+from minnow.training.pace import Pace, passed
+from minnow.training.pretraining_recipe import PretrainingSettings
+from minnow.training.replicas import Replicas, num_workers_for
+from minnow.training.schedule import Schedule
+
+JOURNAL_ROWS = 200  # that tell the loss of a run, evenly spread
+SHOWN_EVERY = 0.5  # seconds
+REHEARSED = 4  # steps that are timed before a run
+REHEARSAL_SECONDS = 6.0
+STREAMS_MEASURED = 16
+MEASURED_SHARE = 0.1  # of the budget, at most, for all validations together
+FINAL_SHARE = 0.05  # of the budget, at most, for the last measure
+SAVING_SECONDS = 1.0
+BEST = "best.safetensors"
+
+Show = Callable[[dict[str, Any]], None]
+Sample = Callable[[Any, int], str]
+
+
+class Windows(Protocol):
+    """What each step reads; ``data/windows.py`` has two kinds."""
+
+    def batch(self, step: int) -> Window: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the best validation scores, their step, all seconds, and whether it was interrupted."""
+
+    scores: dict[str, float]
+    step: int
+    num_steps: int
+    seconds: float
+    tokens: int
+    interrupted: bool
+
+
+class LanguageTrainer:
+    """One run over one model; ``fit`` leaves the best weights in it.
+
+    Args:
+        model: a LanguageModel, or an encoder that guesses hidden tokens.
+        settings: with every value filled in.
+        folder: for the journal and the checkpoint; a checkpoint that stands there is taken up.
+        show: is told journal rows and, in between, where the run stands.
+        world: the processes of the run; ``windows`` must be this process's.
+        sample: writes a text with the model as it is; given the step.
+        sampled: the loss against a part of the vocabulary; None for the loss against all of it.
+        seconds: what the run has taken before; its budget counts from there.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        objective: Objective,
+        windows: Windows,
+        validation: TokenShards,
+        settings: PretrainingSettings,
+        folder: Path,
+        show: Show,
+        device: torch.device,
+        autocast: bool,
+        world: World | None = None,
+        sample: Sample | None = None,
+        sampled: SampledCrossEntropy | None = None,
+    ):
+        self.model, self.objective, self.windows, self.validation = model.to(device), objective, windows, validation
+        self.settings, self.folder, self.show, self.sample = settings, folder, show, sample
+        self.device, self.autocast, self.world = device, autocast, world or World()
+        if settings.activation_checkpointing:
+            model.gradient_checkpointing = True
+        loss = LossSum(model, settings.compile, sampled).to(device)
+        self.carries = loss.carries
+        self.module: nn.Module = (
+            distributed.wrapped(loss, settings.distributed, device) if self.world.size > 1 else loss
+        )
+        workers = num_workers_for(device) if settings.parallel == "replicas" and self.world.size == 1 else 1
+        self.replicas = Replicas(self.module, workers, settings.seed)
+        self.optimizers = optimizers_for(model, settings)
+        self.schedule = Schedule(settings.schedule, 1, settings.warmup)
+        self.journal = Journal(folder / "journal.jsonl")
+        self.progress = Progress()
+        self.pace = Pace(max(1, settings.steps))
+        self.states: dict[int, Any] = {}
+        self.restored = False
+        self.measured_tokens = min(validation.num_tokens - 1, settings.validation_tokens)
+        self.validation_seconds = self.final_seconds = 0.0
+
+    def rehearse(self) -> float:
+        """Seconds of a step: a few at rate zero, after which the run is as if they had not been."""
+        times: list[float] = []
+        began = time.monotonic()
+        while len(times) <= REHEARSED and (len(times) < 2 or time.monotonic() - began < REHEARSAL_SECONDS):
+            started = time.monotonic()
+            self._update(self._gradient(len(times)), 0.0)
+            times.append(time.monotonic() - started)
+        for one in self.optimizers:
+            one.state.clear()
+        self.states = {}
+        self._forget()
+        return float(self.world.told(float(np.median(times[1:]))))
+
+    def rehearse_validation(self, budget: float = 0.0) -> float:
+        """Seconds of one validation, from a small one; with a budget, how much of the text its share allows."""
+        tokens = min(self.validation.num_tokens - 1, 4 * self.settings.context * self.settings.batch_rows)
+        started = time.monotonic()
+        self.measure(tokens)
+        a_token = self.world.told((time.monotonic() - started) / tokens)
+        most, whole_text = self.settings.validation_tokens, a_token * self.validation.num_tokens
+        if budget:
+            allowed = int(MEASURED_SHARE * budget / self.settings.validations / a_token)
+            most = min(most, max(allowed, self.settings.context * self.settings.batch_rows))
+        self.measured_tokens = min(self.validation.num_tokens - 1, most)
+        self.validation_seconds = a_token * self.measured_tokens
+        self.final_seconds = 0.0 if self._measures_all else min(whole_text, FINAL_SHARE * budget or whole_text)
+        return self.validation_seconds
+
+    def final_scores(self, outcome: Outcome) -> dict[str, float]:
+        """The best weights on the whole validation text, or on as much as the time that was kept for it allows."""
+        if self._measures_all:
+            return outcome.scores
+        a_token = self.validation_seconds / self.measured_tokens
+        most = int(self.final_seconds / max(a_token, 1e-12)) if self.settings.budget else self.validation.num_tokens
+        if most <= self.measured_tokens:
+            return outcome.scores
+        return self.measure(self.world.told(most))
+
+    @property
+    def _measures_all(self) -> bool:
+        return self.measured_tokens >= self.validation.num_tokens - 1
+
+    def plan(self, seconds_a_step: float, budget: float, spent: float) -> Pace:
+        """As many steps as fit what is left of ``budget`` seconds, validations and the end of the run included."""
+        left = budget - spent - self._kept_back(0.0)
+        self.pace = Pace(max(1, int(left / seconds_a_step)))
+        return self.pace
+
+    def fit(self, budget: float = 0.0, spent: float = 0.0) -> Outcome:
+        """Train to the end of the plan or until Ctrl-C; then load the best weights.
+
+        Args:
+            budget: seconds, counted from before the loop; 0 for no limit.
+            spent: seconds of them that are gone.
+        """
+        interrupted = False
+        started = time.monotonic() - (self.progress.seconds if self.restored else spent)
+        try:
+            self._loop(lambda: time.monotonic() - started, budget)
+        except KeyboardInterrupt:
+            interrupted = True
+            if self.progress.best is None:
+                self._validate()
+        finally:
+            self.replicas.close()
+        self.progress.seconds = time.monotonic() - started
+        if self.progress.best_step != self.progress.step:
+            self._load_best()
+        scores = {key[5:]: value for key, value in self.progress.extra.items() if key.startswith("best.")}
+        done = self.progress
+        return Outcome(scores, done.best_step, done.step, done.seconds, done.tokens, interrupted)
+
+    def _loop(self, clock: Callable[[], float], budget: float) -> None:
+        last_saved = last_shown = clock()
+        logged_at, logged_step = self._step_seconds, self.progress.step
+        while not self.pace.finished(self.progress.step):
+            before = self.pace.share(self.progress.step)
+            began = time.monotonic()
+            self._step()
+            self.progress.extra["step_seconds"] = self._step_seconds + time.monotonic() - began
+            share, now = self.pace.share(self.progress.step), clock()
+            self.progress.seconds = now
+            if now - last_shown > SHOWN_EVERY:
+                self.show(self._row() | {"share": share})
+                last_shown = now
+            logging = passed(before, share, JOURNAL_ROWS)
+            if logging and budget:
+                a_step = (self._step_seconds - logged_at) / max(1, self.progress.step - logged_step)
+                self._replan(budget - now - self._kept_back(share), a_step)
+                logged_at, logged_step = self._step_seconds, self.progress.step
+            ended = self.pace.finished(self.progress.step)
+            if passed(before, share, self.settings.validations) or ended:
+                self._validate()
+                self.progress.seconds = clock()
+                self._save()
+                last_saved = clock()
+            elif passed(before, share, JOURNAL_ROWS):
+                self._log()
+            # To agree costs a message, so several processes ask one another at marks alone.
+            due = clock() - last_saved > self.settings.checkpoint_seconds
+            if (self.world.size == 1 or logging) and self.world.told(due):
+                self._save()
+                last_saved = clock()
+
+    @property
+    def _step_seconds(self) -> float:
+        """What the steps alone have taken."""
+        return float(self.progress.extra.get("step_seconds", 0.0))
+
+    def _kept_back(self, share: float) -> float:
+        """Seconds for the validations that are still to come, and for the end of the run."""
+        times = self.settings.validations
+        return self.validation_seconds * (times - int(share * times + 1e-9)) + self.final_seconds + SAVING_SECONDS
+
+    def _replan(self, seconds_left: float, seconds_a_step: float) -> None:
+        self.pace = self.world.told(self.pace.replanned(self.progress.step, seconds_left, seconds_a_step))
+
+    def _step(self) -> None:
+        step = self.progress.step
+        loss = self._gradient(step)
+        rate = self.schedule.at(self.pace.share(step + 1)) if step + 1 < self.pace.num_steps else self.schedule.lowest
+        self._update(loss, self.settings.learning_rate * rate)
+        self.progress.step += 1
+        self.progress.loss_sum += loss
+        self.progress.loss_steps += 1
+
+    def _gradient(self, step: int) -> float:
+        """The gradient of a step into the model; its loss in nats a target, of this process's rows."""
+        window = self.windows.batch(step)
+        asked = self.objective(window.token_ids, (self.settings.seed, step), self.world.rank * len(window.token_ids))
+        self.progress.epoch = window.epoch
+        self.progress.tokens += asked.inputs.size * self.world.size
+        self._seed_step(step)
+        if window.begins:
+            self.states = {}
+        counted = asked.count * self.world.size
+        if self.objective is not causal:
+            counted = int(self.world.sum([asked.count])[0])
+        workers, turns = len(self.replicas.copies), self.settings.accumulation
+        parts = _split(asked, min(len(asked.inputs), workers * turns))
+        total = 0.0
+        for first in range(0, len(parts), workers):
+            now = [(first + i, part) for i, part in enumerate(parts[first : first + workers])]
+            with distributed.accumulating(self.module, first + workers >= len(parts)):
+                # The wrappers average over processes, while each has its share of one sum.
+                shares = [self.world.size / counted] * len(now)
+                total += self.replicas.backward(self._loss, now, shares, accumulate=first > 0)
+        return total
+
+    def _loss(self, module: nn.Module, part: tuple[int, Asked]) -> Tensor:
+        number, asked = part
+        module.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            loss, state = module(*self._placed(asked), self.states.get(number))
+        self.states[number] = None if state is None else state.detach()
+        return loss  # type: ignore[no-any-return]
+
+    def _update(self, loss: float, rate: float) -> None:
+        if not math.isfinite(loss):
+            raise MinnowError(
+                f"the loss is {loss} at step {self.progress.step}; try a smaller training.learning_rate than "
+                f"{self.settings.learning_rate:g}, or training.precision=float32"
+            )
+        if self.settings.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        for one in self.optimizers:
+            for group in one.param_groups:
+                group["lr"] = rate
+            one.step()
+
+    def _seed_step(self, step: int) -> None:
+        for worker, generator in enumerate(self.replicas.generators):
+            mixed = np.random.SeedSequence((self.settings.seed, step, self.world.rank, worker))
+            generator.manual_seed(int(mixed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+
+    def _placed(self, asked: Asked) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(asked.inputs).to(self.device), torch.from_numpy(asked.targets).to(self.device)
+
+    # What the validation text says
+
+    def measure(self, num_tokens: int | None = None) -> dict[str, float]:
+        """Loss in nats a token over the first ``num_tokens`` of the validation text, and what follows from it."""
+        tokens = min(num_tokens or self.validation.num_tokens, self.validation.num_tokens - 1)
+        nats = count = 0.0
+        self.module.eval()
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            for asked, state, weight in self._questions(tokens):
+                loss, after = self.module(*self._placed(asked), state.get("memory"), True)
+                state["memory"] = after
+                nats, count = nats + weight * float(loss), count + weight * asked.count
+        self.module.train()
+        if not self.carries:
+            nats, count = self.world.sum([nats, count])
+        return self._scores(nats / max(1.0, count))
+
+    def _questions(self, tokens: int) -> Iterator[tuple[Asked, dict[str, Any], float]]:
+        """Questions over the validation text, the memory that goes from one to the next, and what they count.
+
+        Every process asks equally often, since FSDP gathers weights at every call: what is too much counts nothing.
+        """
+        length, rows = self.settings.context, self.settings.batch_rows
+        if self.carries:
+            memory: dict[str, Any] = {}
+            streams = min(STREAMS_MEASURED, max(1, tokens // length))
+            windows = StreamWindows(self.validation, length, streams, vary=False, stop=tokens + 1)
+            step = 0
+            while (window := windows.batch(step)).epoch == 0:
+                yield causal(window.token_ids, (), 0), memory, 1.0
+                step += 1
+            return
+        starts = list(range(0, tokens - length + 1, length)) or [0]
+        groups = [starts[first : first + rows] for first in range(0, len(starts), rows)]
+        for first in range(0, len(groups), self.world.size):
+            number = first + self.world.rank
+            group = groups[number if number < len(groups) else 0]
+            span = min(length, tokens)
+            ids = np.stack([self.validation.read(start, span + 1) for start in group])
+            key = (self.settings.seed, 0, group[0])
+            yield self.objective(ids, key, 0), {}, float(number < len(groups))
+
+    def _scores(self, loss: float) -> dict[str, float]:
+        counts = self.validation.counts
+        scores = {"loss": loss, "perplexity": _exp(loss)}
+        if self.objective is causal:
+            total = loss * counts.tokens
+            scores["word_perplexity"] = _exp(total / max(1, counts.words))
+            scores["bits_per_byte"] = total / math.log(2) / max(1, counts.bytes)
+        return scores
+
+    def _validate(self) -> None:
+        """Measure, keep the weights if they are the best so far, write a sample and the journal."""
+        started = time.monotonic()
+        scores = self.measure(self.measured_tokens)
+        improved = self.progress.best is None or scores["loss"] < self.progress.best
+        if improved:
+            self.progress.best, self.progress.best_step = scores["loss"], self.progress.step
+            self.progress.extra |= {f"best.{name}": score for name, score in scores.items()}
+            self._save_best()
+        row = self._row() | {f"validation_{k}" if k == "loss" else k: v for k, v in scores.items()}
+        if self.sample is not None and self.world.leads and not distributed.is_sharded(next(self.model.parameters())):
+            row["sample"] = self.sample(self.model, self.progress.step)
+        self._tell(row, best=improved)
+        self.validation_seconds = time.monotonic() - started
+
+    def _log(self) -> None:
+        self._tell(self._row())
+
+    def _tell(self, row: dict[str, Any], **more: Any) -> None:
+        """A row into the journal; its loss is the mean since the row before."""
+        total, steps = self.world.sum([self.progress.loss_sum, float(self.progress.loss_steps)])
+        row["loss"] = total / max(1.0, steps)
+        self.progress.loss_sum, self.progress.loss_steps = 0.0, 0
+        if self.world.leads:
+            self.journal.append(row)
+            self.show(row | more | {"share": self.pace.share(self.progress.step)})
+
+    def _row(self) -> dict[str, Any]:
+        done = self.progress
+        rate = self.schedule.at(self.pace.share(done.step)) * self.settings.learning_rate
+        return {
+            "step": done.step,
+            "num_steps": self.pace.num_steps,
+            "epoch": done.epoch + 1,
+            "tokens": done.tokens,
+            "loss": done.loss_sum / max(1, done.loss_steps),
+            "learning_rate": rate,
+            "tokens_per_second": done.tokens / max(self._step_seconds, 1e-9),
+            "memory_mib": self.memory_mib(),
+            "seconds": done.seconds,
+        }
+
+    def memory_mib(self) -> float:
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated() / 2**20
+        return peak_memory_mib()
+
+    def _forget(self) -> None:
+        self.progress = Progress()
+        self.module.zero_grad(set_to_none=True)
+
+    # What outlives a kill
+
+    def weights(self) -> dict[str, Tensor]:
+        """All parameters, whole; every process must ask."""
+        return {name: whole(p.detach()).cpu() for name, p in self.model.named_parameters()}
+
+    def _save_best(self) -> None:
+        from safetensors.torch import save
+
+        weights = self.weights()
+        if self.world.leads:
+            write_bytes(self.folder / "checkpoint" / BEST, save({k: v.contiguous() for k, v in weights.items()}))
+
+    def _load_best(self) -> None:
+        from safetensors.torch import load_file
+
+        self.world.wait()
+        self._load(load_file(self.folder / "checkpoint" / BEST))
+
+    def _load(self, weights: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(distributed.share_like(weights[name], parameter))
+
+    def _save(self) -> None:
+        tensors = {f"model.{name}": value for name, value in self.weights().items()}
+        for number, one in enumerate(self.optimizers):
+            tensors |= {f"{number}:{key}": whole(value).cpu() for key, value in optimizer_tensors(one).items()}
+        tensors |= self.world.gathered(
+            {
+                f"state:{self.world.rank}:{part}:{key}": value.cpu()
+                for part, state in self.states.items()
+                if state is not None
+                for key, value in state.tensors().items()
+            }
+        )
+        self.progress.extra["pace"] = self.pace.to_dict()
+        self.progress.extra["measuring"] = [self.measured_tokens, self.validation_seconds, self.final_seconds]
+        if self.world.leads:
+            save_checkpoint(self.folder / "checkpoint", self.progress, tensors)
+        self.world.wait()
+
+    def resume(self) -> bool:
+        """Take up the checkpoint, if there is one."""
+        found = load_checkpoint(self.folder / "checkpoint")
+        if found is None:
+            return False
+        self.progress, tensors = found
+        self._load({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
+        for number, one in enumerate(self.optimizers):
+            own = {k.removeprefix(f"{number}:"): v for k, v in tensors.items() if k.startswith(f"{number}:")}
+            restore_optimizer(one, self._shared(one, own))
+        self._restore_states(tensors)
+        self.pace = Pace(**self.progress.extra["pace"])
+        self.measured_tokens, self.validation_seconds, self.final_seconds = self.progress.extra["measuring"]
+        self.restored = True
+        if self.world.leads:
+            self.journal.cut_after(self.progress.step, "step")
+        return True
+
+    def _shared(self, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Of an optimiser's full tensors what this process holds."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        return {
+            key: distributed.share_like(tensor, parameters[int(key.split(".")[1])]) for key, tensor in tensors.items()
+        }
+
+    def _restore_states(self, tensors: dict[str, Tensor]) -> None:
+        parts: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            if key.startswith(f"state:{self.world.rank}:"):
+                _, _, part, name = key.split(":", 3)
+                parts.setdefault(int(part), {})[name] = tensor.to(self.device)
+        if parts:
+            with torch.no_grad():
+                like = self.model.hidden(torch.zeros(1, 1, dtype=torch.int64, device=self.device))[1]
+            self.states = {part: type(like).from_tensors(named) for part, named in parts.items()}
+
+
+def optimizers_for(model: Any, settings: PretrainingSettings) -> list[torch.optim.Optimizer]:
+    """AdamW alone, or Muon for the matrices inside and AdamW for embeddings, output layer and vectors."""
+    groups = parameter_groups(model, settings.weight_decay)
+    found: list[torch.optim.Optimizer] = []
+    if settings.optimizer == "muon":
+        output = model.output_weight_VD
+        matrices = [p for p in groups[0]["params"] if p.dim() == 2 and p is not output]
+        chosen = {id(p) for p in matrices}
+        groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in chosen]
+        if matrices:
+            found.append(Muon(matrices, settings.learning_rate, weight_decay=settings.weight_decay))
+    groups = [group for group in groups if group["params"]]
+    fused = not any(distributed.is_sharded(p) for p in model.parameters())
+    found.append(torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, settings.beta2), fused=fused))
+    return found
+
+
+def _split(asked: Asked, num_parts: int) -> list[Asked]:
+    rows = np.array_split(np.arange(len(asked.inputs)), num_parts)
+    return [Asked(asked.inputs[part], asked.targets[part]) for part in rows]
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(value, 700.0))

@@ -1,0 +1,94 @@
+"""``minnow chat``: a line in, an answer out, the conversation remembered."""
+
+from pathlib import Path
+
+import pytest
+from command import minnow
+from writers import bundle, folder, tokenizer
+
+from minnow.bundle.bundle import Bundle
+from minnow.decoding.writing import GenerationSettings, Piece, write
+from minnow.models.llama import Llama, LlamaConfig
+
+
+@pytest.fixture(scope="session")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder(tmp_path_factory.mktemp("writers") / "talker")
+
+
+def test_every_line_is_answered(writer: Path) -> None:
+    told = minnow("chat", writer, "--seed", 1, "--max-tokens", 12, given="Hello\n\n what now? \n")
+    assert len(told.out.splitlines()) >= 2
+    assert "no chat template" in told.err
+
+
+def test_the_conversation_is_remembered_until_new(writer: Path, tmp_path: Path) -> None:
+    """The template shows how many messages there are, and the answer how the template came out."""
+    (tmp_path / "t.jinja").write_text("{{ ['girl', 'Once', 'Hello', 'time'][messages | length % 4] }}")
+
+    def talk(given: str) -> list[dict[str, str]]:
+        arguments = ("--temperature", 0, "--max-tokens", 12, "--template", tmp_path / "t.jinja", "--json")
+        messages = minnow("chat", writer, "--system", "Be kind.", *arguments, given=given).json["messages"]
+        assert isinstance(messages, list)
+        return messages
+
+    def answer(prompt: str) -> str:
+        arguments = ("--temperature", 0, "--max-tokens", 12, "--json")
+        return str(minnow("generate", writer, prompt, *arguments).json["text"]).strip()
+
+    both = talk("Hello\nwhat now?\n")
+    assert [one["role"] for one in both] == ["system", "user", "assistant", "user", "assistant"]
+    assert [one["content"] for one in both[:2]] == ["Be kind.", "Hello"]
+    assert [both[2]["content"], both[4]["content"]] == [answer("Hello"), answer("girl")]
+    assert talk("Hello\n/new\nHello\n/exit\nnever read\n") == both[:3]
+
+
+def test_a_template_may_be_given(writer: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.jinja").write_text("{{ messages[-1].content }}")
+    arguments = ("--seed", 1, "--max-tokens", 12, "--json", "--template", tmp_path / "t.jinja")
+    answer = minnow("chat", writer, *arguments, given="Hello\n").json["messages"][-1]["content"]
+    expected = minnow("generate", writer, "Hello", "--seed", 1, "--max-tokens", 12, "--json").json["text"]
+    assert answer == expected.strip()
+
+
+def test_the_template_of_the_model_travels_with_it(tmp_path: Path) -> None:
+    made = bundle("bpe")
+    assert made.tokenizer is not None
+    made.tokenizer.chat_template = "{{ messages[-1].content }}{{ eos_token }}girl"
+    made.save(tmp_path / "model")
+    told = minnow("chat", tmp_path / "model", "--temperature", 0, "--max-tokens", 12, "--json", given="Hello\n")
+    assert told.err == ""
+    (hello,), (girl,) = made.tokenizer.encode_ids(["Hello"]), made.tokenizer.encode_ids(["girl"])
+    settings = GenerationSettings(temperature=0, max_tokens=12)
+    events = write(made.model, made.tokenizer, [[*hello, made.tokenizer.eos_id, *girl]], settings)
+    expected = "".join(event.text for event in events if isinstance(event, Piece))
+    assert told.json["messages"][-1]["content"] == expected.strip()
+
+
+def test_what_is_wrong_is_one_line_and_code_2(writer: Path, linear: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jinja").write_text("{% for %}")
+    for arguments in (
+        (writer, "--template", tmp_path / "bad.jinja"),
+        (writer, "--template", tmp_path / "none"),
+        (writer, "--temperature", -1),
+        (linear,),
+    ):
+        failed = minnow("chat", *arguments, given="Hello\n", fails=True)
+        assert failed.code == 2
+        assert failed.error
+
+
+def test_the_oldest_turns_are_forgotten_where_the_context_is_full(tmp_path: Path) -> None:
+    made = tokenizer()
+    shape = {"vocab_size": made.vocab_size, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    config = LlamaConfig.from_dict({**shape, "num_attention_heads": 2, "max_position_embeddings": 100})
+    Bundle(Llama(config), {"name": "text_generation", "version": 1}, made).save(tmp_path / "model")
+    told = minnow("chat", tmp_path / "model", "--max-tokens", 10, "--json", "--system", "Be kind.", given="Hello\n" * 6)
+    assert "its oldest turn is forgotten" in told.err
+    messages = told.json["messages"]
+    assert messages[0]["role"] == "system"
+    assert [one["role"] for one in messages[1:]] == ["user", "assistant"] * (len(messages) // 2)
+    assert len(messages) < 13
+    failed = minnow("chat", tmp_path / "model", given="Hello " * 30 + "\n", fails=True)
+    assert failed.code == 2
+    assert "leaves too little of the model's context of 100" in failed.error

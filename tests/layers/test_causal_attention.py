@@ -1,0 +1,83 @@
+"""Causal attention in bfloat16 is as near to the exact result as the library's own."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from minnow.layers import causal_attention as layer
+from minnow.layers.causal_attention import BLOCK, LONGEST, causal_attention
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def exact(num_positions: int, head_size: int = 32) -> list[Tensor]:
+    random = torch.Generator().manual_seed(num_positions)
+    shape = (2, 3, num_positions, head_size)
+    return [torch.randn(shape, dtype=torch.float64, generator=random).requires_grad_() for _ in range(4)]
+
+
+def gradients(attend, query: Tensor, key: Tensor, value: Tensor, upstream: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    inputs = [x.detach().to(dtype).requires_grad_() for x in (query, key, value)]
+    attended = attend(*inputs)
+    attended.backward(upstream.to(dtype))
+    return [attended.detach().double(), *(x.grad.double() for x in inputs)]
+
+
+def library(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+
+@pytest.mark.parametrize("num_positions", [2, 7, BLOCK, BLOCK + 1, 3 * BLOCK - 5])
+def test_result_and_gradients_are_those_of_the_definition(num_positions: int) -> None:
+    given = exact(num_positions)
+    right = gradients(library, *given, torch.float64)
+    ours = gradients(causal_attention, *given, torch.bfloat16)
+    theirs = gradients(library, *given, torch.bfloat16)
+    for wanted, got, library_got in zip(right, ours, theirs, strict=True):
+        error = (got - wanted).norm() / wanted.norm()
+        assert error < 1.5 * (library_got - wanted).norm() / wanted.norm() + 1e-3
+
+
+def test_a_position_does_not_see_what_comes_after_it() -> None:
+    query, key, value, _ = (x.detach().bfloat16().requires_grad_() for x in exact(BLOCK + 9))
+    before = causal_attention(query, key, value).detach()
+    with torch.no_grad():
+        key[:, :, 100:] += 3
+        value[:, :, 100:] -= 5
+    after = causal_attention(query, key, value).detach()
+    assert torch.equal(before[:, :, :100], after[:, :, :100])
+    assert not torch.allclose(before[:, :, 100:], after[:, :, 100:])
+
+
+def test_extreme_scores_stay_finite() -> None:
+    query, key, value, upstream = exact(40)
+    found = gradients(causal_attention, query * 1e3, key * 1e3, value, upstream, torch.bfloat16)
+    assert all(torch.isfinite(x).all() for x in found)
+
+
+def test_the_kernels_are_taken_for_training_in_bfloat16_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    kernel = layer._softmax
+    monkeypatch.setattr(layer, "_softmax", lambda *given: (taken.append(1), kernel(*given)))
+    query, key, value, _ = exact(16)
+    causal_attention(query, key, value)
+    with torch.no_grad():
+        causal_attention(*(x.bfloat16() for x in (query, key, value)))
+    assert not taken
+    with torch.autocast("cpu", torch.bfloat16):
+        causal_attention(*(x.float() for x in (query, key, value)))
+    assert taken == [1]
+
+
+def test_texts_beyond_the_longest_go_the_library_s_way() -> None:
+    query = torch.randn(1, 1, LONGEST + 1, 8).bfloat16().requires_grad_()
+    assert causal_attention(query, query, query).shape == query.shape

@@ -1,0 +1,169 @@
+"""The loop of a language model learns, repeats itself, keeps the best, and goes on after a kill as if none had been."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from minnow.data.windows import Window
+from minnow.errors import MinnowError
+from minnow.training.language_trainer import LanguageTrainer, optimizers_for
+from minnow.training.muon import Muon
+from training.language_runs import ALONE, SETTINGS, VALIDATION, curve, net, trainer
+
+NAMES = ("llama", "gpt2", "rnn_lm", "bert")
+
+
+class KilledError(Exception):
+    """Stands for whatever ends a process in the middle of a step."""
+
+
+class CutWindows:
+    """The windows of a run until so many were read; then the given error."""
+
+    def __init__(self, windows: Any, last: int, error: type[BaseException]):
+        self.windows, self.last, self.error = windows, last, error
+
+    def batch(self, step: int) -> Window:
+        if step >= self.last:
+            raise self.error
+        return self.windows.batch(step)  # type: ignore[no-any-return]
+
+
+def cut(run: LanguageTrainer, last: int, error: type[BaseException] = KilledError) -> LanguageTrainer:
+    run.windows = CutWindows(run.windows, last, error)
+    return run
+
+
+def weights(run: LanguageTrainer) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in run.weights().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_learns(name: str, tmp_path: Path) -> None:
+    said: dict[str, Any] = {"steps": 60, "learning_rate": 0.03, "checkpoint_seconds": 60.0}
+    model = net(name)
+    if name == "bert":  # is told of few tokens a row, and must find where they stand
+        model = net(name, **ALONE["bert"], hidden_size=32, intermediate_size=64)
+        said |= {"steps": 120, "batch_rows": 32}
+    run = trainer(tmp_path, model, **said)
+    before = run.measure()["loss"]
+    outcome = run.fit()
+    assert outcome.scores["loss"] < before - 0.5
+    assert run.measure()["loss"] == pytest.approx(outcome.scores["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_that_was_cut_goes_on_to_the_same_curve_and_weights(name: str, tmp_path: Path) -> None:
+    dropout = {"llama": "attention_dropout", "bert": "hidden_dropout_prob", "rnn_lm": "output_dropout"}
+    shape = {dropout[name]: 0.2} if name in dropout else {}
+    whole = trainer(tmp_path / "whole", net(name, **shape))
+    whole.fit()
+    with pytest.raises(KilledError):
+        cut(trainer(tmp_path / "cut", net(name, **shape)), 7).fit()
+    again = trainer(tmp_path / "cut", net(name, seed=5, **shape))
+    assert again.resume()
+    again.fit()
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+    assert same(weights(again), weights(whole))
+
+
+def test_a_killed_run_whose_journal_is_ahead_of_its_checkpoint_writes_no_step_twice(tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        cut(trainer(tmp_path, checkpoint_seconds=60.0), 7).fit()  # the checkpoint is of step 4, the journal of step 7
+    again = trainer(tmp_path, checkpoint_seconds=60.0)
+    again.resume()
+    again.fit()
+    steps = [row["step"] for row in curve(tmp_path)]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == SETTINGS.steps
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rehearsal_leaves_the_run_as_it_was(name: str, tmp_path: Path) -> None:
+    plain, rehearsed = trainer(tmp_path / "a", net(name)), trainer(tmp_path / "b", net(name))
+    assert rehearsed.rehearse() > 0
+    rehearsed.rehearse_validation()
+    plain.fit()
+    rehearsed.fit()
+    assert curve(tmp_path / "a") == curve(tmp_path / "b")
+
+
+@pytest.mark.parametrize("name", ["llama", "rnn_lm", "bert"])
+@pytest.mark.parametrize("change", [{"accumulation": 2}, {"accumulation": 3}, {"parallel": "replicas"}])
+def test_how_a_step_is_divided_changes_nothing_but_rounding(name: str, change: dict[str, Any], tmp_path: Path) -> None:
+    shape = ALONE.get(name, {})
+    said = {"optimizer": "adamw", "learning_rate": 1e-3, "steps": 6}
+    trainer(tmp_path / "whole", net(name, **shape), **said).fit()
+    trainer(tmp_path / "parts", net(name, **shape), **said, **change).fit()
+    for one, other in zip(curve(tmp_path / "whole"), curve(tmp_path / "parts"), strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "bert"])
+def test_computing_activations_twice_changes_nothing(name: str, tmp_path: Path) -> None:
+    trainer(tmp_path / "kept", net(name), steps=4).fit()
+    trainer(tmp_path / "twice", net(name), steps=4, activation_checkpointing=True).fit()
+    losses = [[row["loss"] for row in curve(tmp_path / folder)] for folder in ("kept", "twice")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_control_c_keeps_the_best_so_far(tmp_path: Path) -> None:
+    run = cut(trainer(tmp_path, steps=30, validations=30), 20, KeyboardInterrupt)
+    outcome = run.fit()
+    assert outcome.interrupted
+    assert outcome.step <= 20
+    assert run.measure()["loss"] == pytest.approx(outcome.scores["loss"], rel=1e-6)
+
+
+def test_the_best_weights_are_kept_when_the_last_are_worse(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=40, validations=10, learning_rate=0.9, schedule="constant", optimizer="adamw", clip=0)
+    outcome = run.fit()
+    best = min(row["validation_loss"] for row in curve(tmp_path) if "validation_loss" in row)
+    assert outcome.scores["loss"] == best
+    assert run.measure()["loss"] == pytest.approx(best, rel=1e-6)
+
+
+def test_a_budget_ends_the_run_in_time_with_its_schedule(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=0, validations=4, checkpoint_seconds=60.0)
+    a_step = run.rehearse()
+    run.rehearse_validation(3.0)
+    run.plan(3.0 * a_step, 4.0, 0.0)  # thinks that steps are slow, so the plan must be prolonged on the way
+    planned = run.pace.num_steps
+    outcome = run.fit(budget=4.0)
+    rows = curve(tmp_path)
+    assert 2.0 < outcome.seconds < 5.0
+    assert outcome.num_steps > planned
+    assert rows[-1]["learning_rate"] == pytest.approx(run.schedule.lowest * SETTINGS.learning_rate)
+
+
+def test_scores_follow_from_the_loss_and_what_the_text_holds(tmp_path: Path) -> None:
+    scores = trainer(tmp_path).measure()
+    counts = VALIDATION.counts
+    assert scores["perplexity"] == pytest.approx(2.718281828 ** scores["loss"], rel=1e-6)
+    assert scores["bits_per_byte"] == pytest.approx(scores["loss"] * counts.tokens / counts.bytes / 0.6931472, rel=1e-6)
+    assert scores["word_perplexity"] == pytest.approx(scores["perplexity"] ** (counts.tokens / counts.words), rel=1e-6)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(tmp_path: Path) -> None:
+    model = net()
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    with pytest.raises(MinnowError, match="learning_rate"):
+        trainer(tmp_path, model).fit()
+
+
+def test_muon_takes_the_matrices_inside_and_adamw_the_rest() -> None:
+    model = net()
+    first, second = optimizers_for(model, SETTINGS)
+    inside = {id(p) for group in first.param_groups for p in group["params"]}
+    others = {id(p) for group in second.param_groups for p in group["params"]}
+    assert isinstance(first, Muon)
+    assert inside | others == {id(p) for p in model.parameters()}
+    assert not inside & others
+    assert id(model.output_weight_VD) in others

@@ -1,0 +1,226 @@
+"""The path from raw text to a language model's folder: what is decided, what is written, what is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from minnow.bundle import layout
+from minnow.bundle.bundle import Bundle
+from minnow.errors import DataError, InputError, RecipeError, StorageError
+from minnow.training.journal import read_journal
+from minnow.training.pretrain import Pretrained, pretrain
+from minnow.training.pretraining_recipe import read_recipe, recipe_from
+
+SENTENCES = ("the cat sat on the mat.", "a dog ran to the cat.", "the mat was red and the dog sat.", "who ran?")
+TINY = [
+    "model.size=20K",
+    "tokenizer.kind=character",
+    "training.context=16",
+    "training.batch_rows=4",
+    "training.steps=12",
+    "training.validations=2",
+    "training.sample_tokens=8",
+    "training.checkpoint_seconds=0",
+    "training.device=cpu",
+]
+TIMINGS = ("seconds", "tokens_per_second", "memory_mib")
+
+
+@pytest.fixture(scope="module")
+def novel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "novel.txt"
+    path.write_text("\n".join(SENTENCES[i % 4] for i in range(300)) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minnow.evaluation.plots.available", lambda: False)
+
+
+def run(novel: Path | str, folder: Path, *settings: str, **more: Any) -> Pretrained:
+    trained = pretrain(recipe_from({}, [f"data.train={novel}", *TINY, *settings]), folder, **more)
+    assert trained is not None
+    return trained
+
+
+def curve(folder: Path) -> list[dict[str, Any]]:
+    rows = read_journal(folder / layout.RUN / "journal.jsonl")
+    return [{key: value for key, value in row.items() if key not in TIMINGS} for row in rows]
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    one, other = (Bundle.load(folder).model.tensors() for folder in (first, second))
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("model", ["llama", "gpt2", "rnn_lm", "bert"])
+def test_every_architecture_becomes_a_whole_folder(model: str, novel: Path, tmp_path: Path) -> None:
+    trained = run(novel, tmp_path / "m", f"model.name={model}")
+    bundle = Bundle.load(tmp_path / "m")
+    assert bundle.model.config.model_type == model == trained.summary["model_type"]
+    assert bundle.task["name"] == ("fill_mask" if model == "bert" else "text_generation")
+    assert bundle.tokenizer is not None
+    assert (bundle.tokenizer.mask_id is not None) == (model == "bert")
+    assert trained.summary["steps"] == 12
+    assert 0 < trained.summary["loss"] < 10
+    card = (tmp_path / "m" / layout.CARD).read_text(encoding="utf-8")
+    assert f"{trained.summary['loss']:.4f}" in card
+    assert sorted(path.name for path in (tmp_path / "m" / layout.RUN).iterdir()) == [
+        "journal.jsonl",
+        "recipe.toml",
+        *(["samples.md"] if model != "bert" else []),
+    ]
+
+
+def test_the_recipe_that_is_kept_repeats_the_run(novel: Path, tmp_path: Path) -> None:
+    run(novel, tmp_path / "first", "model.name=rnn_lm")
+    kept = read_recipe(tmp_path / "first" / layout.RECIPE)
+    assert kept.training.learning_rate > 0
+    assert kept.shape["embedding_size"] > 0
+    pretrain(kept, tmp_path / "second")
+    assert curve(tmp_path / "first") == curve(tmp_path / "second")
+    assert same_weights(tmp_path / "first", tmp_path / "second")
+
+
+def test_the_plan_is_told_before_the_first_step(novel: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    run(novel, tmp_path / "m", note=told.append, show=lambda row: told.append("step") if "share" in row else None)
+    plan = next(line for line in told if line.startswith("plan: "))
+    assert "12 steps" in plan
+    assert "tokens a second" in plan
+    assert "MiB of memory" in plan
+    assert told.index(plan) < told.index("step")
+
+
+def test_samples_are_written_while_it_trains(novel: Path, tmp_path: Path) -> None:
+    run(novel, tmp_path / "m", "training.sample_prompt=the cat")
+    samples = (tmp_path / "m" / layout.RUN / "samples.md").read_text(encoding="utf-8")
+    assert samples.count("## Step ") == 2
+    assert samples.count("    the cat") == 2
+
+
+def test_pretraining_goes_on_from_a_model_with_its_tokenizer(novel: Path, tmp_path: Path) -> None:
+    first = run(novel, tmp_path / "first", "training.steps=60", "training.learning_rate=0.01")
+    second = run(novel, tmp_path / "second", f"model.start={tmp_path / 'first'}", "training.learning_rate=1e-6")
+    assert second.bundle.tokenizer.vocabulary == first.bundle.tokenizer.vocabulary  # type: ignore[union-attr]
+    assert second.summary["loss"] == pytest.approx(first.summary["loss"], abs=0.02)
+
+
+def test_a_validation_text_of_its_own_is_used(novel: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("the dog sat. " * 40, encoding="utf-8")
+    notes: list[str] = []
+    run(novel, tmp_path / "m", f"data.validation={other}", note=notes.append)
+    assert any(line.startswith("validation: 520 tokens") for line in notes)
+
+
+def test_shape_replaces_what_the_size_says(novel: Path, tmp_path: Path) -> None:
+    trained = run(novel, tmp_path / "m", "shape.num_hidden_layers=3", "shape.hidden_size=24", "shape.head_dim=8")
+    assert trained.bundle.model.config.num_hidden_layers == 3
+    assert trained.bundle.model.config.hidden_size == 24
+
+
+def test_a_killed_run_resumes_to_the_same_curve(novel: Path, tmp_path: Path) -> None:
+    settings = [*TINY, "training.steps=40", "training.validations=4"]
+    recipe = recipe_from({}, [f"data.train={novel}", *settings])
+    pretrain(recipe, tmp_path / "whole")
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    program = "from minnow.cli.main import main; main()"
+    killed = subprocess.Popen(
+        [sys.executable, "-c", program, "pretrain", str(novel), "--out", str(tmp_path / "cut"), *arguments],
+        stderr=subprocess.DEVNULL,
+    )
+    checkpoint = tmp_path / "cut" / layout.RUN / "checkpoint" / "state.json"
+    deadline = time.monotonic() + 60
+    while not (checkpoint.is_file() and json.loads(checkpoint.read_bytes())["step"] > 5):
+        assert killed.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not layout.is_bundle(tmp_path / "cut")
+    pretrain(read_recipe(tmp_path / "cut" / layout.RUN / layout.RECIPE), tmp_path / "cut", resume=True)
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+    assert same_weights(tmp_path / "cut", tmp_path / "whole")
+
+
+def refused(novel: Path | str, folder: Path, *settings: str) -> str:
+    with pytest.raises(InputError) as caught:
+        run(novel, folder, *settings)
+    assert not folder.exists()
+    return str(caught.value)
+
+
+def test_a_corpus_without_text_is_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.txt"
+    empty.write_text("  \n\n", encoding="utf-8")
+    assert "no text" in refused(empty, tmp_path / "m")
+
+
+def test_a_corpus_shorter_than_a_row_is_refused(tmp_path: Path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("hi there, you and you and you and you and you\n", encoding="utf-8")
+    assert "context" in refused(short, tmp_path / "m", "training.context=64")
+
+
+def test_a_vocabulary_that_the_corpus_cannot_fill_is_refused(novel: Path, tmp_path: Path) -> None:
+    message = refused(novel, tmp_path / "m", "tokenizer.kind=bpe", "tokenizer.vocab_size=5000")
+    assert "5000" in message
+    assert "--vocab-size" in message
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("model.name=lama", "llama"),
+        ("model.name=ngram", "language model"),
+        ("model.name=text_classifier", "language model"),
+        ("shape.hiden_size=8", "hidden_size"),
+        ("shape.vocab_size=3", "vocab_size"),
+        ("training.objective=masked", "causal"),
+        ("model.start=nowhere", "nowhere"),
+        ("data.validation=0.9999", "0.9"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_written(
+    setting: str, named: str, novel: Path, tmp_path: Path
+) -> None:
+    assert named in refused(novel, tmp_path / "m", setting)
+
+
+def test_a_folder_that_holds_a_model_is_not_replaced_unasked(novel: Path, tmp_path: Path) -> None:
+    run(novel, tmp_path / "m")
+    with pytest.raises(StorageError, match="--overwrite"):
+        run(novel, tmp_path / "m")
+    run(novel, tmp_path / "m", overwrite=True)
+
+
+def test_a_resumed_run_must_see_the_text_it_began_with(novel: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.txt"
+    own.write_bytes(novel.read_bytes())
+
+    def killed(row: dict[str, Any]) -> None:
+        if "validation_loss" in row:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run(own, tmp_path / "m", show=killed)
+    own.write_text("something else altogether\n" * 50, encoding="utf-8")
+    recipe = read_recipe(tmp_path / "m" / layout.RUN / layout.RECIPE)
+    with pytest.raises(DataError, match="changed"):
+        pretrain(recipe, tmp_path / "m", resume=True)
+    assert (tmp_path / "m" / layout.RUN / "checkpoint").is_dir()
+
+
+def test_a_recipe_without_a_corpus_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="minnow pretrain CORPUS"):
+        pretrain(recipe_from({}), tmp_path / "m")
