@@ -1,4 +1,4 @@
-"""Minnow in Python: ``load``, ``train``, ``pretrain``, ``evaluate``, ``compare``, ``Model``; the command line calls them."""
+"""Minnow in Python: ``load``, ``train``, ``pretrain``, ``evaluate``, ``compare``, ``Model``; the commands call them."""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -36,7 +36,7 @@ class KeyValueState:
     """
 
     layers: tuple[Pair, ...]
-    lengths_B: Tensor  # noqa: N815 - shape letters
+    lengths_B: Tensor
     num_positions: int
     ragged: bool
     tail: Tail

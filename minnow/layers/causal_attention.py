@@ -4,7 +4,8 @@ The library's fused attention is made for long texts; at the few hundred positio
 takes six times its forward pass, a quarter of a training step. Here the scores of a block of queries are one batched
 product, and only the keys that the block may see are multiplied at all.
 
-N rows times heads · S positions · D features of a head · Q queries of a block · K keys that a block sees
+H heads · G heads of keys · N rows times heads · S positions · D features of a head
+Q queries of a block · K keys that a block sees
 """
 
 import math
@@ -20,30 +21,35 @@ BLOCK = 128  # queries
 LONGEST = 1024  # beyond, the scores of all positions would fill the memory, and the library's way is the faster one
 
 
-def causal_attention(query_BHSD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float | None = None) -> Tensor:
-    """softmax(q k^T · scale) v over the positions up to each query's own; ``scale`` is 1 / sqrt(D) by default.
+def causal_attention(query_BHSD: Tensor, key_BGSD: Tensor, value_BGSD: Tensor, scale: float | None = None) -> Tensor:
+    """softmax(q k' · scale) v over the positions up to each query's own; ``scale`` is 1 / sqrt(D) by default.
 
-    Takes the kernels of this file in bfloat16 on one thread of a processor, where a gradient is wanted; else the
-    library's.
+    Each of the G heads of keys and values serves H / G heads of queries. Takes the kernels of this file in bfloat16 on
+    one thread of a processor, where a gradient is wanted; else the library's.
     """
+    groups = query_BHSD.shape[1] // key_BGSD.shape[1]
     scale = scale if scale is not None else 1 / math.sqrt(query_BHSD.shape[-1])
     if torch.is_autocast_enabled("cpu") and query_BHSD.device.type == "cpu":
-        query_BHSD, key_BHSD, value_BHSD = (x.to(torch.bfloat16) for x in (query_BHSD, key_BHSD, value_BHSD))
+        query_BHSD, key_BGSD, value_BGSD = (x.to(torch.bfloat16) for x in (query_BHSD, key_BGSD, value_BGSD))
     if not _suits(query_BHSD):
-        return F.scaled_dot_product_attention(query_BHSD, key_BHSD, value_BHSD, is_causal=True, scale=scale)
-    flat = [x.flatten(0, 1) for x in (query_BHSD, key_BHSD, value_BHSD)]
+        return F.scaled_dot_product_attention(
+            query_BHSD, key_BGSD, value_BGSD, is_causal=True, scale=scale, enable_gqa=groups > 1
+        )
+    if groups > 1:
+        key_BGSD, value_BGSD = (x.repeat_interleave(groups, dim=1) for x in (key_BGSD, value_BGSD))
+    flat = [x.flatten(0, 1) for x in (query_BHSD, key_BGSD, value_BGSD)]
     attended: Tensor = _CausalAttention.apply(*flat, scale)  # type: ignore[no-untyped-call]
     return attended.view_as(query_BHSD)
 
 
 def _suits(query_BHSD: Tensor) -> bool:
     return (
-        query_BHSD.device.type == "cpu"
+        not torch.compiler.is_compiling()
+        and query_BHSD.device.type == "cpu"
         and query_BHSD.dtype == torch.bfloat16
         and query_BHSD.requires_grad
         and query_BHSD.shape[2] <= LONGEST
         and torch.get_num_threads() == 1
-        and not torch.compiler.is_compiling()
     )
 
 

@@ -120,7 +120,7 @@ def is_transposed(layer: nn.Module) -> bool:
     return bool(getattr(layer, "transposed", False))
 
 
-def _weight_OI(layer: nn.Module) -> Tensor:  # noqa: N802 - shape letters
+def _weight_OI(layer: nn.Module) -> Tensor:
     weight: Tensor = layer.weight  # type: ignore[assignment]
     return weight.T if is_transposed(layer) else weight
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from minnow.errors import UnknownNameError
 from minnow.layers.cache import KeyValueState, Pair
+from minnow.layers.causal_attention import causal_attention
 from minnow.layers.dropout import Dropping
 from minnow.layers.positions import rotate
 
@@ -123,6 +124,8 @@ class HeadedAttention(Dropping):
         grouped = self.num_key_heads != self.num_heads
         if self.active and self.generator is not None:
             return self._attend_dropping(queries_BHSE, keys_BGNE, values_BGNE, sight)
+        if sight.causal and not self.active:
+            return causal_attention(queries_BHSE, keys_BGNE, values_BGNE, self.scale)
         if grouped and queries_BHSE.shape[2] == 1 and not sight.causal:
             # The queries of a group as so many positions: each key is read once for all of them.
             folded = queries_BHSE.reshape(len(queries_BHSE), self.num_key_heads, -1, queries_BHSE.shape[-1])

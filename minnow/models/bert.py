@@ -236,11 +236,11 @@ class Bert(MaskedModel):
         return transformed
 
     @property
-    def output_weight_VD(self) -> Tensor:  # noqa: N802 - shape letters
+    def output_weight_VD(self) -> Tensor:
         return self.bert.embeddings.word_embeddings.weight
 
     @property
-    def output_bias_V(self) -> Tensor:  # noqa: N802 - shape letters
+    def output_bias_V(self) -> Tensor:
         return self._head.bias
 
     @property

@@ -176,9 +176,9 @@ class DistilBert(MaskedModel):
         return normed
 
     @property
-    def output_weight_VD(self) -> Tensor:  # noqa: N802 - shape letters
+    def output_weight_VD(self) -> Tensor:
         return self.distilbert.embeddings.word_embeddings.weight
 
     @property
-    def output_bias_V(self) -> Tensor:  # noqa: N802 - shape letters
+    def output_bias_V(self) -> Tensor:
         return self.vocab_projector.bias

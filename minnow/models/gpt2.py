@@ -160,7 +160,7 @@ class GPT2(Decoder):
         return self.config.n_embd
 
     @property
-    def output_weight_VD(self) -> Tensor:  # noqa: N802 - shape letters
+    def output_weight_VD(self) -> Tensor:
         return self.transformer.wte.weight if self.lm_head is None else self.lm_head.weight
 
     @property

@@ -262,7 +262,7 @@ class Llama(Decoder):
         return self.config.hidden_size
 
     @property
-    def output_weight_VD(self) -> Tensor:  # noqa: N802 - shape letters
+    def output_weight_VD(self) -> Tensor:
         return self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
 
     @property

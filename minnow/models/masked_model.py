@@ -51,12 +51,12 @@ class MaskedModel(TorchModel):
 
     @property
     @abstractmethod
-    def output_weight_VD(self) -> Tensor:  # noqa: N802 - shape letters
+    def output_weight_VD(self) -> Tensor:
         """Weights of the output layer, those of the embedding."""
 
     @property
     @abstractmethod
-    def output_bias_V(self) -> Tensor:  # noqa: N802 - shape letters
+    def output_bias_V(self) -> Tensor:
         """Biases of the output layer."""
 
     def encode(self, token_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:

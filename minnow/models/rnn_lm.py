@@ -135,12 +135,12 @@ class RnnLM(LanguageModel):
         return self.config.layer_sizes[-1]
 
     @property
-    def output_weight_VD(self) -> Tensor:  # noqa: N802 - shape letters
+    def output_weight_VD(self) -> Tensor:
         untied: Tensor | None = self.output_weight
         return self.embedding.weight if untied is None else untied
 
     @property
-    def output_bias_V(self) -> Tensor | None:  # noqa: N802 - shape letters
+    def output_bias_V(self) -> Tensor | None:
         return self.output_bias
 
     def hidden(self, token_ids_BS: Tensor, state: RnnState | None = None) -> tuple[Tensor, RnnState]:

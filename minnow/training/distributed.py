@@ -7,6 +7,7 @@ Gloo joins processes on processors, NCCL those on GPUs. DDP keeps the whole mode
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class World:
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    local_size: int = 1  # processes on this machine
 
     @property
     def leads(self) -> bool:
@@ -80,7 +82,11 @@ def world(device: str = "auto") -> Iterator[World]:
             f"the processes of torchrun could not join ({error}); check MASTER_ADDR and the port"
         ) from error
     try:
-        yield World(dist.get_rank(), dist.get_world_size(), local)
+        with warnings.catch_warnings():
+            # Blocks give views, which nothing here changes in place; and the newer name is unknown to older torch.
+            warnings.filterwarnings("ignore", message=".*returned a view tensor")
+            warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
+            yield World(dist.get_rank(), dist.get_world_size(), local, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
     finally:
         dist.destroy_process_group()
 

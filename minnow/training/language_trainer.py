@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,7 +48,7 @@ REHEARSAL_SECONDS = 6.0
 STREAMS_MEASURED = 16
 MEASURED_SHARE = 0.1  # of the budget, at most, for all validations together
 FINAL_SHARE = 0.05  # of the budget, at most, for the last measure
-SAVING_SECONDS = 1.0
+SAVING_SECONDS = 1.5
 BEST = "best.safetensors"
 
 Show = Callable[[dict[str, Any]], None]
@@ -170,8 +170,13 @@ class LanguageTrainer:
     def plan(self, seconds_a_step: float, budget: float, spent: float) -> Pace:
         """As many steps as fit what is left of ``budget`` seconds, validations and the end of the run included."""
         left = budget - spent - self._kept_back(0.0)
-        self.pace = Pace(max(1, int(left / seconds_a_step)))
+        self.pace = self._within_steps(Pace(max(1, int(left / seconds_a_step))))
         return self.pace
+
+    def _within_steps(self, pace: Pace) -> Pace:
+        """Where a number of steps was asked for as well, a budget may only shorten the run."""
+        most = self.settings.steps
+        return replace(pace, num_steps=min(most, pace.num_steps)) if most else pace
 
     def fit(self, budget: float = 0.0, spent: float = 0.0) -> Outcome:
         """Train to the end of the plan or until Ctrl-C; then load the best weights.
@@ -211,7 +216,7 @@ class LanguageTrainer:
                 self.show(self._row() | {"share": share})
                 last_shown = now
             logging = passed(before, share, JOURNAL_ROWS)
-            if logging and budget:
+            if logging and budget and not self.pace.finished(self.progress.step):
                 a_step = (self._step_seconds - logged_at) / max(1, self.progress.step - logged_step)
                 self._replan(budget - now - self._kept_back(share), a_step)
                 logged_at, logged_step = self._step_seconds, self.progress.step
@@ -240,7 +245,8 @@ class LanguageTrainer:
         return self.validation_seconds * (times - int(share * times + 1e-9)) + self.final_seconds + SAVING_SECONDS
 
     def _replan(self, seconds_left: float, seconds_a_step: float) -> None:
-        self.pace = self.world.told(self.pace.replanned(self.progress.step, seconds_left, seconds_a_step))
+        plan = self.pace.replanned(self.progress.step, seconds_left, seconds_a_step)
+        self.pace = self.world.told(self._within_steps(plan))
 
     def _step(self) -> None:
         step = self.progress.step

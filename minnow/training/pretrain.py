@@ -20,7 +20,7 @@ from minnow.allocator import keep_freed_memory
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.provenance import machine, versions
-from minnow.cores import available_cores
+from minnow.cores import available_cores, memory_bytes
 from minnow.data.corpus import Corpus, corpus_parts, open_corpus
 from minnow.data.shards import TokenShards, write_shards
 from minnow.data.windows import PackedWindows, StreamWindows
@@ -47,6 +47,7 @@ SAMPLES = "samples.md"
 MOST_CHARACTERS = 500_000_000  # that a tokenizer is learnt from; more teaches it nothing
 DEFAULT_BUDGET = "20m"
 COUNTED_TOKENS = 10_000_000  # whose frequencies stand for those of the whole text
+BYTES_PER_PARAMETER = 16  # weight, gradient and two numbers of the optimiser, in float32
 PROMPT_CHARACTERS = 30
 FILLED_SHARE = 0.99  # of the vocabulary that was asked for
 LEARNT_KINDS = ("bpe", "unigram", "wordpiece")  # whose vocabulary could always be larger, given text
@@ -151,8 +152,10 @@ class _Run:
         if not trainer.resume():
             self._plan(trainer, model, train, budget)
         outcome = trainer.fit(budget, time.monotonic() - self.started)
+        ended = time.monotonic()
         final = trainer.final_scores(outcome)
         finished = self._finished(trainer, model)
+        outcome = replace(outcome, seconds=outcome.seconds + time.monotonic() - ended)
         if not self.world.leads:
             return None
         if outcome.interrupted:
@@ -243,15 +246,7 @@ class _Run:
                 f"shape.vocab_size must hold the tokenizer's {tokenizer.vocab_size:,} entries, "
                 f"but got {shape['vocab_size']}"
             )
-        torch.manual_seed(recipe.training.seed)
-        try:
-            model = model_class(config_class.from_dict(shape))
-        except BundleError as error:
-            raise RecipeError(str(error).replace("config.json", "shape")) from error
-        except (RuntimeError, TypeError) as error:  # torch's for a size beyond memory, and for one beyond 64 bits
-            raise RecipeError(
-                f"a {recipe.model.name} of {recipe.model.size} takes more memory than there is; make it smaller"
-            ) from error
+        model = _built(recipe, config_class, model_class, shape, self.world.local_size)
         return model, self._filled(model, {key: value for key, value in shape.items() if value is not None})
 
     def _filled(self, model: Any, shape: dict[str, Any]) -> PretrainingRecipe:
@@ -280,7 +275,7 @@ class _Run:
         settings = replace(
             said,
             objective=_objective_name(said.objective, model),
-            budget=budget if not said.steps else said.budget,
+            budget=budget,
             context=context,
             batch_rows=rows,
             optimizer=said.optimizer if said.optimizer != "auto" else "adamw" if recurrent else "muon",
@@ -326,7 +321,7 @@ class _Run:
         self.show({"stage": "rehearsal", "done": 0, "total": None})
         a_step = trainer.rehearse()
         measuring = trainer.rehearse_validation(budget)
-        if not settings.steps:
+        if budget:
             trainer.plan(a_step, budget, self.world.told(time.monotonic() - self.started))
         steps = trainer.pace.num_steps
         a_batch = settings.batch_rows * settings.context
@@ -383,7 +378,7 @@ class _Run:
             "vocab_size": tokenizer.vocab_size,
             "size_bytes": size_on_disk(self.folder),
             "interrupted": outcome.interrupted,
-            "train_seconds": round(time.monotonic() - self.started, 3),
+            "train_seconds": round(outcome.seconds, 3),
         }
         _write_evidence(self.folder, bundle, summary, self.recipe)
         return Pretrained(self.folder, Bundle.load(self.folder), summary)
@@ -432,6 +427,27 @@ def _language_architecture(name: str) -> tuple[Any, Any]:
     if not hasattr(model_class, "output_weight_VD"):
         raise RecipeError(f"a {name} is no language model; choose one of: {', '.join(known)}")
     return config_class, model_class
+
+
+def _built(recipe: PretrainingRecipe, config_class: Any, model_class: Any, shape: dict[str, Any], shares: int) -> Any:
+    """A new model; refused before it is made where this machine could not train it."""
+    try:
+        config = config_class.from_dict(shape)
+    except BundleError as error:
+        raise RecipeError(str(error).replace("config.json", "shape")) from error
+    too_large = RecipeError(
+        f"a {recipe.model.name} of {recipe.model.size} takes more memory to train than there is; make it smaller"
+    )
+    try:
+        with torch.device("meta"):
+            needed = BYTES_PER_PARAMETER * model_class(config).num_parameters()
+        # Every process of this machine begins with the whole model, also where each trains a share of it.
+        if needed > memory_bytes() / shares:
+            raise too_large
+        torch.manual_seed(recipe.training.seed)
+        return model_class(config)
+    except (RuntimeError, TypeError) as error:  # torch's for a size beyond memory, and for one beyond 64 bits
+        raise too_large from error
 
 
 def _reads_masks(recipe: PretrainingRecipe) -> bool:

@@ -89,7 +89,7 @@ class PretrainingSettings:
         objective: causal (the next token), masked (BERT), or auto: what the architecture is made for.
         budget: wall time of the whole run, such as 90s, 20m or 1.5h; the schedule ends inside it. "" for 20m, unless
             steps are given.
-        steps: updates of the weights; 0 for what the budget allows.
+        steps: updates of the weights, at most; 0 for what the budget allows.
         context: tokens of a row; 0 for what suits the size.
         batch_rows: rows of a step, over all processes; 0 likewise.
         accumulation: parts in which a step's rows go through the model, one after another; more take less memory.

@@ -56,7 +56,7 @@ class Table(LanguageModel):
         raise NotImplementedError
 
     @property
-    def output_weight_VD(self) -> Tensor:  # noqa: N802 - the name in LanguageModel
+    def output_weight_VD(self) -> Tensor:
         raise NotImplementedError
 
     def hidden(self, token_ids_BS: Tensor, state: Any | None = None) -> tuple[Tensor, Any]:

@@ -58,6 +58,20 @@ def test_a_position_does_not_see_what_comes_after_it() -> None:
     assert not torch.allclose(before[:, :, 100:], after[:, :, 100:])
 
 
+def test_a_head_of_keys_may_serve_several_heads_of_queries() -> None:
+    query, key, value, upstream = exact(20)
+    keys, values = key[:, :1].detach(), value[:, :1].detach()
+
+    def repeated(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return library(query, key.expand(2, 3, 20, 32), value.expand(2, 3, 20, 32))
+
+    right = gradients(repeated, query, keys, values, upstream, torch.float64)
+    for wanted, got in zip(
+        right, gradients(causal_attention, query, keys, values, upstream, torch.bfloat16), strict=True
+    ):
+        assert (got - wanted).norm() / wanted.norm() < 0.01
+
+
 def test_extreme_scores_stay_finite() -> None:
     query, key, value, upstream = exact(40)
     found = gradients(causal_attention, query * 1e3, key * 1e3, value, upstream, torch.bfloat16)

@@ -142,6 +142,12 @@ def test_a_budget_ends_the_run_in_time_with_its_schedule(tmp_path: Path) -> None
     assert rows[-1]["learning_rate"] == pytest.approx(run.schedule.lowest * SETTINGS.learning_rate)
 
 
+def test_a_budget_that_outlasts_the_steps_does_not_prolong_the_run(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=10, budget="60s", checkpoint_seconds=60.0)
+    run.plan(run.rehearse(), 60.0, 0.0)
+    assert run.fit(budget=60.0).num_steps == 10
+
+
 def test_scores_follow_from_the_loss_and_what_the_text_holds(tmp_path: Path) -> None:
     scores = trainer(tmp_path).measure()
     counts = VALIDATION.counts

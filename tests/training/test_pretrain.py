@@ -186,6 +186,8 @@ def test_a_vocabulary_that_the_corpus_cannot_fill_is_refused(novel: Path, tmp_pa
         ("model.name=text_classifier", "language model"),
         ("shape.hiden_size=8", "hidden_size"),
         ("shape.vocab_size=3", "vocab_size"),
+        ("model.size=20B", "memory"),
+        ("shape.intermediate_size=99999999999999", "memory"),
         ("training.objective=masked", "causal"),
         ("model.start=nowhere", "nowhere"),
         ("data.validation=0.9999", "0.9"),

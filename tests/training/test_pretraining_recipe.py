@@ -1,12 +1,16 @@
 """The recipe of pre-training reads back as it was written, explains itself, and refuses what cannot be."""
 
+import re
 import tomllib
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tomlkit
 
 from minnow.errors import RecipeError
+from minnow.strict import write_record
 from minnow.training.pretraining_recipe import (
     PretrainingRecipe,
     parameters_of,
@@ -71,3 +75,12 @@ def test_times_and_sizes_are_read_as_people_write_them() -> None:
 def test_what_cannot_be_is_refused_and_says_what_can(setting: str, named: str) -> None:
     with pytest.raises(RecipeError, match=named):
         recipe_from({}, [setting])
+
+
+@pytest.mark.parametrize("name", [name for name in SECTIONS if name != "shape"])
+def test_every_key_is_documented_with_its_default(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text(encoding="utf-8")
+    documented = page.split(f"### `[{name}]`")[1].split("\n### ")[0]
+    written = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", documented, re.MULTILINE))
+    settings = write_record(getattr(PretrainingRecipe(), name))
+    assert written == {key: tomlkit.item(value).as_string() for key, value in settings.items()}
