@@ -1,0 +1,119 @@
+"""How fast language models train here: Minnow beside plain torch on the same shapes, in interleaved rounds.
+
+Every contender runs in a process of its own: ``python benchmarks/pretraining.py [--rounds 5] [--only gpt]``.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from classification import LIMITS, run
+from record import HERE, stamp, stamp_lines, table, tell, write
+
+Report = dict[str, Any]
+
+TITLES = {
+    "gpt": "GPT: 6 layers, 384 wide, 16 rows of 256 characters (vocabulary 65)",
+    "lstm": "LSTM: two layers of 650, tied, 20 rows of 70 words (vocabulary 10,000)",
+    "bert": "BERT: 4 layers, 512 wide, 32 rows of 128 pieces (vocabulary 30,522), a seventh of them hidden",
+}
+POSITIONS = {"gpt": (6, 384, 256), "lstm": (0, 0, 0), "bert": (4, 512, 128)}
+TORCH, OURS = "torch_language.py", "minnow_language.py"
+CONTENDERS = {
+    "torch float32": (TORCH, ["--precision", "float32"]),
+    "torch bfloat16": (TORCH, ["--precision", "bfloat16"]),
+    "torch bfloat16, compiled": (TORCH, ["--precision", "bfloat16", "--compile"]),
+    "Minnow, threads": (OURS, ["--parallel", "threads"]),
+    "Minnow, replicas": (OURS, ["--parallel", "replicas"]),
+}
+EXPLAINED = """\
+Tokens a second of whole training steps (forward, backward, clipping, AdamW) on random ids: the median over the rounds
+of each process's median step, with the lowest and the highest round in brackets. No dropout, no reading of text. **of
+the ceiling**: six operations a parameter and token and those of attention, as a share of the machine's bfloat16 matrix
+product. Minnow's `replicas` give each core its rows of a step, `threads` all cores every product; `minnow pretrain`
+chooses by itself."""
+
+
+def main() -> None:
+    given = arguments()
+    stamped = stamp(0)
+    limits = run([sys.executable, str(HERE / "ceiling.py")]) or {}
+    found: dict[str, dict[str, list[Report]]] = {}
+    for number in range(given.rounds):
+        for model in given.only:
+            for title, (script, options) in contenders(model).items():
+                tell(f"round {number + 1} of {given.rounds}: {model}, {title}")
+                report = run([sys.executable, str(HERE / "peers" / script), model, *options])
+                if report is not None:
+                    tell(f"  {report['tokens_per_second']:,.0f} tokens/s")
+                    found.setdefault(model, {}).setdefault(title, []).append(report)
+    content = {**stamped, "ceiling": limits, "rounds": found}
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "pretraining.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write(given.out / "pretraining.md", page(content))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=TITLES, default=list(TITLES))
+    parser.add_argument("--out", type=Path, default=HERE, help="folder for pretraining.md and .json")
+    return parser.parse_args()
+
+
+def contenders(model: str) -> dict[str, tuple[str, list[str]]]:
+    """Compiling an LSTM changes nothing: its steps are one call of the library."""
+    return {title: one for title, one in CONTENDERS.items() if model != "lstm" or "compiled" not in title}
+
+
+def page(content: dict[str, Any]) -> list[str]:
+    """The whole result as Markdown."""
+    rounds = max((len(reports) for found in content["rounds"].values() for reports in found.values()), default=0)
+    limits = ", ".join(f"{content['ceiling'][n]:,.0f} {unit}" for n, unit in LIMITS.items() if n in content["ceiling"])
+    lines = [
+        "# Training language models, side by side",
+        "",
+        f"{rounds} interleaved rounds.",
+        "",
+        *stamp_lines(content),
+        "",
+        f"Ceiling of the machine: {limits or 'not measured'}.",
+        "",
+        EXPLAINED,
+        "",
+    ]
+    for model, found in content["rounds"].items():
+        rates = {title: [report["tokens_per_second"] for report in reports] for title, reports in found.items()}
+        parameters = next(iter(found.values()))[0]["parameters"]
+        lines += [f"## {TITLES[model]}", "", f"{parameters / 1e6:.1f} M parameters.", ""]
+        lines += [*table(head(rates), [row(model, title, rates, found, content["ceiling"]) for title in rates]), ""]
+    return lines
+
+
+def head(rates: dict[str, list[float]]) -> list[str]:
+    peers = [title for title in rates if title.startswith("torch")]
+    return ["", "tokens/s", "of the ceiling", *(f": {title}" for title in peers)]
+
+
+def row(
+    model: str,
+    title: str,
+    rates: dict[str, list[float]],
+    found: dict[str, list[Report]],
+    limits: dict[str, float],
+) -> list[str]:
+    """Rate, share of the ceiling, and how many times each peer's rate this one is."""
+    mine = rates[title]
+    layers, width, positions = POSITIONS[model]
+    operations = 6 * found[title][0]["parameters"] + 6 * layers * width * positions
+    share = median(mine) * operations / 1e9 / limits["bfloat16_gigaflops"] if limits else 0.0
+    spread = f"{median(mine):,.0f} [{min(mine):,.0f}, {max(mine):,.0f}]"
+    peers = [median(rates[peer]) for peer in rates if peer.startswith("torch")]
+    return [title, spread, f"{share:.0%}", *(f"{median(mine) / peer:.2f}" for peer in peers)]
+
+
+if __name__ == "__main__":
+    main()
