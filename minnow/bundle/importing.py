@@ -1,22 +1,20 @@
 """Models of other programs into folders of ours: which reader a path asks for, and where the model comes from."""
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from minnow.bundle import layout
+from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle
 from minnow.bundle.huggingface import read_huggingface, weight_files
 from minnow.bundle.llama2c import read_llama2c
 from minnow.bundle.provenance import versions
 from minnow.errors import BundleError
-from minnow.files import storage_error, write_bytes
+from minnow.files import write_bytes
 
-PAPERS = ("README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE")  # who made it and on which terms
 LARGEST_PAPER = 5_000_000  # bytes
 
 Note = Callable[[str], None]
@@ -52,37 +50,20 @@ def read_foreign(source: Path, tokenizer: Path | None, note: Note) -> Bundle:
 
 
 def save_foreign(bundle: Bundle, source: Path, folder: Path) -> None:
-    """Write the folder, with the papers that came with the model; after an error nothing new is left.
+    """Write the folder, with the papers that came with the model; after an error what stood there is back.
 
     Raises:
         StorageError: the disk refuses.
     """
-    before = set(folder.iterdir()) if folder.exists() else None
+    replacing.begin(folder)
     try:
-        _remove_old(folder)
-        for name in PAPERS:
+        for name in (layout.CARD, *layout.PAPERS):  # who made it and on which terms
             paper = (source if source.is_dir() else source.parent) / name
             if paper.is_file() and paper.stat().st_size <= LARGEST_PAPER:
                 write_bytes(folder / name, paper.read_bytes())
         bundle.save(folder)
-    except BaseException:
-        if before is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            for path in set(folder.iterdir()) - before:
-                path.unlink(missing_ok=True)
-        raise
-
-
-def _remove_old(folder: Path) -> None:
-    """What an older model here said of itself would be untrue of this one."""
-    try:
-        for name in (layout.MANIFEST, layout.CARD):  # the manifest first: from here on the folder is no model
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(error, folder) from error
-    for name in (layout.EVALUATION, layout.RUN):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    finally:
+        replacing.end(folder)
 
 
 def _llama2c_in(folder: Path) -> Path | None:

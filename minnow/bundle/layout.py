@@ -1,6 +1,5 @@
 """Which files a model folder holds and what they are called: Hugging Face's names where it has one."""
 
-import shutil
 from pathlib import Path
 
 from minnow.errors import BundleError, StorageError
@@ -15,6 +14,8 @@ RECIPE = "recipe.toml"
 CARD = "README.md"
 EVALUATION = "evaluation"
 RUN = "run"  # what training leaves behind: journal, curves, checkpoint
+PAPERS = ("LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE")  # that came with a model of others
+PREVIOUS = ".previous"  # the model that stood here, until the one that replaces it is complete
 SHARDS = "shards"  # in it, while a language model trains: the text as token ids
 
 
@@ -28,8 +29,9 @@ def check_bundle(folder: Path) -> None:
         return
     if (folder / RUN).is_dir():
         verb = "pretrain" if (folder / RUN / SHARDS).is_dir() else "train"
+        older = f"; the model that stood here is in {folder / PREVIOUS}" if is_bundle(folder / PREVIOUS) else ""
         raise BundleError(
-            f"{folder} holds an unfinished training run; finish it with: minnow {verb} --resume --out {folder}"
+            f"{folder} holds an unfinished training run; finish it with: minnow {verb} --resume --out {folder}{older}"
         )
     if folder.exists():
         raise BundleError(f"{folder} is not a model folder: it has no {MANIFEST}; train one with: minnow train DATA")
@@ -51,18 +53,3 @@ def check_free(folder: Path, overwrite: bool) -> None:
             "or choose another --out"
         )
     raise StorageError(f"{folder} is not empty and holds no model, so nothing there is replaced; choose another --out")
-
-
-def clear(folder: Path, but_run: bool = False) -> None:
-    """Take away what an earlier model or run left in ``folder``; only names that Minnow writes."""
-    for name in (MANIFEST, CONFIG, WEIGHTS, TOKENIZER, RECIPE, CARD):
-        (folder / name).unlink(missing_ok=True)
-    for name in (EVALUATION,) if but_run else (RUN, EVALUATION):
-        shutil.rmtree(folder / name, ignore_errors=True)
-
-
-def take_back(folder: Path) -> None:
-    """After an error: nothing half-written stays, but a run that has a checkpoint can still go on."""
-    clear(folder, but_run=any((folder / RUN).glob("checkpoint/*.json")))
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()

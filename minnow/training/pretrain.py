@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from minnow.allocator import keep_freed_memory
-from minnow.bundle import layout
+from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.provenance import machine, versions
 from minnow.cores import available_cores, memory_bytes
@@ -132,13 +132,13 @@ class _Run:
                 self.note(f"{corpus.name}: {line}")
         source = self._source()
         if not resume and self.world.leads:
-            layout.clear(self.folder)
+            replacing.begin(self.folder)
             write_text(self.place / layout.RECIPE, to_toml(self.recipe))
         try:
             return self._fit(corpora, source, resume)
-        except InputError:
+        except (InputError, KeyboardInterrupt):
             if not resume and self.world.leads:
-                layout.take_back(self.folder)
+                replacing.end(self.folder)
             raise
 
     def _fit(self, corpora: tuple[Corpus, Corpus], source: Bundle | None, resume: bool) -> Pretrained | None:
@@ -365,6 +365,7 @@ class _Run:
         }
         bundle = Bundle(model, task, tokenizer, provenance, to_toml(self.recipe))
         bundle.save(self.folder)
+        replacing.end(self.folder)
         _drop_state(self.place)
         summary = {
             "model": str(self.folder),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minnow.bundle import layout
+from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.card import Card, render_card
 from minnow.bundle.provenance import machine, versions
@@ -102,7 +102,7 @@ def train(
     _check(recipe, examples, test)
     run = folder / layout.RUN
     if not resume:
-        layout.clear(folder)
+        replacing.begin(folder)
     try:
         _check_same_data(run, examples, resume)
         _check_same_source(run, recipe, resume)
@@ -112,9 +112,10 @@ def train(
         seconds = time.perf_counter() - started
         bundle = replace(bundle, provenance=_provenance(examples, recipe, seconds), recipe=to_toml(recipe))
         bundle.save(folder)
-    except InputError:
+        replacing.end(folder)
+    except (InputError, KeyboardInterrupt):
         if not resume:
-            layout.take_back(folder)
+            replacing.end(folder)
         raise
     seconds = time.perf_counter() - started
     _drop_state(run)

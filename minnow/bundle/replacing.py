@@ -1,0 +1,89 @@
+"""A new model in the place of an old one: the old one is put aside and stays until the new one is complete."""
+
+import os
+import shutil
+from pathlib import Path
+
+from minnow.bundle.layout import (
+    CARD,
+    CONFIG,
+    EVALUATION,
+    GENERATION_CONFIG,
+    MANIFEST,
+    PAPERS,
+    PREVIOUS,
+    RECIPE,
+    RUN,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    is_bundle,
+)
+from minnow.files import storage_error
+
+FILES = (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, RECIPE, CARD, *PAPERS, MANIFEST)
+FOLDERS = (RUN, EVALUATION)
+
+
+def begin(folder: Path) -> None:
+    """Make room for a new model: a finished one is put aside, what an unfinished run left goes.
+
+    Only names that Minnow writes are touched.
+
+    Raises:
+        StorageError: there is no room or no right to put the old one aside; it stays as it was.
+    """
+    if is_bundle(folder):
+        shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+        try:
+            _linked(folder, folder / PREVIOUS)
+        except OSError as error:
+            shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+            raise storage_error(error, folder) from error
+    _remove(folder)
+
+
+def end(folder: Path) -> None:
+    """The attempt is over. A model that is complete stands, and the old one goes; else the old one is back.
+
+    A run that failed but has a checkpoint can still go on, and then the old model stays aside.
+    """
+    if is_bundle(folder):
+        shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+        return
+    if any((folder / RUN).glob("checkpoint/*.json")):
+        _remove(folder, folders=(EVALUATION,))
+        return
+    _remove(folder)
+    if is_bundle(folder / PREVIOUS):
+        _linked(folder / PREVIOUS, folder)
+    shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _linked(source: Path, target: Path) -> None:
+    """The files of a model under a second name, the manifest last, so that a process killed halfway loses nothing."""
+    target.mkdir(exist_ok=True)
+    for name in FOLDERS:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, copy_function=_link, dirs_exist_ok=True)
+    for name in FILES:
+        if (source / name).is_file():
+            _link(source / name, target / name)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """A second name for a file, or a copy where the file system has no such thing."""
+    Path(target).unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _remove(folder: Path, folders: tuple[str, ...] = FOLDERS) -> None:
+    for name in (MANIFEST, *FILES):
+        (folder / name).unlink(missing_ok=True)
+    for name in folders:
+        shutil.rmtree(folder / name, ignore_errors=True)
