@@ -64,18 +64,16 @@ def end(folder: Path) -> None:
 
 def _linked(source: Path, target: Path) -> None:
     """The files of a model under a second name, the manifest last, so that a process killed halfway loses nothing."""
-    target.mkdir(exist_ok=True)
-    for name in FOLDERS:
-        if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, copy_function=_link, dirs_exist_ok=True)
-    for name in FILES:
-        if (source / name).is_file():
-            _link(source / name, target / name)
+    inside = [path for name in FOLDERS for path in (source / name).rglob("*")]
+    for path in (*inside, *(source / name for name in FILES)):
+        if path.is_file():
+            _link(path, target / path.relative_to(source))
 
 
-def _link(source: str | Path, target: str | Path) -> None:
+def _link(source: Path, target: Path) -> None:
     """A second name for a file, or a copy where the file system has no such thing."""
-    Path(target).unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:
