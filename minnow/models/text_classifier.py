@@ -6,10 +6,12 @@ B rows · S positions · D features · K labels · V vocabulary
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.layers import pooling, recurrent
+from minnow.layers.bigrams import BigramEmbedding
 from minnow.layers.convolution import ConvolutionalEncoder
 from minnow.layers.dropout import FeatureDropout, TokenDropout, VariationalDropout
 from minnow.layers.masks import padding_mask
@@ -19,7 +21,7 @@ from minnow.models.module import TorchModel
 
 ENCODERS = (*recurrent.KINDS, "convolution", "none")
 MAX_LAYERS = 64  # modules are made before weights are read, so a damaged configuration must not ask for a million
-RATES = ("dropout", "token_dropout", "embedding_dropout", "recurrent_dropout")
+RATES = ("dropout", "token_dropout", "embedding_dropout", "recurrent_dropout", "bigram_dropout")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class TextClassifierConfig(ModelConfig):
         token_dropout: share of the token types of a text that are left out.
         embedding_dropout: of embedding features, one mask a text; also between layers.
         recurrent_dropout: of the recurrent state, one mask a batch.
+        bigrams: word pairs that have vectors of their own; 0 for none.
+        bigram_size: numbers a pair, beside the embedding of its second word.
+        bigram_dropout: share of the pairs of a text that are left out.
     """
 
     model_type: ClassVar[str] = "text_classifier"
@@ -52,15 +57,20 @@ class TextClassifierConfig(ModelConfig):
     token_dropout: float = 0.1
     embedding_dropout: float = 0.2
     recurrent_dropout: float = 0.0
+    bigrams: int = 0
+    bigram_size: int = 16
+    bigram_dropout: float = 0.7
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
             raise UnknownNameError("encoder", self.encoder, ENCODERS)
         if self.pooling not in pooling.KINDS:
             raise UnknownNameError("pooling", self.pooling, pooling.KINDS)
-        for name in ("vocab_size", "num_labels", "embedding_size", "hidden_size", "num_layers"):
+        for name in ("vocab_size", "num_labels", "embedding_size", "hidden_size", "num_layers", "bigram_size"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
+        if self.bigrams < 0:
+            raise RecipeError(f"bigrams must be at least 0, but got bigrams={self.bigrams}; try 30000")
         if self.num_layers > MAX_LAYERS:
             raise RecipeError(f"num_layers must be at most {MAX_LAYERS}, but got num_layers={self.num_layers}; try 2")
         for name in RATES:
@@ -68,6 +78,11 @@ class TextClassifierConfig(ModelConfig):
                 raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.3")
         if not self.widths or min(self.widths) < 1:
             raise RecipeError(f"widths must be positive, but got widths={list(self.widths)}; try [2, 3, 4]")
+
+    @property
+    def input_size(self) -> int:
+        """D of what the encoder reads."""
+        return self.embedding_size + (self.bigram_size if self.bigrams else 0)
 
 
 class TextClassifier(TorchModel):
@@ -81,9 +96,14 @@ class TextClassifier(TorchModel):
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=0)
         nn.init.normal_(self.embedding.weight[1:], std=0.1)
         self.token_dropout = TokenDropout(config.token_dropout)
+        self.bigrams = (
+            BigramEmbedding(config.vocab_size, config.bigrams, config.bigram_size, config.bigram_dropout)
+            if config.bigrams
+            else None
+        )
         self.embedding_dropout = VariationalDropout(config.embedding_dropout)
         self.encoder = _encoder(config)
-        size = config.embedding_size if self.encoder is None else self.encoder.output_size
+        size = config.input_size if self.encoder is None else self.encoder.output_size
         two_way = isinstance(self.encoder, RecurrentEncoder) and config.bidirectional
         self.pooling = pooling.pooling(config.pooling, size, two_way)
         self.dropout = FeatureDropout(config.dropout)
@@ -96,7 +116,10 @@ class TextClassifier(TorchModel):
     def attend(self, token_ids_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits [B, K] and the attention weights [B, S], None where the pooling has none."""
         mask_BS = padding_mask(lengths_B, token_ids_BS.shape[1])
-        states_BSD = self.embedding_dropout(self.token_dropout(self.embedding(token_ids_BS), token_ids_BS))
+        states_BSD = self.token_dropout(self.embedding(token_ids_BS), token_ids_BS)
+        if self.bigrams is not None:
+            states_BSD = torch.cat([states_BSD, self.bigrams(token_ids_BS)], dim=-1)
+        states_BSD = self.embedding_dropout(states_BSD)
         if self.encoder is not None:
             states_BSD = self.encoder(states_BSD, lengths_B)
         pooled_BD, weights_BS = self.pooling(states_BSD, lengths_B, mask_BS)
@@ -107,10 +130,10 @@ def _encoder(config: TextClassifierConfig) -> RecurrentEncoder | ConvolutionalEn
     if config.encoder == "none":
         return None
     if config.encoder == "convolution":
-        return ConvolutionalEncoder(config.embedding_size, config.hidden_size, config.widths)
+        return ConvolutionalEncoder(config.input_size, config.hidden_size, config.widths)
     return RecurrentEncoder(
         config.encoder,
-        config.embedding_size,
+        config.input_size,
         config.hidden_size,
         config.num_layers,
         config.bidirectional,

@@ -10,8 +10,9 @@ import torch
 
 from minnow.bundle import layout
 from minnow.errors import RecipeError
+from minnow.layers.bigrams import frequent_bigrams
 from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
-from minnow.tasks.batching import tokenize
+from minnow.tasks.batching import TokenRows, tokenize
 from minnow.tasks.text_classification import LabelIds, TextClassification
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.recipe import Recipe
@@ -37,6 +38,10 @@ def fit_text_classifier(
     vectors = _vectors(recipe, tokenizer)
     if vectors is not None:
         shape["embedding_size"] = vectors[0].shape[1]
+    train = labelled_rows(task, tokenizer, texts, label_ids)
+    validation = labelled_rows(task, tokenizer, validation_texts, validation_ids)
+    keys_P = _bigrams(recipe, train.tokens, tokenizer.vocab_size)
+    shape["bigrams"] = len(keys_P)
     torch.manual_seed(recipe.training.seed)
     try:
         model = TextClassifier(TextClassifierConfig(tokenizer.vocab_size, len(task.labels), **shape))
@@ -47,9 +52,9 @@ def fit_text_classifier(
         ) from error
     if vectors is not None:
         _start_embeddings(model, *vectors, freeze=recipe.model.freeze_vectors)
+    if model.bigrams is not None:
+        model.bigrams.keys_P.copy_(torch.from_numpy(keys_P))
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
-    train = labelled_rows(task, tokenizer, texts, label_ids)
-    validation = labelled_rows(task, tokenizer, validation_texts, validation_ids)
     weights = None if class_weights_K is None else torch.tensor(class_weights_K, dtype=torch.float32)
     trainer = Trainer(model, task, train, validation, recipe.training, folder, show, weights)
     outcome = trainer.fit()
@@ -67,7 +72,14 @@ def check_neural(recipe: Recipe) -> None:
 
 
 def _shape(recipe: Recipe) -> dict[str, Any]:
-    return {k: v for k, v in asdict(recipe.text_classifier).items() if k not in ("max_tokens", "keep")}
+    elsewhere = ("bigram_texts", "max_tokens", "keep")
+    return {k: v for k, v in asdict(recipe.text_classifier).items() if k not in elsewhere}
+
+
+def _bigrams(recipe: Recipe, rows: TokenRows, vocab_size: int) -> np.ndarray[Any, Any]:
+    """The keys of the word pairs that get vectors of their own."""
+    said = recipe.text_classifier
+    return frequent_bigrams(rows.ids, rows.starts, vocab_size, said.bigrams, said.bigram_texts)
 
 
 def _tokenizer(texts: Sequence[str], recipe: Recipe, path: Path) -> Tokenizer:

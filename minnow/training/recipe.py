@@ -113,6 +113,10 @@ class TextClassifierRecipe:
         token_dropout: share of a text's token types that are left out (Gal & Ghahramani 2016).
         embedding_dropout: of embedding features, one mask a text; also between layers.
         recurrent_dropout: of the recurrent state, one mask a batch (Gal & Ghahramani 2016).
+        bigrams: the most word pairs that get vectors of their own, beside those of words; 0 for none.
+        bigram_size: numbers a pair.
+        bigram_dropout: share of a text's pairs that are left out.
+        bigram_texts: in how many training texts a pair must stand to get one.
         max_tokens: of a text that are read; 0 for all.
         keep: which tokens stay of a longer text: first, last or both ends.
     """
@@ -128,6 +132,10 @@ class TextClassifierRecipe:
     token_dropout: float = 0.2
     embedding_dropout: float = 0.2
     recurrent_dropout: float = 0.0
+    bigrams: int = 0
+    bigram_size: int = 16
+    bigram_dropout: float = 0.7
+    bigram_texts: int = 25
     max_tokens: int = 400
     keep: str = "both"
 
