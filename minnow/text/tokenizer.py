@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Protocol, Self, TypeVar, cast
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Library
@@ -31,6 +31,7 @@ PORTION_LENGTH = 1_000_000  # characters handed to the library at once, for the 
 KEEPING_SPACES = ("character", "bpe", "unigram")
 
 Keep = Literal["first", "last", "both"]
+Item = TypeVar("Item")
 Cut = Callable[[str], list[str]]
 
 # Chinese and Japanese stand without spaces; the long-vowel mark has no script of its own.
@@ -340,7 +341,8 @@ class Tokenizer:
         cut = cutter(max_tokens, keep)
         rows: list[list[int]] = [[] for _ in texts]
         for portion in portions(texts):
-            found = self._ids_of([segment for _, _, segment in portion])
+            whole = [len(segment) == len(texts[row]) for row, _, segment in portion]
+            found = self._ids_of([segment for _, _, segment in portion], [cut if one else _uncut for one in whole])
             for (row, _, _), token_ids in zip(portion, found, strict=True):
                 rows[row].extend(token_ids)
         return [cut(row) for row in rows]
@@ -414,27 +416,38 @@ class Tokenizer:
             )
         return [self._tokens[token_id] for token_id in token_ids]
 
-    def _ids_of(self, segments: list[str]) -> Iterator[list[int]]:
+    def _ids_of(self, segments: list[str], cuts: Sequence[Shorten]) -> Iterator[list[int]]:
+        """The ids of each segment; those that ``cuts`` would take away may be missing already."""
         if self.kind == "character":
             # A look-up a character; the library makes an object of each, at six times the processor time.
             normalize, id_of = self._library.normalizer.normalize_str, self._id_of.get
             return ([id_of(character, UNK_ID) for character in normalize(segment)] for segment in segments)
         if self.kind == "word":
-            return self._ids_of_words([segment.split() for segment in segments])
+            return self._ids_of_words([segment.split() for segment in segments], cuts)
         if self.kind == "whitespace":
-            return self._ids_of_words([_SOLIDS.findall(segment) for segment in segments])
+            return self._ids_of_words([_SOLIDS.findall(segment) for segment in segments], cuts)
         return (found.ids for found in self._library.encode_batch_fast(segments))
 
-    def _ids_of_words(self, pieces: list[list[str]]) -> Iterator[list[int]]:
+    def _ids_of_words(self, pieces: list[list[str]], cuts: Sequence[Shorten]) -> Iterator[list[int]]:
         """Words never reach over white space, so what stands between two spaces is looked up, and asked of the library
-        once: three times the speed of handing it every text."""
+        once: three times the speed of handing it every text. Nearly every piece gives a token at least, so a row may be
+        cut before it is looked up."""
+        kept = [cut(row) for cut, row in zip(cuts, pieces, strict=True)]
         if len(self._ids_of_piece) > MAX_REMEMBERED:
             self._ids_of_piece.clear()
-        unknown = list(set().union(*pieces).difference(self._ids_of_piece))
+        self._remember(set().union(*kept))
+        look_up = self._ids_of_piece.__getitem__
+        for whole, row in zip(pieces, kept, strict=True):
+            found = list(map(look_up, row))
+            if len(row) < len(whole) and not all(found):  # of control characters alone there is no token
+                self._remember(set(whole))
+                found = list(map(look_up, whole))
+            yield list(chain.from_iterable(found))
+
+    def _remember(self, pieces: set[str]) -> None:
+        unknown = list(pieces.difference(self._ids_of_piece))
         for piece, found in zip(unknown, self._library.encode_batch_fast(unknown), strict=True):
             self._ids_of_piece[piece] = tuple(self._as_words(found.ids))
-        look_up = self._ids_of_piece.__getitem__
-        return (list(chain.from_iterable(map(look_up, row))) for row in pieces)
 
     def _as_words(self, token_ids: list[int]) -> list[int]:
         """What stands in a text is a word or unknown, also where it spells a special token.
@@ -526,16 +539,30 @@ def portions(texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
         yield portion
 
 
-def cutter(max_tokens: int | None, keep: str) -> Callable[[list[int]], list[int]]:
+class Shorten(Protocol):
+    """What stays of a row of ids, or of words."""
+
+    def __call__(self, row: list[Item], /) -> list[Item]: ...
+
+
+def _uncut(row: list[Item]) -> list[Item]:
+    return row
+
+
+def cutter(max_tokens: int | None, keep: str) -> Shorten:
     if keep not in ("first", "last", "both"):
         raise UnknownNameError("part to keep", keep, ("first", "last", "both"))
     if max_tokens is None:
-        return lambda row: row
+        return _uncut
     if max_tokens < 1:
         raise InputError(f"max_tokens must be at least 1, but got max_tokens={max_tokens}")
     head = {"first": max_tokens, "last": 0, "both": (max_tokens + 1) // 2}[keep]
     tail = max_tokens - head
-    return lambda row: row if len(row) <= max_tokens else row[:head] + row[len(row) - tail :]
+
+    def cut(row: list[Item]) -> list[Item]:
+        return row if len(row) <= max_tokens else row[:head] + row[len(row) - tail :]
+
+    return cut
 
 
 # Where tokens stand

@@ -4,6 +4,7 @@ import random
 import time
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -139,6 +140,15 @@ class TokenizerPromises:
         for wrong in (-1, tokenizer.vocab_size):
             with pytest.raises(InputError, match=str(wrong)):
                 tokenizer.decode([0, wrong])
+
+    @quick
+    @given(st.lists(texts, max_size=4), st.integers(1, 6), st.sampled_from(["first", "last", "both"]))
+    def test_a_cut_row_is_the_whole_row_cut(
+        self, tokenizer: Tokenizer, many: list[str], most: int, keep: Literal["first", "last", "both"]
+    ) -> None:
+        head = {"first": most, "last": 0, "both": (most + 1) // 2}[keep]
+        for whole, short in zip(tokenizer.encode_ids(many), tokenizer.encode_ids(many, most, keep), strict=True):
+            assert short == (whole if len(whole) <= most else whole[:head] + whole[len(whole) - most + head :])
 
     def test_impossible_cuts_are_errors(self, tokenizer: Tokenizer) -> None:
         with pytest.raises(InputError, match="max_tokens"):
