@@ -9,6 +9,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -78,15 +79,21 @@ def main() -> None:
     tell(spoken(limits))
     with TemporaryDirectory() as folder:
         sizes = write_data(Path(folder), given.rows, given.seed)
-        rounds = race(Path(folder), present(given.peers, given.only), given)
+        content = {**stamped, "rows": sizes, "epochs": given.epochs, "ceiling": limits}
+        for rounds in race(Path(folder), present(given.peers, given.only), given):
+            keep(given.out, content, rounds)
+
+
+def keep(out: Path, content: dict[str, Any], rounds: dict[str, list[Report]]) -> None:
+    """Write what there is so far: a run that is cut off keeps its rounds."""
     target_of = next((title for title in ("Keras LSTM", "torch LSTM") if title in rounds), None)
-    targets = [report["accuracy"] for report in rounds[target_of]] if target_of else [None] * given.rounds
-    rounds = {title: list(map(with_derived, reports, targets)) for title, reports in rounds.items()}
-    content = {**stamped, "rows": sizes, "epochs": given.epochs, "ceiling": limits, "target": target_of}
-    content["rounds"] = rounds
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "classification.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    write(given.out / "classification.md", page(content))
+    most = max(map(len, rounds.values()))
+    targets = [report["accuracy"] for report in rounds[target_of]] if target_of else [None] * most
+    derived = {title: list(map(with_derived, reports, targets)) for title, reports in rounds.items()}
+    content = {**content, "target": target_of, "rounds": derived}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "classification.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write(out / "classification.md", page(content))
 
 
 def arguments() -> argparse.Namespace:
@@ -127,8 +134,13 @@ def present(peers: Path, only: list[str] | None) -> list[tuple[Contender, str]]:
     return found
 
 
-def race(folder: Path, contenders: list[tuple[Contender, str]], given: argparse.Namespace) -> dict[str, list[Report]]:
-    """A B C A B C …: what slows the machine for a while slows all. A contender that fails is told and left out."""
+def race(
+    folder: Path, contenders: list[tuple[Contender, str]], given: argparse.Namespace
+) -> Iterator[dict[str, list[Report]]]:
+    """A B C A B C …: what slows the machine for a while slows all. A contender that fails is told and left out.
+
+    After each round what all rounds so far have found.
+    """
     rounds: dict[str, list[Report]] = {}
     for number in range(given.rounds):
         for contender, python in list(contenders):
@@ -144,7 +156,7 @@ def race(folder: Path, contenders: list[tuple[Contender, str]], given: argparse.
             rounds.setdefault(contender.title, []).append(report)
             shown = {name: round(report[name], 4) for name in ("fit_seconds", "accuracy", "documents_per_second")}
             tell(f"  {shown}")
-    return rounds
+        yield rounds
 
 
 def run(command: list[str]) -> Report | None:

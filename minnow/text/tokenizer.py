@@ -78,6 +78,12 @@ _MARKER = "▁"
 _CONTINUES = "##"
 
 
+class Shorten(Protocol):
+    """What stays of a row of ids, or of words."""
+
+    def __call__(self, row: list[Item], /) -> list[Item]: ...
+
+
 def kinds() -> tuple[str, ...]:
     """The names that ``TokenizerSettings.kind`` may take."""
     return tuple(_KINDS)
@@ -537,12 +543,6 @@ def portions(texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
                 portion, length = [], 0
     if portion:
         yield portion
-
-
-class Shorten(Protocol):
-    """What stays of a row of ids, or of words."""
-
-    def __call__(self, row: list[Item], /) -> list[Item]: ...
 
 
 def _uncut(row: list[Item]) -> list[Item]:
