@@ -33,6 +33,7 @@ class RecurrentLayer(nn.Module):
             raise UnknownNameError("recurrent kind", kind, KINDS)
         self.cell: Any = KINDS[kind](input_size, hidden_size, batch_first=True)
         self.dropout = dropout
+        start_weights(self.cell)
 
     def forward(self, x_BSI: Tensor) -> Tensor:
         return self.carry(x_BSI, None)[0]
@@ -97,3 +98,21 @@ class RecurrentEncoder(nn.Module):
                 output = torch.cat([output, reverse_rows(reverse, lengths_B)], dim=-1)
             x_BSI = output
         return x_BSI
+
+
+def start_weights(cell: nn.RNNBase) -> None:
+    """Weights to start from: orthogonal from state to state (Saxe et al. 2014), Glorot & Bengio's (2010) from the
+    input, biases zero but one for the forget gate of an LSTM (Jozefowicz et al. 2015), which so begins by remembering.
+
+    Each gate's matrix is drawn by itself. The library's small uniform numbers let a long text's beginning fade.
+    """
+    hidden_size = cell.hidden_size
+    for name, parameter in cell.named_parameters():
+        if name.startswith("bias"):
+            nn.init.zeros_(parameter)
+            continue
+        for gate in parameter.detach().split(hidden_size):
+            (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
+    if isinstance(cell, nn.LSTM):
+        forget = slice(hidden_size, 2 * hidden_size)  # the library's order is input, forget, cell, output
+        nn.init.ones_(cell.bias_ih_l0.detach()[forget])

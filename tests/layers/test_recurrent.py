@@ -116,3 +116,14 @@ def test_the_output_has_the_size_that_it_says(kind: str, num_layers: int, bidire
 def test_an_unknown_kind_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'lstm'"):
         RecurrentEncoder("lsmt", I, H)
+
+
+@pytest.mark.parametrize(("kind", "num_gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])
+def test_a_layer_starts_by_keeping_what_it_has_read(kind: str, num_gates: int) -> None:
+    cell = RecurrentEncoder(kind, 5, 8).forwards[0].cell
+    gates = cell.weight_hh_l0.detach().split(8)
+    assert len(gates) == num_gates
+    for gate in gates:
+        torch.testing.assert_close(gate @ gate.T, torch.eye(8))
+    bias = (cell.bias_ih_l0 + cell.bias_hh_l0).detach()
+    assert bias.nonzero().flatten().tolist() == (list(range(8, 16)) if kind == "lstm" else [])
