@@ -175,19 +175,22 @@ def train(
     recipe: str | Path | None = None,
     model: str | None = None,
     source: str | Path | None = None,
+    lora: int | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int | None = None,
     overwrite: bool = False,
 ) -> Model:
-    """Train a text classifier; ``minnow.train("reviews.csv")`` is enough.
+    """Train a text classifier; ``minnow.train("reviews.csv")`` is enough. Or teach a language model from conversations:
+    ``minnow.train("chats.jsonl", source="runs/stories")``.
 
     Args:
-        data: a file, a folder of class folders, or a name of the catalog.
+        data: a file, a folder of class folders, or a name of the catalog; or a file of conversations.
         test: the same, to measure on.
         out: the folder for the model; a new one under ``runs`` where it is left out.
         recipe: a TOML file.
         model: ngram or text_classifier.
         source: the folder of a language model to start from, as ``--from`` does.
+        lora: with conversations, the rank of an adapter that learns beside it, as ``--lora`` does.
         settings: recipe keys with their values, such as ``{"training.epochs": 3}``.
         seed: of everything random.
 
@@ -197,8 +200,22 @@ def train(
     from minnow.training.train import train as run
 
     overrides = [f"{key}={_written(value)}" for key, value in (settings or {}).items()]
-    resolved = resolve_recipe(recipe, overrides, data=data, test=test, model=model, seed=seed, source=source)
     folder = Path(out) if out is not None else free_folder(data)
+    if teaches(data, recipe, model, settings=overrides):
+        from minnow.training.instruction import instruct
+
+        said = {
+            "data.train": data,
+            "data.validation": test,
+            "instruction.start": source,
+            "adapter.rank": lora,
+            "training.seed": seed,
+        }
+        taught = instruct(resolve_instruction_recipe(recipe, overrides, said), folder, overwrite=overwrite)
+        return Model(taught.bundle, folder) if taught is not None else load(folder)
+    if lora is not None:
+        raise InputError("lora is for conversations and for minnow.pretrain; a classifier learns without it")
+    resolved = resolve_recipe(recipe, overrides, data=data, test=test, model=model, seed=seed, source=source)
     return Model(run(resolved, folder, overwrite=overwrite).bundle, folder)
 
 
@@ -214,6 +231,7 @@ def pretrain(
     tokenizer: str | None = None,
     vocab_size: int | None = None,
     source: str | Path | None = None,
+    lora: int | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int | None = None,
     overwrite: bool = False,
@@ -231,6 +249,7 @@ def pretrain(
         tokenizer: bpe, character, unigram, word, whitespace or wordpiece.
         vocab_size: entries of the vocabulary.
         source: the folder of a language model to go on from, as ``--from`` does.
+        lora: the rank of an adapter that learns beside it, as ``--lora`` does.
         settings: recipe keys with their values, such as ``{"training.steps": 300}``.
         seed: of everything random.
 
@@ -245,6 +264,7 @@ def pretrain(
         "model.name": model,
         "model.size": size,
         "model.start": source,
+        "adapter.rank": lora,
         "tokenizer.kind": tokenizer,
         "tokenizer.vocab_size": vocab_size,
         "training.budget": budget,
@@ -392,6 +412,39 @@ def resolve_pretraining_recipe(
 ) -> Any:
     """A recipe file of ``minnow pretrain`` (or the defaults) with what the caller said, by key, put in."""
     from minnow.training.pretraining_recipe import parse, recipe_from
+
+    spoken = [f"{key}={value}" for key, value in (said or {}).items() if value is not None]
+    return recipe_from(parse(Path(path)) if path is not None else {}, [*overrides, *spoken])
+
+
+def teaches(
+    data: str | Path | None,
+    recipe: str | Path | None = None,
+    model: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    settings: Sequence[str] = (),
+) -> bool:
+    """Whether ``train`` is to teach a language model to answer, rather than to make a classifier.
+
+    The recipe says so; or the data are conversations and nobody named a column, or a kind of classifier.
+    """
+    from minnow.data.conversations import holds_conversations
+    from minnow.training.instruction_recipe import KIND
+    from minnow.training.recipe import parse
+
+    if recipe is not None:
+        return KIND in parse(Path(recipe))
+    named = model or text or label or any(one.startswith(("data.label", "data.text")) for one in settings)
+    return data is not None and not named and holds_conversations(data)
+
+
+def resolve_instruction_recipe(
+    path: str | Path | None = None, overrides: Sequence[str] = (), said: Mapping[str, Any] | None = None
+) -> Any:
+    """A recipe for conversations (or the defaults) with what the caller said, by key, put in."""
+    from minnow.training.instruction_recipe import recipe_from
+    from minnow.training.recipe import parse
 
     spoken = [f"{key}={value}" for key, value in (said or {}).items() if value is not None]
     return recipe_from(parse(Path(path)) if path is not None else {}, [*overrides, *spoken])

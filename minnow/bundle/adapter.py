@@ -10,13 +10,13 @@ import orjson
 import torch
 from torch import nn
 
+from minnow.bundle.layout import ADAPTER_CONFIG as CONFIG
+from minnow.bundle.layout import ADAPTER_WEIGHTS as WEIGHTS
 from minnow.bundle.weights import load_weights, save_weights
 from minnow.errors import BundleError, RecipeError
 from minnow.files import write_text
 from minnow.layers.lora import LoraSettings, adapters, attach, is_transposed, settings_of
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."  # PEFT wraps a model twice; the names say so
 
 # What would change the computation and is not made here; a file that asks for it is refused.
@@ -36,11 +36,7 @@ PLAIN: Mapping[str, Any] = {
 }
 
 
-def is_adapter(folder: Path) -> bool:
-    return (folder / CONFIG).is_file()
-
-
-def save_adapter(folder: Path, model: nn.Module, base: Path, task_type: str = "CAUSAL_LM") -> None:
+def save_adapter(folder: Path, model: nn.Module, base: Path, task_type: str | None = "CAUSAL_LM") -> None:
     """Write the adapters of ``model``, which must have some; ``base`` is the folder of the model without them.
 
     The path to ``base`` is kept relative to ``folder``, so that both may move together.
@@ -116,6 +112,7 @@ def load_adapter(folder: Path, model: nn.Module) -> None:
     except (KeyError, TypeError, ValueError, RecipeError) as error:
         raise BundleError(f"{folder / CONFIG} does not fit the model: {error}") from error
     tensors = dict(load_weights(folder / WEIGHTS))
+    model.eval()  # the new layers as well
     with torch.no_grad():
         for name, layer in adapters(model).items():
             for part in ("lora_A", "lora_B"):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,8 @@ from minnow.models.registry import model_from
 from minnow.text.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
+WHOLE = (layout.CONFIG, layout.WEIGHTS)
+ADAPTER = (layout.ADAPTER_CONFIG, layout.ADAPTER_WEIGHTS)
 OPTIONAL = (layout.TOKENIZER, layout.TOKENIZER_CONFIG, layout.GENERATION_CONFIG, layout.RECIPE)
 
 
@@ -30,6 +32,8 @@ class Bundle:
         tokenizer: None for a model that reads text in another way.
         provenance: data, code, machine and time it was made with.
         recipe: the recipe's text.
+        base: where the model has an adapter that is kept apart, the folder of the model without it; such a bundle
+            is saved as the adapter alone.
     """
 
     model: Any
@@ -37,10 +41,11 @@ class Bundle:
     tokenizer: Tokenizer | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     recipe: str = ""
+    base: Path | None = None
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
-        """Read a model folder.
+        """Read a model folder; where it holds an adapter, the model that the adapter belongs to as well.
 
         Raises:
             BundleError: it is missing, unfinished, damaged, or from a later version of Minnow.
@@ -55,7 +60,7 @@ class Bundle:
             raise BundleError(f"{folder / layout.MANIFEST} names no task; train the model again or fetch it anew")
         if not isinstance(manifest.get("provenance", {}), dict):
             raise _damaged(folder / layout.MANIFEST, TypeError("provenance must be an object"))
-        model = model_from(_read_json(folder / layout.CONFIG), load_weights(folder / layout.WEIGHTS))
+        model, base = cls._model(folder)
         tokenizer = Tokenizer.load(folder / layout.TOKENIZER) if manifest.get("tokenizer") else None
         recipe = folder / layout.RECIPE
         return cls(
@@ -64,15 +69,39 @@ class Bundle:
             tokenizer,
             manifest.get("provenance", {}),
             _read_text(recipe) if recipe.is_file() else "",
+            base,
         )
+
+    @classmethod
+    def _model(cls, folder: Path) -> tuple[Any, Path | None]:
+        """The model of a folder, and where that holds an adapter, the folder of the model beneath."""
+        if not (folder / layout.ADAPTER_CONFIG).is_file():
+            return model_from(_read_json(folder / layout.CONFIG), load_weights(folder / layout.WEIGHTS)), None
+        from minnow.bundle.adapter import base_of, load_adapter  # which needs torch
+
+        base = base_of(folder)
+        beneath = cls.load(base)
+        if beneath.base is not None:
+            raise BundleError(f"the adapter {folder} belongs to {base}, which is itself an adapter; give a whole model")
+        load_adapter(folder, beneath.model)
+        return beneath.model, base
+
+    def merged(self) -> Self:
+        """This bundle with an adapter that is kept apart added to the weights; its model changes in place."""
+        if self.base is None:
+            return self
+        from minnow.layers.lora import merge
+
+        merge(self.model)
+        return replace(self, base=None)
 
     def save(self, folder: Path | str) -> None:
         """Write the folder; ``minnow.json`` comes last, so that a folder that has it is complete."""
         folder = Path(folder)
-        for name in (layout.MANIFEST, *OPTIONAL):  # an older model's must not outlive it
+        other = ADAPTER if self.base is None else WHOLE
+        for name in (layout.MANIFEST, *other, *OPTIONAL):  # an older model's must not outlive it
             _remove(folder / name)
-        write_text(folder / layout.CONFIG, _as_json(self.model.config.to_dict()))
-        save_weights(folder / layout.WEIGHTS, self.model.tensors())
+        self._save_model(folder)
         if self.tokenizer is not None:
             self.tokenizer.save(folder / layout.TOKENIZER)
             if isinstance(self.model.config, ForeignConfig):
@@ -86,6 +115,15 @@ class Bundle:
             "provenance": dict(self.provenance),
         }
         write_text(folder / layout.MANIFEST, _as_json(manifest))
+
+    def _save_model(self, folder: Path) -> None:
+        if self.base is None:
+            write_text(folder / layout.CONFIG, _as_json(self.model.config.to_dict()))
+            save_weights(folder / layout.WEIGHTS, self.model.tensors())
+            return
+        from minnow.bundle.adapter import save_adapter
+
+        save_adapter(folder, self.model, self.base, "CAUSAL_LM" if hasattr(self.model, "prefill") else None)
 
     def _save_for_transformers(self, tokenizer: Tokenizer, folder: Path) -> None:
         """Which tokens begin, end and pad a text, so that ``transformers`` opens the folder as it is."""
@@ -102,8 +140,8 @@ class Bundle:
 
 
 def size_on_disk(folder: Path) -> int:
-    """Bytes of what a model needs to answer: configuration, weights, tokenizer, manifest."""
-    names = (layout.CONFIG, layout.WEIGHTS, layout.TOKENIZER, layout.MANIFEST)
+    """Bytes of what a model needs to answer: configuration, weights, tokenizer, manifest; of an adapter its own."""
+    names = (*WHOLE, *ADAPTER, layout.TOKENIZER, layout.MANIFEST)
     return sum((folder / name).stat().st_size for name in names if (folder / name).is_file())
 
 

@@ -114,6 +114,7 @@ class LanguageCard:
         scores: on the validation text, by metric name.
         sample: a text it wrote at the end of its training, unedited.
         curves: the folder holds pictures of the run.
+        chats: it was taught to answer, from conversations.
     """
 
     name: str
@@ -127,6 +128,7 @@ class LanguageCard:
     recipe: str
     provenance: Mapping[str, Any]
     curves: bool = False
+    chats: bool = False
 
 
 def render_language_card(card: LanguageCard) -> str:
@@ -136,14 +138,20 @@ def render_language_card(card: LanguageCard) -> str:
     rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.4f} |" for name, value in card.scores.items())
     quoted = "\n".join(f"    {line}" for line in card.sample.splitlines())
     seen = card.provenance.get("tokens_seen", 0) / max(1, card.data.get("tokens", 1))
+    source = f"{card.data.get('bytes', 0):,} bytes of text, read {seen:.1f} times"
+    scored, shown, used = "the validation text", "As it came, the beginning given", f'minnow {verb} FOLDER "{given}"'
+    if card.chats:
+        start = f"{card.data.get('start', '')}, with " if card.data.get("start") else ""
+        source = f"{start}{card.data.get('conversations', 0):,} conversations, read {seen:.1f} times"
+        scored, shown, used = "the answers that were held out", "As it came, the question given", "minnow chat FOLDER"
     sections = [
         f"---\n{_language_metadata(card, kind)}\n---",
         f"# {card.name}",
         f"A small language model ({card.model_type}, {card.parameters:,} parameters, {card.size_bytes / 1e6:.1f} MB), "
-        f"made with Minnow from {card.data.get('bytes', 0):,} bytes of text, read {seen:.1f} times.",
-        f'```bash\nminnow {verb} FOLDER "{given}"\n```',
-        f"## Scores\n\nOn the validation text; loss in nats a token:\n\n| | |\n|---|---:|\n{rows}",
-        *([f"## A sample\n\nAs it came, the beginning given:\n\n{quoted}"] if card.sample else []),
+        f"made with Minnow from {source}.",
+        f"```bash\n{used}\n```",
+        f"## Scores\n\nOn {scored}; loss in nats a token:\n\n| | |\n|---|---:|\n{rows}",
+        *([f"## A sample\n\n{shown}:\n\n{quoted}"] if card.sample else []),
         *(["![The run](run/curves.png)"] if card.curves else []),
         _data(card),
         "## Limits\n\n- It knows the text above and nothing else; it states things that are not so.",

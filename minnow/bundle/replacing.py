@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 from minnow.bundle.layout import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
     CARD,
     CONFIG,
     EVALUATION,
@@ -21,7 +23,8 @@ from minnow.bundle.layout import (
 )
 from minnow.files import storage_error
 
-FILES = (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, RECIPE, CARD, *PAPERS, MANIFEST)
+MODEL = (CONFIG, WEIGHTS, ADAPTER_CONFIG, ADAPTER_WEIGHTS)
+FILES = (*MODEL, TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, RECIPE, CARD, *PAPERS, MANIFEST)
 FOLDERS = (RUN, EVALUATION)
 
 

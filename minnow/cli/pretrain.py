@@ -24,6 +24,9 @@ def pretrain(
     ] = None,
     vocab_size: Annotated[int | None, typer.Option("--vocab-size", help="Entries of the vocabulary.")] = None,
     source: Annotated[str | None, typer.Option("--from", help="A model folder to go on from.")] = None,
+    lora: Annotated[
+        int | None, typer.Option("--lora", help="With --from: train a low-rank adapter of this rank beside the model.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A recipe key: --set training.steps=300; may be given again.")
     ] = None,
@@ -43,6 +46,7 @@ def pretrain(
             "model.name": model,
             "model.size": size,
             "model.start": source,
+            "adapter.rank": lora,
             "tokenizer.kind": tokenizer,
             "tokenizer.vocab_size": vocab_size,
             "training.budget": budget,

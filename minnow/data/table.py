@@ -74,6 +74,17 @@ def iterate_rows(
         yield merged.take(merged.num_rows)
 
 
+def numbered_json_rows(path: Path | str, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of a jsonl file as they stand there, each with the number of its line, in constant memory.
+
+    Raises:
+        DataError: a line is not JSON, or too long; the message names it.
+    """
+    path = Path(path)
+    for block in _bounded(path, blocks(path, None, max_line_bytes)):
+        yield from _json_rows_one_by_one(path, block)
+
+
 def write_table(frame: pl.DataFrame, path: Path | str) -> None:
     """Write a table in the format that the name says (``.gz`` at its end packs it), whole or not at all.
 
@@ -180,16 +191,16 @@ def _json_rows(path: Path, block: Block) -> list[Any]:
     try:
         rows: list[Any] = orjson.loads(b"[" + b",".join(lines) + b"]")
     except orjson.JSONDecodeError:
-        return list(_json_rows_one_by_one(path, block))
-    return rows if len(rows) == len(lines) else list(_json_rows_one_by_one(path, block))
+        return [row for _, row in _json_rows_one_by_one(path, block)]
+    return rows if len(rows) == len(lines) else [row for _, row in _json_rows_one_by_one(path, block)]
 
 
-def _json_rows_one_by_one(path: Path, block: Block) -> Iterator[Any]:
+def _json_rows_one_by_one(path: Path, block: Block) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(block.text.split(b"\n"), start=block.first_line):
         if not line or line.isspace():
             continue
         try:
-            yield orjson.loads(line)
+            yield number, orjson.loads(line)
         except orjson.JSONDecodeError as error:
             decode(path, block)  # a wrong encoding is named as what it is
             raise DataError(f"line {number} of {path} is not JSON: {error.msg} at character {error.colno}") from error

@@ -5,6 +5,7 @@ asks for the next step and reads what it would have read.
 R rows · S positions
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
@@ -17,6 +18,7 @@ from minnow.errors import DataError
 Ints = NDArray[np.int64]
 MIN_STREAM_LENGTH = 5
 _ROUNDS = 6
+_POOLED_STEPS = 32
 
 
 class Tokens(Protocol):
@@ -184,6 +186,69 @@ class StreamWindows:
 
     def _borders(self, epoch: int) -> Ints:
         return _stretches(self.stream_length, self.length, self.vary, self.seed, epoch)
+
+
+@dataclass(frozen=True)
+class RowWindows:
+    """Rows of their own, such as conversations, in another order each epoch; those of a step are of like length.
+
+    Where the rows do not fill the last step of an epoch, some are read a second time.
+
+    Attributes:
+        rows: the token ids of each; a row's memory begins with it.
+        filler: what fills shorter rows of a step up, on the right.
+        num_rows: R, the rows of a step, for each process.
+        seed: of the orders.
+        rank: which of ``world`` processes this is.
+    """
+
+    rows: Sequence[Ints]
+    filler: int
+    num_rows: int
+    seed: int = 0
+    rank: int = 0
+    world: int = 1
+    _epochs: dict[int, Ints] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check(self.num_rows, 1, self.rank, self.world)
+        if not self.rows:
+            raise DataError("there are no rows to read; give more text")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.rows) // (self.num_rows * self.world))
+
+    def batch(self, step: int) -> Window:
+        """What step number ``step``, counted from 0, reads."""
+        epoch, number = divmod(step, self.steps_per_epoch)
+        if epoch not in self._epochs:
+            self._epochs.clear()
+            self._epochs[epoch] = self._steps(epoch)
+        chosen = self._epochs[epoch][number, self.rank * self.num_rows : (self.rank + 1) * self.num_rows]
+        return Window(padded([self.rows[row] for row in chosen], self.filler), begins=True, epoch=epoch)
+
+    def _steps(self, epoch: int) -> Ints:
+        """The rows of each step of an epoch, over all processes: [steps, rows].
+
+        Rows are drawn into pools of some steps, sorted inside them, and the steps are shuffled again.
+        """
+        random = np.random.default_rng((self.seed, epoch, 3))
+        lengths = np.array([len(row) for row in self.rows])
+        drawn = random.permutation(len(self.rows))
+        a_step = self.num_rows * self.world
+        pools = np.split(drawn, range(_POOLED_STEPS * a_step, len(drawn), _POOLED_STEPS * a_step))
+        order = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+        steps = np.resize(order, (self.steps_per_epoch, a_step))
+        return steps[random.permutation(len(steps))].astype(np.int64)
+
+
+def padded(rows: Sequence[Ints], filler: int) -> Ints:
+    """Rows side by side, the shorter ones filled up on the right."""
+    side = np.full((len(rows), max(map(len, rows))), filler, np.int64)
+    for place, row in enumerate(rows):
+        side[place, : len(row)] = row
+    return side
 
 
 @lru_cache(maxsize=4)

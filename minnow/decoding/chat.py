@@ -3,14 +3,13 @@
 import datetime
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from minnow.errors import InputError, MinnowError
+from minnow.text.messages import ROLES, Message
 from minnow.text.tokenizer import Tokenizer
 
-ROLES = ("system", "user", "assistant")
 # For a model that was taught no chat: a dialogue as print would set it.
 PLAIN = (
     "{% for message in messages %}"
@@ -20,19 +19,22 @@ PLAIN = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 PLAIN_STOP = ("\nUser:", "\nAssistant:")
+ROLE_TOKENS = tuple(f"<|{role}|>" for role in ROLES)
+# For a model that is taught to chat: a token for each role, or where the vocabulary must stay, the words of PLAIN.
+_MARKED = (
+    "{% for message in messages %}"
+    "{{ '<|' + message.role + '|>' + message.content | trim + eos_token }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+_WORDED = (
+    "{% for message in messages %}"
+    "{{ message.role | capitalize + ': ' + message.content | trim + eos_token + '\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
 # Stand-ins in private letters: what a message spells must not become a token with a role.
 _FIRST_STAND_IN = 0xF0000
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn; ``role`` is system, user or assistant."""
-
-    role: str
-    content: str
-
-    def to_dict(self) -> dict[str, str]:
-        return {"role": self.role, "content": self.content}
 
 
 def messages_from(rows: Sequence[Mapping[str, Any]]) -> list[Message]:
@@ -81,14 +83,71 @@ def render_chat(
         raise InputError(f"the chat template cannot render these messages: {error}") from error
 
 
+def house_template(tokenizer: Tokenizer) -> str:
+    """The template of a model of this house: by tokens of the roles where the tokenizer has them, else by their names.
+
+    Every message ends with the token that ends a text, so an answer does.
+    """
+    begins = bool(tokenizer.prefix_ids) and tokenizer.prefix_ids == (tokenizer.bos_id,)
+    marked = set(ROLE_TOKENS) <= set(tokenizer.vocabulary)
+    return ("{{ bos_token }}" if begins else "") + (_MARKED if marked else _WORDED)
+
+
 def chat_ids(tokenizer: Tokenizer, template: str, messages: Sequence[Message]) -> list[int]:
     """The ids that the model reads before it answers.
 
     Special tokens come from the template alone: what a message spells like one stays text.
     """
-    stand_ins = {token: chr(_FIRST_STAND_IN + number) for number, token in enumerate(_marks(tokenizer))}
-    hidden = [Message(one.role, _replaced(one.content, stand_ins)) for one in messages]
-    text = render_chat(template, hidden, tokenizer.special_tokens)
+    stand_ins = _stand_ins(tokenizer)
+    return _ids(tokenizer, render_chat(template, _hidden(messages, stand_ins), tokenizer.special_tokens), stand_ins)
+
+
+def taught_ids(tokenizer: Tokenizer, template: str, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
+    """The ids of a whole conversation, and which of them are the assistant's: its words and the end of each answer.
+
+    Before every answer stands what ``chat_ids`` gives of the messages before it. An answer ends with an id that ends a
+    text; where the template writes none, the last one gets it.
+
+    Raises:
+        InputError: the template does not render a conversation as its beginning and more.
+    """
+    stand_ins = _stand_ins(tokenizer)
+    hidden = _hidden(messages, stand_ins)
+    said, token_ids, own = "", list[int](), list[bool]()
+    for number, message in enumerate(messages):
+        if message.role != "assistant":
+            continue
+        before = render_chat(template, hidden[:number], tokenizer.special_tokens)
+        after = render_chat(template, hidden[: number + 1], tokenizer.special_tokens, add_generation_prompt=False)
+        if not before.startswith(said) or not after.startswith(before):
+            raise InputError(
+                "the chat template changes what it wrote of earlier messages when an answer follows; such a template "
+                "cannot be taught from"
+            )
+        between = _ids(tokenizer, before[len(said) :], stand_ins)
+        both = _ids(tokenizer, after[len(said) :], stand_ins)
+        goes_on = both[: len(between)] == between  # some tokenizers mark the beginning of whatever they are given
+        answer = both[len(between) :] if goes_on else _ids(tokenizer, after[len(before) :], stand_ins)
+        asked = next((at + 1 for at, one in enumerate(answer) if one in tokenizer.eos_ids), len(answer))
+        token_ids += [*between, *answer]
+        own += [False] * len(between) + [at < asked for at in range(len(answer))]
+        said = after
+    last = max(at for at, one in enumerate(own) if one) if any(own) else -1
+    if last >= 0 and token_ids[last] not in tokenizer.eos_ids:
+        return [*token_ids, tokenizer.eos_id], [*own, True]
+    return token_ids, own
+
+
+def _stand_ins(tokenizer: Tokenizer) -> dict[str, str]:
+    return {token: chr(_FIRST_STAND_IN + number) for number, token in enumerate(_marks(tokenizer))}
+
+
+def _hidden(messages: Sequence[Message], stand_ins: Mapping[str, str]) -> list[Message]:
+    return [Message(one.role, _replaced(one.content, stand_ins)) for one in messages]
+
+
+def _ids(tokenizer: Tokenizer, text: str, stand_ins: Mapping[str, str]) -> list[int]:
+    """The ids of a rendered text, what messages spelled like special tokens put back as text."""
     if not any(stand_in in text for stand_in in stand_ins.values()):
         return tokenizer.encode_marked(text)
     spelled = {stand_in: token for token, stand_in in stand_ins.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -15,8 +15,8 @@ from minnow.tasks.signature import Field, Signature, Text
 from minnow.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from minnow.decoding.chat import Message
     from minnow.decoding.writing import GenerationSettings
+    from minnow.text.messages import Message
 
 ROWS_AT_ONCE = 32
 
@@ -166,7 +166,10 @@ class TextGeneration(Task):
             InputError: the conversation leaves less room for it than a quarter of the context.
         """
         from minnow.decoding.chat import chat_ids
+        from minnow.decoding.writing import ends_lines
 
+        if ends_lines(tokenizer):  # whose texts end with a line
+            settings = replace(settings, stop=(*settings.stop, "\n"))
         token_ids = chat_ids(tokenizer, template, messages)
         size = model.context_size
         if size is not None and not settings.truncate and len(token_ids) + min(settings.max_tokens, size // 4) > size:

@@ -119,7 +119,7 @@ def fit_encoder_classifier(
     class_weights_K: Sequence[float] | None = None,
 ) -> tuple[EncoderClassifier, Tokenizer, Outcome]:
     """Train from the encoder of ``fine_tuning.model``, or from the checkpoint in ``folder``."""
-    source = Bundle.load(recipe.fine_tuning.model)
+    source = Bundle.load(recipe.fine_tuning.model).merged()
     torch.manual_seed(recipe.training.seed)
     model, tokenizer = classifier_from(source, len(task.labels), recipe.fine_tuning)
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
@@ -176,8 +176,9 @@ def check_fine_tuning(recipe: Recipe) -> None:
 
 def weights_hash(folder: str) -> str:
     """sha256 of a model's weights; where there are none, reading the model says so."""
-    path = Path(folder) / layout.WEIGHTS
-    if not path.is_file():
+    places = (Path(folder) / name for name in (layout.WEIGHTS, layout.ADAPTER_WEIGHTS))
+    path = next((path for path in places if path.is_file()), None)
+    if path is None:
         return ""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

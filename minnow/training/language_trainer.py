@@ -352,9 +352,9 @@ class LanguageTrainer:
             yield self.objective(ids, key, 0), {}, float(number < len(groups))
 
     def _scores(self, loss: float) -> dict[str, float]:
-        counts = self.validation.counts
         scores = {"loss": loss, "perplexity": _exp(loss)}
         if self.objective is causal:
+            counts = self.validation.counts
             total = loss * counts.tokens
             scores["word_perplexity"] = _exp(total / max(1, counts.words))
             scores["bits_per_byte"] = total / math.log(2) / max(1, counts.bytes)
@@ -414,8 +414,11 @@ class LanguageTrainer:
     # What outlives a kill
 
     def weights(self) -> dict[str, Tensor]:
-        """All parameters, whole; every process must ask."""
-        return {name: whole(p.detach()).cpu() for name, p in self.model.named_parameters()}
+        """All parameters that learn, whole; every process must ask."""
+        return {name: whole(p.detach()).cpu() for name, p in self._learning()}
+
+    def _learning(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
 
     def _save_best(self) -> None:
         from safetensors.torch import save
@@ -432,7 +435,7 @@ class LanguageTrainer:
 
     def _load(self, weights: dict[str, Tensor]) -> None:
         with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
+            for name, parameter in self._learning():
                 parameter.copy_(distributed.share_like(weights[name], parameter))
 
     def _save(self) -> None:
@@ -493,6 +496,8 @@ class LanguageTrainer:
 def optimizers_for(model: Any, settings: PretrainingSettings) -> list[torch.optim.Optimizer]:
     """AdamW alone, or Muon for the matrices inside and AdamW for embeddings, output layer and vectors."""
     groups = parameter_groups(model, settings.weight_decay)
+    for group in groups:  # beside an adapter the model's own weights hold still
+        group["params"] = [p for p in group["params"] if p.requires_grad]
     found: list[torch.optim.Optimizer] = []
     if settings.optimizer == "muon":
         output = model.output_weight_VD

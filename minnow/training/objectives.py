@@ -47,6 +47,12 @@ def causal(token_ids: Ints, key: tuple[int, ...], first_row: int) -> Asked:  # n
     return Asked(token_ids[:, :-1], token_ids[:, 1:])
 
 
+def answers(token_ids: Ints, key: tuple[int, ...], first_row: int) -> Asked:  # noqa: ARG001 - nothing is drawn
+    """Each position's target is the next token where that is part of an answer; other tokens come as complements."""
+    ids = np.where(token_ids < 0, ~token_ids, token_ids)
+    return Asked(ids[:, :-1], np.where(token_ids < 0, IGNORED, token_ids)[:, 1:])
+
+
 @dataclass(frozen=True)
 class Masked:
     """Hides a share of each row's tokens: of those 80 % become the mask token, 10 % another token, 10 % stay.

@@ -29,7 +29,8 @@ from minnow.files import write_text
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
 from minnow.models.registry import architecture
 from minnow.text.tokenizer import MASK_TOKEN, Tokenizer
-from minnow.training import distributed, sizes
+from minnow.training import adapters, distributed, sizes
+from minnow.training.adapters import adapt, check_adapter, settle
 from minnow.training.distributed import World
 from minnow.training.journal import Journal
 from minnow.training.language_trainer import LanguageTrainer, Outcome
@@ -131,6 +132,7 @@ class _Run:
             for line in corpus.notes:
                 self.note(f"{corpus.name}: {line}")
         source = self._source()
+        check_adapter(self.recipe.adapter, source, self.recipe.model.start, self.folder)
         if not resume and self.world.leads:
             replacing.begin(self.folder)
             write_text(self.place / layout.RECIPE, to_toml(self.recipe))
@@ -145,6 +147,9 @@ class _Run:
         tokenizer = self._tokenizer(corpora[0], source)
         train, validation = self._shards(corpora, tokenizer, resume)
         model, self.recipe = self._model(tokenizer, source)
+        if self.recipe.adapter.rank:
+            learning = adapt(model, self.recipe.adapter, self.recipe.training.seed)
+            self.note(f"adapter: rank {self.recipe.adapter.rank}, {learning:,} parameters learn")
         if self.world.leads:
             write_text(self.place / layout.RECIPE, to_toml(self.recipe))
         trainer = self._trainer(model, tokenizer, train, validation)
@@ -175,7 +180,7 @@ class _Run:
                 f"{start} is no language model but a {bundle.model.config.model_type}; pre-training goes on from "
                 "llama, gpt2, rnn_lm or bert"
             )
-        return bundle
+        return bundle if self.recipe.adapter.apart else bundle.merged()
 
     def _tokenizer(self, corpus: Corpus, source: Bundle | None) -> Tokenizer:
         """The source's, else the run's own where it has one already, else learnt from the corpus."""
@@ -271,6 +276,9 @@ class _Run:
                 f"try {-(-rows // self.world.size) * self.world.size}"
             )
         rate = sizes.RECURRENT_LEARNING_RATE if recurrent else sizes.dial_for(parameters).learning_rate
+        usual = "adamw" if recurrent else "muon"
+        if self.recipe.adapter.rank:
+            rate, usual = adapters.LEARNING_RATE, "adamw"
         precise = self.device.type == "cpu" and not faster_in_bfloat16(model, self.device)
         settings = replace(
             said,
@@ -278,7 +286,7 @@ class _Run:
             budget=budget,
             context=context,
             batch_rows=rows,
-            optimizer=said.optimizer if said.optimizer != "auto" else "adamw" if recurrent else "muon",
+            optimizer=said.optimizer if said.optimizer != "auto" else usual,
             learning_rate=said.learning_rate or rate,
             precision=said.precision if said.precision != "auto" else "float32" if precise else "bfloat16",
             parallel=said.parallel if said.parallel != "auto" else "replicas" if recurrent else "threads",
@@ -312,7 +320,7 @@ class _Run:
         """Journal rows to whoever watches; samples into their file as well."""
         if "sample" in row:
             rows = [one for one in Journal(self.place / "journal.jsonl").rows() if "sample" in one]
-            write_text(self.place / SAMPLES, "".join(map(_sample_section, rows)))
+            write_text(self.place / SAMPLES, "".join(map(sample_section, rows)))
         self.show(row)
 
     def _plan(self, trainer: LanguageTrainer, model: Any, train: TokenShards, budget: float) -> None:
@@ -331,7 +339,7 @@ class _Run:
             f"step: {settings.batch_rows} rows of {settings.context} tokens, {settings.optimizer}, learning rate "
             f"{settings.learning_rate:g}, {settings.precision}, {settings.parallel}",
             f"plan: {steps:,} steps, {steps * a_batch:,} tokens ({steps * a_batch / train.num_tokens:.1f} times the "
-            f"corpus), about {_duration(seconds)} at {a_batch / a_step:,.0f} tokens a second, "
+            f"corpus), about {duration(seconds)} at {a_batch / a_step:,.0f} tokens a second, "
             f"{trainer.memory_mib():,.0f} MiB of memory",
         ):
             self.note(line)
@@ -363,10 +371,11 @@ class _Run:
             "machine": machine(),
             "versions": versions(),
         }
-        bundle = Bundle(model, task, tokenizer, provenance, to_toml(self.recipe))
+        base = settle(model, self.recipe.adapter, self.recipe.model.start)
+        bundle = Bundle(model, task, tokenizer, provenance, to_toml(self.recipe), base)
         bundle.save(self.folder)
         replacing.end(self.folder)
-        _drop_state(self.place)
+        drop_state(self.place)
         summary = {
             "model": str(self.folder),
             "model_type": model.config.model_type,
@@ -381,7 +390,7 @@ class _Run:
             "interrupted": outcome.interrupted,
             "train_seconds": round(outcome.seconds, 3),
         }
-        _write_evidence(self.folder, bundle, summary, self.recipe)
+        write_evidence(self.folder, bundle, summary, to_toml(self.recipe))
         return Pretrained(self.folder, Bundle.load(self.folder), summary)
 
 
@@ -525,7 +534,8 @@ def _beginning(tokenizer: Tokenizer, validation: TokenShards) -> str:
     return words[0] if len(text) > PROMPT_CHARACTERS and len(words) > 1 else text[:PROMPT_CHARACTERS]
 
 
-def _sample_section(row: dict[str, Any]) -> str:
+def sample_section(row: dict[str, Any]) -> str:
+    """What was written at a validation, for the file of samples."""
     text = "\n".join("    " + line for line in row["sample"].splitlines())
     return f"## Step {row['step']:,}, validation loss {row['validation_loss']:.4f}\n\n{text}\n\n"
 
@@ -541,7 +551,8 @@ def _described(recipe: PretrainingRecipe) -> str:
     return ", ".join(shown) or f"from {recipe.model.start}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """For people."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
@@ -557,15 +568,15 @@ def _data(train: TokenShards) -> dict[str, Any]:
     }
 
 
-def _drop_state(place: Path) -> None:
+def drop_state(place: Path) -> None:
     """What only a run that goes on would need."""
     for name in ("checkpoint", layout.SHARDS):
         shutil.rmtree(place / name, ignore_errors=True)
     (place / layout.TOKENIZER).unlink(missing_ok=True)
 
 
-def _write_evidence(folder: Path, bundle: Bundle, summary: dict[str, Any], recipe: PretrainingRecipe) -> None:
-    """Curves and the card; the model itself stands already."""
+def write_evidence(folder: Path, bundle: Bundle, summary: dict[str, Any], recipe: str, chats: bool = False) -> None:
+    """Curves and the card; the model itself stands already. ``recipe`` is its text; ``chats``: it was taught to."""
     from minnow.bundle.card import LanguageCard, render_language_card
     from minnow.evaluation import plots
 
@@ -582,8 +593,9 @@ def _write_evidence(folder: Path, bundle: Bundle, summary: dict[str, Any], recip
         scores={name: summary[name] for name in SCORES if name in summary},
         sample=sample,
         data=bundle.provenance["data"],
-        recipe=to_toml(recipe),
+        recipe=recipe,
         provenance=bundle.provenance,
+        chats=chats,
         curves=(folder / layout.RUN / "curves.png").is_file(),
     )
     write_text(folder / layout.CARD, render_language_card(card))

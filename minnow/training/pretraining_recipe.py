@@ -58,6 +58,37 @@ class ArchitectureSettings:
 
 
 @dataclass(frozen=True)
+class AdapterSettings:
+    """A low-rank adapter that learns in place of the model's own weights (Hu et al. 2022).
+
+    Attributes:
+        rank: of the two small matrices beside each layer; 0 for no adapter: the model's own weights learn.
+        alpha: what the adapter says is multiplied by alpha / rank; 0 for twice the rank.
+        dropout: of what goes into it.
+        targets: last names of the layers that get one, such as q_proj; none for every linear layer of the blocks.
+        merge: add it to the weights at the end, which gives a whole model; else the folder holds the adapter alone and
+            names the model that it belongs to.
+    """
+
+    rank: int = 0
+    alpha: float = 0.0
+    dropout: float = 0.0
+    targets: tuple[str, ...] = ()
+    merge: bool = False
+
+    def __post_init__(self) -> None:
+        at_least("adapter", "rank", self.rank, 0)
+        at_least("adapter", "alpha", self.alpha, 0)
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"adapter.dropout must lie in [0, 1), but got {self.dropout}; try 0.05")
+
+    @property
+    def apart(self) -> bool:
+        """Whether the run leaves the adapter alone behind."""
+        return self.rank > 0 and not self.merge
+
+
+@dataclass(frozen=True)
 class CorpusTokenizer:
     """How text becomes tokens; it is learnt from the training text.
 
@@ -159,6 +190,7 @@ class PretrainingRecipe:
 
     data: CorpusSettings = field(default_factory=CorpusSettings)
     model: ArchitectureSettings = field(default_factory=ArchitectureSettings)
+    adapter: AdapterSettings = field(default_factory=AdapterSettings)
     tokenizer: CorpusTokenizer = field(default_factory=CorpusTokenizer)
     shape: dict[str, Any] = field(default_factory=dict)
     training: PretrainingSettings = field(default_factory=PretrainingSettings)
@@ -202,6 +234,10 @@ class PretrainingRecipe:
             raise RecipeError("training.context must be at least 2, or 0 for what suits the size, but got 1")
         at_least("tokenizer", "vocab_size", self.tokenizer.vocab_size, 0)
         self.tokenizer.settings(1 << 20)  # its own rules
+        if self.adapter.rank and not self.model.start:
+            raise RecipeError("an adapter learns beside a model that is there already; name it: --from MODEL")
+        if self.adapter.rank and settings.distributed == "fsdp":
+            raise RecipeError("an adapter is trained with training.distributed=ddp, but got fsdp")
         seconds_of(settings.budget)
         parameters_of(self.model.size)
 

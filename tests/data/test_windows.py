@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minnow.data.windows import PackedWindows, StreamWindows, permuted
+from minnow.data.windows import PackedWindows, RowWindows, StreamWindows, permuted
 from minnow.errors import DataError
 
 
@@ -127,3 +127,44 @@ def test_a_corpus_of_one_window_is_enough_and_less_is_refused(tokens: int) -> No
         PackedWindows(Counting(10), 10, 3)
     with pytest.raises(DataError, match="too few for 40 streams"):
         StreamWindows(Counting(tokens), 10, 40)
+
+
+def rows(num: int) -> list[np.ndarray]:
+    random = np.random.default_rng(5)
+    return [np.full(random.integers(2, 30), number) for number in range(num)]
+
+
+def test_rows_are_each_read_once_an_epoch_in_another_order() -> None:
+    windows = RowWindows(rows(24), filler=-1, num_rows=4, seed=3)
+    epochs = [[windows.batch(step) for step in range(first, first + 6)] for first in (0, 6)]
+    read = [[int(row[0]) for window in epoch for row in window.token_ids] for epoch in epochs]
+    assert sorted(read[0]) == sorted(read[1]) == list(range(24))
+    assert read[0] != read[1]
+    assert [window.epoch for epoch in epochs for window in epoch] == [0] * 6 + [1] * 6
+    assert all(window.begins for epoch in epochs for window in epoch)
+    again = RowWindows(rows(24), filler=-1, num_rows=4, seed=3)
+    assert np.array_equal(again.batch(8).token_ids, epochs[1][2].token_ids)
+
+
+def test_rows_of_a_step_are_of_like_length_and_filled_up_on_the_right() -> None:
+    given = rows(400)
+    windows = RowWindows(given, filler=-1, num_rows=8)
+    filled = total = 0
+    for step in range(windows.steps_per_epoch):
+        token_ids = windows.batch(step).token_ids
+        for row in token_ids:
+            assert np.array_equal(row[row >= 0], given[row[0]])
+            assert (row[len(given[row[0]]) :] == -1).all()
+        filled, total = filled + int((token_ids < 0).sum()), total + token_ids.size
+    assert filled < 0.1 * total
+
+
+def test_processes_share_the_rows_of_a_step_and_the_last_step_is_full() -> None:
+    alone = RowWindows(rows(10), filler=-1, num_rows=4, seed=1)
+    both = [RowWindows(rows(10), filler=-1, num_rows=2, seed=1, rank=rank, world=2) for rank in (0, 1)]
+    for step in range(4):
+        whole = [int(row[0]) for row in alone.batch(step).token_ids]
+        assert len(whole) == 4
+        assert [int(row[0]) for one in both for row in one.batch(step).token_ids] == whole
+    with pytest.raises(DataError, match="no rows"):
+        RowWindows([], filler=-1, num_rows=4)

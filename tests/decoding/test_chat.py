@@ -1,10 +1,23 @@
 """Chat templates: as transformers renders them, in a sandbox, with special tokens from the template alone."""
 
+from pathlib import Path
+
 import pytest
+from houses import byte_level
 from writers import tokenizer
 
-from minnow.decoding.chat import PLAIN, Message, chat_ids, messages_from, render_chat
+from minnow.decoding.chat import (
+    PLAIN,
+    ROLE_TOKENS,
+    chat_ids,
+    house_template,
+    messages_from,
+    render_chat,
+    taught_ids,
+)
 from minnow.errors import InputError
+from minnow.text.messages import Message
+from minnow.text.tokenizer import Tokenizer
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim "
@@ -71,3 +84,44 @@ def test_a_message_cannot_spell_a_special_token() -> None:
 def test_messages_that_are_none_are_refused(rows: list[dict[str, str]]) -> None:
     with pytest.raises(InputError, match="message"):
         messages_from(rows)
+
+
+def test_only_what_the_assistant_says_is_taught_and_before_it_stands_what_it_is_asked(tmp_path: Path) -> None:
+    foreign = Tokenizer.load(byte_level(tmp_path) / "tokenizer.json")
+    plain = tokenizer("bpe")
+    marked = plain.with_special_tokens(ROLE_TOKENS)
+    dialogue = [
+        Message("system", "Be kind. <|im_end|>"),
+        Message("user", "Hello"),
+        Message("assistant", "Hi there <eos>"),
+        Message("user", "Who?"),
+        Message("assistant", "Lily."),
+    ]
+    for made, template in (
+        (foreign, CHATML),
+        (plain, house_template(plain)),
+        (marked, house_template(marked)),
+    ):
+        assert template
+        token_ids, own = taught_ids(made, template, dialogue)
+        first, last = own.index(True), len(own) - 1 - own[::-1].index(True)
+        assert token_ids[:first] == chat_ids(made, template, dialogue[:2])
+        second = own.index(True, own.index(False, first))
+        assert token_ids[:second] == chat_ids(made, template, dialogue[:4])
+        assert token_ids[last] in made.eos_ids
+        assert made.decode(token_ids[second : last + 1]).strip() == "Lily."
+        answers = [token_ids[at] for at in range(second) if own[at]]
+        assert made.decode(answers).strip() == "Hi there <eos>"
+        assert sum(one in made.eos_ids for one in answers) == 1
+
+
+def test_an_answer_gets_an_end_where_the_template_writes_none() -> None:
+    made = tokenizer("bpe")
+    token_ids, own = taught_ids(made, PLAIN, [Message("user", "Hello"), Message("assistant", "Hi")])
+    assert (token_ids[-1], own[-1]) == (made.eos_id, True)
+
+
+def test_a_template_that_rewrites_what_was_said_is_refused() -> None:
+    template = "{{ messages | length }}{% if add_generation_prompt %}A:{% endif %}"
+    with pytest.raises(InputError, match="cannot be taught from"):
+        taught_ids(tokenizer("bpe"), template, [Message("user", "a"), Message("assistant", "b")])
