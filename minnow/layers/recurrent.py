@@ -100,7 +100,7 @@ class RecurrentEncoder(nn.Module):
         return x_BSI
 
 
-def start_weights(cell: nn.RNNBase) -> None:
+def start_weights(cell: Any) -> None:
     """Weights to start from: orthogonal from state to state (Saxe et al. 2014), Glorot & Bengio's (2010) from the
     input, biases zero but one for the forget gate of an LSTM (Jozefowicz et al. 2015), which so begins by remembering.
 
@@ -111,7 +111,7 @@ def start_weights(cell: nn.RNNBase) -> None:
         if name.startswith("bias"):
             nn.init.zeros_(parameter)
             continue
-        for gate in parameter.detach().split(hidden_size):
+        for gate in torch.split(parameter.detach(), hidden_size):
             (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
     if isinstance(cell, nn.LSTM):
         forget = slice(hidden_size, 2 * hidden_size)  # the library's order is input, forget, cell, output
