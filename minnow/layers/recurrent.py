@@ -115,4 +115,4 @@ def start_weights(cell: Any) -> None:
             (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
     if isinstance(cell, nn.LSTM):
         forget = slice(hidden_size, 2 * hidden_size)  # the library's order is input, forget, cell, output
-        nn.init.ones_(cell.bias_ih_l0.detach()[forget])
+        nn.init.ones_(cell.get_parameter("bias_ih_l0").detach()[forget])
