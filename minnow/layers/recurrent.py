@@ -27,13 +27,16 @@ class RecurrentLayer(nn.Module):
     wherever it enters the cell (equation 7 of Gal & Ghahramani), ``WeightDropout`` each weight by itself.
     """
 
-    def __init__(self, kind: str, input_size: int, hidden_size: int, dropout: RecurrentDropout):
+    def __init__(
+        self, kind: str, input_size: int, hidden_size: int, dropout: RecurrentDropout, remembering: bool = False
+    ):
         super().__init__()
         if kind not in KINDS:
             raise UnknownNameError("recurrent kind", kind, KINDS)
         self.cell: Any = KINDS[kind](input_size, hidden_size, batch_first=True)
         self.dropout = dropout
-        start_weights(self.cell)
+        if remembering:
+            start_remembering(self.cell)
 
     def forward(self, x_BSI: Tensor) -> Tensor:
         return self.carry(x_BSI, None)[0]
@@ -65,6 +68,7 @@ class RecurrentEncoder(nn.Module):
 
     Two-way layers read each row forwards and, from its last token, backwards; both outputs are joined.
     ``dropout`` masks what goes from layer to layer with one mask a sequence, ``recurrent_dropout`` the states.
+    ``remembering`` says how the weights start.
     """
 
     def __init__(
@@ -76,13 +80,14 @@ class RecurrentEncoder(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        remembering: bool = False,
     ):
         super().__init__()
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (num_layers - 1)
 
         def layer(size: int) -> RecurrentLayer:
-            return RecurrentLayer(kind, size, hidden_size, StateDropout(recurrent_dropout))
+            return RecurrentLayer(kind, size, hidden_size, StateDropout(recurrent_dropout), remembering)
 
         self.forwards = nn.ModuleList(layer(size) for size in sizes)
         self.backwards = nn.ModuleList(layer(size) for size in sizes if bidirectional)
@@ -100,11 +105,12 @@ class RecurrentEncoder(nn.Module):
         return x_BSI
 
 
-def start_weights(cell: Any) -> None:
-    """Weights to start from: orthogonal from state to state (Saxe et al. 2014), Glorot & Bengio's (2010) from the
-    input, biases zero but one for the forget gate of an LSTM (Jozefowicz et al. 2015), which so begins by remembering.
+def start_remembering(cell: Any) -> None:
+    """Weights to start from that keep what was read: orthogonal from state to state (Saxe et al. 2014), as Glorot &
+    Bengio (2010) from the input, biases zero but one for the forget gate of an LSTM (Jozefowicz et al. 2015).
 
-    Each gate's matrix is drawn by itself. The library's small uniform numbers let a long text's beginning fade.
+    Each gate's matrix is drawn by itself. The library's small uniform numbers let the beginning of a text fade, which
+    suits a net that looks at all its states and hinders one that answers from the last.
     """
     hidden_size = cell.hidden_size
     for name, parameter in cell.named_parameters():

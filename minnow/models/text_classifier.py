@@ -20,6 +20,7 @@ from minnow.models.base import ModelConfig
 from minnow.models.module import TorchModel
 
 ENCODERS = (*recurrent.KINDS, "convolution", "none")
+STARTS = ("auto", "library", "remembering")
 MAX_LAYERS = 64  # modules are made before weights are read, so a damaged configuration must not ask for a million
 RATES = ("dropout", "token_dropout", "embedding_dropout", "recurrent_dropout", "bigram_dropout")
 
@@ -37,6 +38,7 @@ class TextClassifierConfig(ModelConfig):
         token_dropout: share of the token types of a text that are left out.
         embedding_dropout: of embedding features, one mask a text; also between layers.
         recurrent_dropout: of the recurrent state, one mask a batch.
+        start: of recurrent weights: library, remembering, or auto: remembering under the pooling last.
         bigrams: word pairs that have vectors of their own; 0 for none.
         bigram_size: numbers a pair, beside the embedding of its second word.
         bigram_dropout: share of the pairs of a text that are left out.
@@ -57,6 +59,7 @@ class TextClassifierConfig(ModelConfig):
     token_dropout: float = 0.1
     embedding_dropout: float = 0.2
     recurrent_dropout: float = 0.0
+    start: str = "auto"
     bigrams: int = 0
     bigram_size: int = 16
     bigram_dropout: float = 0.7
@@ -66,6 +69,8 @@ class TextClassifierConfig(ModelConfig):
             raise UnknownNameError("encoder", self.encoder, ENCODERS)
         if self.pooling not in pooling.KINDS:
             raise UnknownNameError("pooling", self.pooling, pooling.KINDS)
+        if self.start not in STARTS:
+            raise UnknownNameError("start", self.start, STARTS)
         for name in ("vocab_size", "num_labels", "embedding_size", "hidden_size", "num_layers", "bigram_size"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
@@ -78,6 +83,11 @@ class TextClassifierConfig(ModelConfig):
                 raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.3")
         if not self.widths or min(self.widths) < 1:
             raise RecipeError(f"widths must be positive, but got widths={list(self.widths)}; try [2, 3, 4]")
+
+    @property
+    def remembering(self) -> bool:
+        """Whether recurrent weights start by keeping what was read."""
+        return self.start == "remembering" or (self.start == "auto" and self.pooling == "last")
 
     @property
     def input_size(self) -> int:
@@ -139,4 +149,5 @@ def _encoder(config: TextClassifierConfig) -> RecurrentEncoder | ConvolutionalEn
         config.bidirectional,
         config.embedding_dropout,
         config.recurrent_dropout,
+        config.remembering,
     )

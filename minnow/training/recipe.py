@@ -113,6 +113,8 @@ class TextClassifierRecipe:
         token_dropout: share of a text's token types that are left out (Gal & Ghahramani 2016).
         embedding_dropout: of embedding features, one mask a text; also between layers.
         recurrent_dropout: of the recurrent state, one mask a batch (Gal & Ghahramani 2016).
+        start: of recurrent weights: library (small and uniform), remembering (orthogonal, forget gates open), or auto:
+            remembering under the pooling last.
         bigrams: the most word pairs that get vectors of their own, beside those of words; 0 for none.
         bigram_size: numbers a pair.
         bigram_dropout: share of a text's pairs that are left out.
@@ -132,6 +134,7 @@ class TextClassifierRecipe:
     token_dropout: float = 0.2
     embedding_dropout: float = 0.2
     recurrent_dropout: float = 0.0
+    start: str = "auto"
     bigrams: int = 0
     bigram_size: int = 16
     bigram_dropout: float = 0.7

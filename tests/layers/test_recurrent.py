@@ -119,8 +119,8 @@ def test_an_unknown_kind_names_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(("kind", "num_gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])
-def test_a_layer_starts_by_keeping_what_it_has_read(kind: str, num_gates: int) -> None:
-    cell = RecurrentEncoder(kind, 5, 8).forwards[0].cell
+def test_a_layer_may_start_by_keeping_what_it_has_read(kind: str, num_gates: int) -> None:
+    cell = RecurrentEncoder(kind, 5, 8, remembering=True).forwards[0].cell
     gates = cell.weight_hh_l0.detach().split(8)
     assert len(gates) == num_gates
     for gate in gates:

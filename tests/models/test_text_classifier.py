@@ -70,6 +70,18 @@ def test_the_embedding_of_padding_stays_zero() -> None:
         assert row.eq(0).all()
 
 
+@pytest.mark.parametrize(
+    ("pooling", "start", "remembers"),
+    [("last", "auto", True), ("max", "auto", False), ("max", "remembering", True), ("last", "library", False)],
+)
+def test_recurrent_weights_start_by_remembering_where_the_last_state_answers(
+    pooling: str, start: str, remembers: bool
+) -> None:
+    model = TextClassifier(small("lstm", pooling, start=start))
+    bias = model.encoder.forwards[0].cell.bias_hh_l0  # type: ignore[union-attr]
+    assert bool((bias == 0).all()) == remembers
+
+
 def test_bigrams_tell_apart_what_words_alone_cannot() -> None:
     there_and_back = torch.tensor([[4, 5], [5, 4]]), torch.tensor([2, 2])
     words = TextClassifier(small("none", "mean")).eval()(*there_and_back)
@@ -96,6 +108,7 @@ def test_a_row_with_bigrams_alone_equals_the_row_in_a_batch(encoder: str) -> Non
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"start": "libary"}, "did you mean 'library'"),
         ({"bigrams": -1}, "bigrams=-1"),
         ({"bigrams": 5, "bigram_size": 0}, "bigram_size=0"),
         ({"encoder": "lsmt"}, "did you mean 'lstm'"),
