@@ -15,7 +15,7 @@ FAMILIES = (
     "Helvetica Neue, Helvetica, Arial, Liberation Sans, PingFang SC, Noto Sans CJK SC, Noto Sans SC, "
     "Source Han Sans SC, Microsoft YaHei, WenQuanYi Micro Hei, sans-serif"
 )
-FONT_PACKAGES = ("pylopdf_fonts_zh_cn", "pylopdf_fonts_cjk")  # Noto Sans SC and JP (SIL Open Font License) from PyPI
+FONT_PACKAGES = ("pylopdf_fonts_zh_cn", "pylopdf_fonts_cjk")  # Noto Sans SC and JP (SIL Open Font License)
 NO_CHINESE = (
     "no font with Chinese characters was found, so they are boxes in the PNG pictures (the SVG ones are fine); "
     "`pip install pylopdf-fonts-zh-cn` or install Noto Sans CJK, then draw again"
