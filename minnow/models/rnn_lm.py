@@ -116,7 +116,7 @@ class RnnLM(LanguageModel):
         self.hidden_dropout = VariationalDropout(config.hidden_dropout)
         self.output_dropout = VariationalDropout(config.output_dropout)
         self.layers = nn.ModuleList(
-            RecurrentLayer(config.cell, before, size, WeightDropout(config.weight_dropout))
+            RecurrentLayer(config.cell, before, size, WeightDropout(config.weight_dropout), remembering=True)
             for before, size in zip((config.embedding_size, *sizes), sizes, strict=False)
         )
         for layer in self.layers:
