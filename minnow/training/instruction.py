@@ -38,7 +38,7 @@ from minnow.training.distributed import World
 from minnow.training.instruction_recipe import InstructionRecipe
 from minnow.training.journal import Journal
 from minnow.training.language_trainer import LanguageTrainer, Outcome
-from minnow.training.objectives import Asked, answers, is_causal, model_carries
+from minnow.training.objectives import Asked, answers, is_causal
 from minnow.training.pretrain import (
     SAMPLES,
     Note,
@@ -46,6 +46,7 @@ from minnow.training.pretrain import (
     Show,
     drop_state,
     duration,
+    parallel_for,
     sample_section,
     unheard,
     write_evidence,
@@ -267,7 +268,7 @@ class _Run:
             batch_rows=rows,
             learning_rate=said.learning_rate or float(f"{min(rate, HIGHEST_LEARNING_RATE):.3g}"),
             precision=said.precision if said.precision != "auto" else "float32" if precise else "bfloat16",
-            parallel=said.parallel if said.parallel != "auto" else "replicas" if model_carries(model) else "threads",
+            parallel=said.parallel if said.parallel != "auto" else parallel_for(model),
         )
         instruction = replace(self.recipe.instruction, max_tokens=self._most_tokens(model))
         return replace(self.recipe, instruction=instruction, training=training)

@@ -144,7 +144,7 @@ class PretrainingSettings:
         compile: fuse the model with torch.compile.
         activation_checkpointing: compute activations twice instead of keeping them.
         parallel: threads (all cores on one product), replicas (a copy of the model a core), or auto: replicas for
-            recurrent models.
+            models that read from left to right.
         distributed: under torchrun: ddp (a copy of the model each) or fsdp (a share of it each).
         device: auto, cpu or cuda.
         checkpoint_seconds: how often the state of the run is saved.
