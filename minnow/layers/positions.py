@@ -6,11 +6,14 @@ B rows · S positions · H heads · D features of a head
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numba import njit
 from torch import Tensor, nn
 
 from minnow.errors import RecipeError, UnknownNameError
+from minnow.layers.vector_math import FAST, array_of, put, suits_kernels, wide
 
 SCALINGS = ("linear", "llama3")
 
@@ -73,9 +76,47 @@ class Rotary(nn.Module):
 
 
 def rotate(x_BHSD: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Every pair of features turned by its angle."""
+    """Every pair of features turned by its angle; cosines and sines [1 or B, 1, S, D/2]."""
+    if suits_kernels(x_BHSD) and len(cosines) == 1:
+        turned: Tensor = _Rotated.apply(x_BHSD, cosines.float(), sines.float())  # type: ignore[no-untyped-call]
+        return turned
     first, second = x_BHSD.chunk(2, dim=-1)
     return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
+
+
+class _Rotated(torch.autograd.Function):
+    """The same for training on processors; the gradient is turned back by the same angle."""
+
+    @staticmethod
+    def forward(context: Any, x_BHSD: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        context.save_for_backward(cosines, sines)
+        return _turned(x_BHSD, cosines, sines)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        cosines, sines = context.saved_tensors
+        return _turned(gradients[0], cosines, -sines), None, None
+
+
+def _turned(x_BHSD: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    x_BSHD = x_BHSD.transpose(1, 2).contiguous()
+    turned_BSHD = torch.empty_like(x_BSHD)
+    angles = (array_of(part[0, 0].contiguous()) for part in (cosines, sines))
+    _rotate(array_of(x_BSHD.flatten()), *angles, x_BSHD.shape[2], array_of(turned_BSHD.view(-1)))
+    return turned_BSHD.transpose(1, 2)
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def _rotate(x: Any, cosines: Any, sines: Any, num_heads: int, turned: Any) -> None:
+    num_positions, half = cosines.shape
+    for i in range(x.size // (2 * half)):
+        position = i // num_heads % num_positions
+        at = i * 2 * half
+        for d in range(half):
+            first, second = wide(x[at + d]), wide(x[at + half + d])
+            cosine, sine = cosines[position, d], sines[position, d]
+            put(turned, at + d, first * cosine - second * sine)
+            put(turned, at + half + d, second * cosine + first * sine)
 
 
 def rotary_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None = None) -> Tensor:

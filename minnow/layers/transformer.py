@@ -1,4 +1,4 @@
-"""What transformers are made of: attention over heads, feed-forward layers, the root-mean-square norm.
+"""What transformers are made of: attention over heads, feed-forward layers.
 
 Vaswani et al. (2017), "Attention Is All You Need". Projections stand in the architectures, whose weights go by other
 people's names; what is here has no names of its own to keep.
@@ -6,55 +6,17 @@ B rows · S positions · N keys · H heads · G heads of keys · D features · E
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minnow.errors import UnknownNameError
+from minnow.layers.activations import activation, gated
 from minnow.layers.cache import KeyValueState, Pair
 from minnow.layers.causal_attention import causal_attention
 from minnow.layers.dropout import Dropping
 from minnow.layers.positions import rotate
-
-
-def _gelu_tanh(x: Tensor) -> Tensor:
-    return F.gelu(x, approximate="tanh")
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu,
-    "gelu_new": _gelu_tanh,
-    "gelu_pytorch_tanh": _gelu_tanh,
-    "relu": F.relu,
-    "silu": F.silu,
-    "swish": F.silu,
-}
-
-
-def activation(name: str) -> Callable[[Tensor], Tensor]:
-    """The function of that name.
-
-    Raises:
-        UnknownNameError: there is none.
-    """
-    if name not in ACTIVATIONS:
-        raise UnknownNameError("activation", name, ACTIVATIONS)
-    return ACTIVATIONS[name]
-
-
-class RMSNorm(nn.Module):
-    """x / sqrt(mean(x²) + eps) · weight; Zhang & Sennrich (2019), "Root Mean Square Layer Normalization"."""
-
-    def __init__(self, size: int, eps: float):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
 class GatedFeedForward(nn.Module):
@@ -68,7 +30,7 @@ class GatedFeedForward(nn.Module):
         self.activation = activation(activation_name)
 
     def forward(self, x_BSD: Tensor) -> Tensor:
-        output_BSD: Tensor = self.down_proj(self.activation(self.gate_proj(x_BSD)) * self.up_proj(x_BSD))
+        output_BSD: Tensor = self.down_proj(gated(self.activation, self.gate_proj(x_BSD), self.up_proj(x_BSD)))
         return output_BSD
 
 

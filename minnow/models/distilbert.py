@@ -11,8 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from minnow.layers.activations import activation
 from minnow.layers.dropout import FeatureDropout
-from minnow.layers.transformer import HeadedAttention, Sight, activation, start_weights
+from minnow.layers.transformer import HeadedAttention, Sight, start_weights
 from minnow.models.foreign import ForeignConfig, check_heads
 from minnow.models.masked_model import MaskedModel
 

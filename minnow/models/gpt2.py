@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from minnow.errors import InputError
+from minnow.layers.activations import activation
 from minnow.layers.cache import Pair
 from minnow.layers.dropout import FeatureDropout
-from minnow.layers.transformer import HeadedAttention, Sight, activation, start_weights
+from minnow.layers.transformer import HeadedAttention, Sight, start_weights
 from minnow.models.decoder import Decoder
 from minnow.models.foreign import ForeignConfig, check_heads
 

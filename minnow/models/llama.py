@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from minnow.errors import BundleError, RecipeError
+from minnow.layers.activations import activation
 from minnow.layers.cache import Pair
+from minnow.layers.norm import RMSNorm
 from minnow.layers.positions import RopeScaling, Rotary
-from minnow.layers.transformer import GatedFeedForward, HeadedAttention, RMSNorm, Sight, activation, start_weights
+from minnow.layers.transformer import GatedFeedForward, HeadedAttention, Sight, start_weights
 from minnow.models.decoder import Decoder
 from minnow.models.foreign import ForeignConfig, check_heads
 

@@ -39,6 +39,7 @@ from minnow.training.instruction_recipe import InstructionRecipe
 from minnow.training.journal import Journal
 from minnow.training.language_trainer import LanguageTrainer, Outcome
 from minnow.training.objectives import Asked, answers, is_causal
+from minnow.training.precision import precision_for
 from minnow.training.pretrain import (
     SAMPLES,
     Note,
@@ -53,7 +54,7 @@ from minnow.training.pretrain import (
 )
 from minnow.training.pretraining_recipe import seconds_of
 from minnow.training.recipe_file import to_toml
-from minnow.training.trainer import choose_device, faster_in_bfloat16
+from minnow.training.trainer import choose_device
 
 DATA_HASH = "data.sha256"
 LONGEST = 1024  # tokens of a conversation, unless more is asked for
@@ -259,7 +260,6 @@ class _Run:
             raise RecipeError(
                 f"training.batch_rows must be a multiple of the {self.world.size} processes, but got {rows}"
             )
-        precise = self.device.type == "cpu" and not faster_in_bfloat16(model, self.device)
         rate = LEARNING_RATE * (AT_PARAMETERS / model.num_parameters()) ** 0.4
         if self.recipe.adapter.rank:
             rate = adapters.LEARNING_RATE
@@ -267,7 +267,7 @@ class _Run:
             said,
             batch_rows=rows,
             learning_rate=said.learning_rate or float(f"{min(rate, HIGHEST_LEARNING_RATE):.3g}"),
-            precision=said.precision if said.precision != "auto" else "float32" if precise else "bfloat16",
+            precision=self.world.told(precision_for(said.precision, model, self.device)),
             parallel=said.parallel if said.parallel != "auto" else parallel_for(model),
         )
         instruction = replace(self.recipe.instruction, max_tokens=self._most_tokens(model))

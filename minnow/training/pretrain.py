@@ -35,6 +35,7 @@ from minnow.training.distributed import World
 from minnow.training.journal import Journal
 from minnow.training.language_trainer import LanguageTrainer, Outcome
 from minnow.training.objectives import Masked, Objective, causal, is_causal, model_carries
+from minnow.training.precision import precision_for
 from minnow.training.pretraining_recipe import (
     PretrainingRecipe,
     PretrainingSettings,
@@ -42,7 +43,7 @@ from minnow.training.pretraining_recipe import (
     seconds_of,
     to_toml,
 )
-from minnow.training.trainer import choose_device, faster_in_bfloat16
+from minnow.training.trainer import choose_device
 
 SAMPLES = "samples.md"
 MOST_CHARACTERS = 500_000_000  # that a tokenizer is learnt from; more teaches it nothing
@@ -279,7 +280,6 @@ class _Run:
         usual = "adamw" if recurrent else "muon"
         if self.recipe.adapter.rank:
             rate, usual = adapters.LEARNING_RATE, "adamw"
-        precise = self.device.type == "cpu" and not faster_in_bfloat16(model, self.device)
         settings = replace(
             said,
             objective=_objective_name(said.objective, model),
@@ -288,7 +288,7 @@ class _Run:
             batch_rows=rows,
             optimizer=said.optimizer if said.optimizer != "auto" else usual,
             learning_rate=said.learning_rate or rate,
-            precision=said.precision if said.precision != "auto" else "float32" if precise else "bfloat16",
+            precision=self.world.told(precision_for(said.precision, model, self.device)),
             parallel=said.parallel if said.parallel != "auto" else parallel_for(model, said.compile),
         )
         return replace(self.recipe, shape=shape, training=settings)

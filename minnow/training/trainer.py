@@ -30,6 +30,7 @@ from minnow.training.checkpoint import (
 )
 from minnow.training.journal import Journal, peak_memory_mib
 from minnow.training.optimizer import optimizer
+from minnow.training.precision import precision_for
 from minnow.training.recipe import TrainingSettings
 from minnow.training.replicas import Replicas, num_workers_for
 from minnow.training.schedule import Schedule
@@ -102,9 +103,7 @@ class Trainer:
         self.task, self.train, self.validation = task, train, validation
         self.settings, self.folder, self.show = settings, folder, show
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
-        self.autocast = settings.precision == "bfloat16" or (
-            settings.precision == "auto" and faster_in_bfloat16(model, self.device)
-        )
+        self.autocast = precision_for(settings.precision, model, self.device) == "bfloat16"
         self.tokens_per_batch = settings.tokens_per_batch or min(8192, max(512, len(train.tokens.ids) // 100))
         self.replicas = Replicas(model, num_workers_for(self.device), settings.seed)
         self.plan = plan
@@ -297,16 +296,3 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise RecipeError("training.device is cuda, but this machine has no GPU that torch can use; take cpu or auto")
     return torch.device(name)
-
-
-def faster_in_bfloat16(model: nn.Module, device: torch.device) -> bool:
-    """Whether autocast pays: on processors with bfloat16 instructions for LSTM and convolution, whose kernels are
-    fused; the step-by-step kernels of RNN and GRU lose more by converting than they gain."""
-    if device.type != "cpu":
-        return bool(torch.cuda.is_bf16_supported())
-    if any(isinstance(module, nn.RNN | nn.GRU) for module in model.modules()):
-        return False
-    return any(
-        bool(getattr(torch.cpu, name, lambda: False)())
-        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )

@@ -13,10 +13,10 @@ from minnow.errors import UnknownNameError
 from minnow.layers.checkpointing import checkpointed
 from minnow.layers.dropout import Dropping, FeatureDropout
 from minnow.layers.masks import causal_mask, padding_mask
+from minnow.layers.norm import RMSNorm
 from minnow.layers.transformer import (
     GatedFeedForward,
     HeadedAttention,
-    RMSNorm,
     Sight,
     activation,
     start_weights,
