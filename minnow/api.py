@@ -204,14 +204,10 @@ def train(
     if teaches(data, recipe, model, settings=overrides):
         from minnow.training.instruction import instruct
 
-        said = {
-            "data.train": data,
-            "data.validation": test,
-            "instruction.start": source,
-            "adapter.rank": lora,
-            "training.seed": seed,
-        }
-        taught = instruct(resolve_instruction_recipe(recipe, overrides, said), folder, overwrite=overwrite)
+        resolved = resolve_instruction_recipe(
+            recipe, overrides, data=data, test=test, source=source, lora=lora, seed=seed
+        )
+        taught = instruct(resolved, folder, overwrite=overwrite)
         return Model(taught.bundle, folder) if taught is not None else load(folder)
     if lora is not None:
         raise InputError("lora is for conversations and for minnow.pretrain; a classifier learns without it")
@@ -258,20 +254,21 @@ def pretrain(
     """
     from minnow.training.pretrain import pretrain as run
 
-    said = {
-        "data.train": corpus,
-        "data.validation": validation,
-        "model.name": model,
-        "model.size": size,
-        "model.start": source,
-        "adapter.rank": lora,
-        "tokenizer.kind": tokenizer,
-        "tokenizer.vocab_size": vocab_size,
-        "training.budget": budget,
-        "training.seed": seed,
-    }
     overrides = [f"{key}={_written(value)}" for key, value in (settings or {}).items()]
-    resolved = resolve_pretraining_recipe(recipe, overrides, said)
+    resolved = resolve_pretraining_recipe(
+        recipe,
+        overrides,
+        corpus=corpus,
+        validation=validation,
+        model=model,
+        size=size,
+        source=source,
+        lora=lora,
+        tokenizer=tokenizer,
+        vocab_size=vocab_size,
+        budget=budget,
+        seed=seed,
+    )
     folder = Path(out) if out is not None else free_folder(corpus)
     trained = run(resolved, folder, overwrite=overwrite)
     return Model(trained.bundle, folder) if trained is not None else load(folder)
@@ -392,7 +389,7 @@ def resolve_recipe(
     source: str | Path | None = None,
 ) -> Any:
     """A recipe file (or the defaults) with what the caller said put in."""
-    from minnow.training.recipe import parse, recipe_from
+    from minnow.training.recipe import recipe_from
 
     said = {
         "data.train": data,
@@ -403,18 +400,40 @@ def resolve_recipe(
         "fine_tuning.model": source,
         "training.seed": seed,
     }
-    spoken = [f"{key}={value}" for key, value in said.items() if value is not None]
-    return recipe_from(parse(Path(path)) if path is not None else {}, [*overrides, *spoken])
+    return recipe_from(_tables(path), [*overrides, *_spoken(said)])
 
 
 def resolve_pretraining_recipe(
-    path: str | Path | None = None, overrides: Sequence[str] = (), said: Mapping[str, Any] | None = None
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    corpus: str | Path | None = None,
+    validation: str | Path | None = None,
+    model: str | None = None,
+    size: str | None = None,
+    source: str | Path | None = None,
+    lora: int | None = None,
+    tokenizer: str | None = None,
+    vocab_size: int | None = None,
+    budget: str | None = None,
+    seed: int | None = None,
 ) -> Any:
-    """A recipe file of ``minnow pretrain`` (or the defaults) with what the caller said, by key, put in."""
-    from minnow.training.pretraining_recipe import parse, recipe_from
+    """A recipe file of ``minnow pretrain`` (or the defaults) with what the caller said put in."""
+    from minnow.training.pretraining_recipe import recipe_from
 
-    spoken = [f"{key}={value}" for key, value in (said or {}).items() if value is not None]
-    return recipe_from(parse(Path(path)) if path is not None else {}, [*overrides, *spoken])
+    said = {
+        "data.train": corpus,
+        "data.validation": validation,
+        "model.name": model,
+        "model.size": size,
+        "model.start": source,
+        "adapter.rank": lora,
+        "tokenizer.kind": tokenizer,
+        "tokenizer.vocab_size": vocab_size,
+        "training.budget": budget,
+        "training.seed": seed,
+    }
+    return recipe_from(_tables(path), [*overrides, *_spoken(said)])
 
 
 def teaches(
@@ -440,14 +459,37 @@ def teaches(
 
 
 def resolve_instruction_recipe(
-    path: str | Path | None = None, overrides: Sequence[str] = (), said: Mapping[str, Any] | None = None
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    data: str | Path | None = None,
+    test: str | Path | None = None,
+    source: str | Path | None = None,
+    lora: int | None = None,
+    seed: int | None = None,
 ) -> Any:
-    """A recipe for conversations (or the defaults) with what the caller said, by key, put in."""
+    """A recipe for conversations (or the defaults) with what the caller said put in."""
     from minnow.training.instruction_recipe import recipe_from
-    from minnow.training.recipe import parse
 
-    spoken = [f"{key}={value}" for key, value in (said or {}).items() if value is not None]
-    return recipe_from(parse(Path(path)) if path is not None else {}, [*overrides, *spoken])
+    said = {
+        "data.train": data,
+        "data.validation": test,
+        "instruction.start": source,
+        "adapter.rank": lora,
+        "training.seed": seed,
+    }
+    return recipe_from(_tables(path), [*overrides, *_spoken(said)])
+
+
+def _tables(path: str | Path | None) -> Mapping[str, Any]:
+    from minnow.training.recipe_file import parse
+
+    return parse(Path(path)) if path is not None else {}
+
+
+def _spoken(said: Mapping[str, Any]) -> list[str]:
+    """What was said, as overrides of the recipe's keys."""
+    return [f"{key}={value}" for key, value in said.items() if value is not None]
 
 
 def run_to_resume(folder: Path | None) -> Any:

@@ -19,6 +19,7 @@ RUN = "run"  # what training leaves behind: journal, curves, checkpoint
 PAPERS = ("LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE")  # that came with a model of others
 PREVIOUS = ".previous"  # the model that stood here, until the one that replaces it is complete
 SHARDS = "shards"  # in it, while a language model trains: the text as token ids
+DATA_HASH = "data.sha256"  # likewise, while one learns from conversations: of the file
 
 
 def is_bundle(folder: Path) -> bool:

@@ -21,16 +21,18 @@ def init(
 ) -> None:
     """Write a recipe with all keys at their defaults and a comment on each."""
     with exit_codes():
-        from minnow.api import resolve_pretraining_recipe, resolve_recipe
+        from minnow.api import resolve_instruction_recipe, resolve_pretraining_recipe, resolve_recipe, teaches
         from minnow.errors import StorageError
         from minnow.files import write_text
-        from minnow.training import pretraining_recipe, recipe
+        from minnow.training import instruction_recipe, pretraining_recipe, recipe
 
         if path.exists() and not overwrite:
             raise StorageError(f"{path} exists already; choose another name or add --overwrite")
         if language:
-            said = {"data.train": data, "model.name": model}
-            text = pretraining_recipe.render(resolve_pretraining_recipe(None, settings or (), said))
+            resolved = resolve_pretraining_recipe(None, settings or (), corpus=data, model=model)
+            text = pretraining_recipe.render(resolved)
+        elif teaches(data, model=model, settings=settings or ()):
+            text = instruction_recipe.render(resolve_instruction_recipe(None, settings or (), data=data))
         else:
             text = recipe.render(resolve_recipe(None, settings or (), data=data, model=model))
         write_text(path, text)

@@ -40,24 +40,24 @@ def pretrain(
         from minnow.api import free_folder, resolve_pretraining_recipe, run_to_resume
         from minnow.training.pretrain import pretrain as run
 
-        said = {
-            "data.train": corpus,
-            "data.validation": validation,
-            "model.name": model,
-            "model.size": size,
-            "model.start": source,
-            "adapter.rank": lora,
-            "tokenizer.kind": tokenizer,
-            "tokenizer.vocab_size": vocab_size,
-            "training.budget": budget,
-            "training.seed": seed,
+        said: dict[str, Any] = {
+            "corpus": corpus,
+            "validation": validation,
+            "model": model,
+            "size": size,
+            "source": source,
+            "lora": lora,
+            "tokenizer": tokenizer,
+            "vocab_size": vocab_size,
+            "budget": budget,
+            "seed": seed,
         }
         if resume:
             if recipe or settings or any(value is not None for value in said.values()):
                 note("--resume goes on with the recipe of the run; what else was said is not used")
             resolved = run_to_resume(folder)
         else:
-            resolved = resolve_pretraining_recipe(recipe, settings or (), said)
+            resolved = resolve_pretraining_recipe(recipe, settings or (), **said)
         target = folder or free_folder(resolved.data.train or "model")
         with PretrainingDisplay(err) as display:
             trained = run(resolved, target, overwrite=overwrite, resume=resume, note=note, show=display)

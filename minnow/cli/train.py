@@ -54,14 +54,10 @@ def train(
                 return
             resolved = resolve_recipe(written)
         elif teaches(data, recipe, model, text, label, settings or ()):
-            said = {
-                "data.train": data,
-                "data.validation": test,
-                "instruction.start": source,
-                "adapter.rank": lora,
-                "training.seed": seed,
-            }
-            _teach(resolve_instruction_recipe(recipe, settings or (), said), folder, overwrite, resume, as_json)
+            taught = resolve_instruction_recipe(
+                recipe, settings or (), data=data, test=test, source=source, lora=lora, seed=seed
+            )
+            _teach(taught, folder, overwrite, resume, as_json)
             return
         else:
             if lora is not None:

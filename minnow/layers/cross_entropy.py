@@ -8,10 +8,14 @@ N positions · D features · V vocabulary
 
 from typing import Any
 
+import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from minnow.layers.vector_math import FAST, LOG2_E, array_of, exp2, of_rank, rank_of, suits_kernels
 
 IGNORED = -100  # a target that counts for nothing, as in torch
 LOGITS_PER_CHUNK = 1 << 21  # 8 MB in float32, which a processor's cache holds: a third quicker than four times that
@@ -136,6 +140,10 @@ def _loss_then_gradient(logits_CV: Tensor, targets_C: Tensor) -> Tensor:
 
     softmax less one at the target, and nothing in rows whose target is ignored.
     """
+    if suits_kernels(logits_CV, trained=True):
+        losses = np.empty(len(targets_C))
+        _softmax_less_target(array_of(logits_CV), targets_C.numpy(), losses)
+        return torch.tensor(losses.sum(), dtype=logits_CV.dtype)
     counted_C = targets_C != IGNORED
     at_C1 = targets_C.clamp(min=0).unsqueeze(1)
     norm_C1 = torch.logsumexp(logits_CV, dim=1, keepdim=True)
@@ -144,6 +152,33 @@ def _loss_then_gradient(logits_CV: Tensor, targets_C: Tensor) -> Tensor:
     logits_CV.scatter_add_(1, at_C1, torch.full_like(norm_C1, -1.0))
     logits_CV.mul_(counted_C.unsqueeze(1))
     return losses_C.mul(counted_C).sum()
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def _softmax_less_target(logits_CV: Any, targets_C: Any, losses_C: Any) -> None:
+    """The same row by row, each of which stays in the cache while it is gone through three times."""
+    num_rows, num_entries = logits_CV.shape
+    log2_e = np.float32(LOG2_E)
+    for c in range(num_rows):
+        row, target = logits_CV[c], targets_C[c]
+        if target == IGNORED:
+            row[:] = 0
+            losses_C[c] = 0
+            continue
+        highest_rank = rank_of(row[0])
+        for v in range(num_entries):
+            highest_rank = max(highest_rank, rank_of(row[v]))
+        highest, wanted = of_rank(highest_rank), row[target]
+        total = np.float32(0)
+        for v in range(num_entries):
+            power = exp2((row[v] - highest) * log2_e)
+            total += power
+            row[v] = power
+        share = np.float32(1) / total
+        for v in range(num_entries):
+            row[v] *= share
+        row[target] -= np.float32(1)
+        losses_C[c] = np.log(total) + highest - wanted
 
 
 def _rows_per_chunk(weight_VD: Tensor) -> int:

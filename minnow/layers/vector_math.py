@@ -23,16 +23,17 @@ def array_of(x: Tensor) -> Any:
     return x.view(torch.int16).numpy().view(np.uint16) if x.dtype == torch.bfloat16 else x.numpy()
 
 
-def suits_kernels(x: Tensor) -> bool:
+def suits_kernels(x: Tensor, trained: bool | None = None) -> bool:
     """Whether ``x`` belongs to a training step of one thread on a processor, in a type that the kernels know.
 
     The library's own functions serve every other case: they spread over threads, and others can compile them.
+    ``trained``: whether a gradient is wanted, where ``x`` itself does not tell.
     """
     return (
         not torch.compiler.is_compiling()
         and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
-        and x.requires_grad
+        and (x.requires_grad if trained is None else trained)
         and torch.get_num_threads() == 1
     )
 

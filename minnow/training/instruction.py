@@ -7,10 +7,8 @@ Only what the assistant says is learnt; what it is asked is read. R rows · S po
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,45 +16,36 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from minnow.allocator import keep_freed_memory
-from minnow.bundle import layout, replacing
-from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.provenance import machine, versions
+from minnow.bundle import layout
+from minnow.bundle.bundle import Bundle
 from minnow.data.conversations import Conversations, read_conversations
 from minnow.data.folders import folder_parts
 from minnow.data.shards import TokenShards
 from minnow.data.windows import RowWindows, padded
 from minnow.decoding.chat import ROLE_TOKENS, house_template, taught_ids
-from minnow.errors import BundleError, DataError, InputError, RecipeError
+from minnow.errors import BundleError, DataError, RecipeError
 from minnow.files import write_text
 from minnow.models.vocabulary import grown
 from minnow.text.messages import Message
 from minnow.text.tokenizer import Tokenizer
-from minnow.training import adapters, distributed
-from minnow.training.adapters import adapt, check_adapter, settle
-from minnow.training.distributed import World
+from minnow.training import adapters
+from minnow.training.adapters import check_adapter
 from minnow.training.instruction_recipe import InstructionRecipe
-from minnow.training.journal import Journal
-from minnow.training.language_trainer import LanguageTrainer, Outcome
-from minnow.training.objectives import Asked, answers, is_causal
-from minnow.training.precision import precision_for
-from minnow.training.pretrain import (
-    SAMPLES,
+from minnow.training.language_run import (
+    LanguageRun,
+    Material,
     Note,
     Pretrained,
     Show,
-    drop_state,
+    carry_out,
     duration,
     parallel_for,
-    sample_section,
     unheard,
-    write_evidence,
 )
-from minnow.training.pretraining_recipe import seconds_of
-from minnow.training.recipe_file import to_toml
-from minnow.training.trainer import choose_device
+from minnow.training.language_trainer import LanguageTrainer
+from minnow.training.objectives import Asked, answers, is_causal
+from minnow.training.precision import precision_for
 
-DATA_HASH = "data.sha256"
 LONGEST = 1024  # tokens of a conversation, unless more is asked for
 SPLIT_SEED = 0
 LEARNING_RATE, AT_PARAMETERS = 5e-4, 5e6  # larger models want smaller steps
@@ -115,97 +104,78 @@ def instruct(
     Raises:
         InputError: conversations, model, recipe or folder cannot be used as they are; one line says what to do.
     """
-    started = time.monotonic()
     if not recipe.data.train:
         raise RecipeError("the recipe names no conversations; give a file: minnow train FILE --from MODEL")
     if not recipe.instruction.start:
         raise RecipeError(
             f"{recipe.data.train} holds conversations; name the language model that shall learn from them: --from MODEL"
         )
-    device = choose_device(recipe.training.device)
-    if device.type == "cpu":
-        keep_freed_memory()
-    with distributed.world(recipe.training.device) as world:
-        if device.type == "cuda":
-            device = torch.device("cuda", world.local_rank)
-        heard = (note, show) if world.leads else (unheard, unheard)
-        return _Run(recipe, folder, world, device, *heard, started).whole(overwrite, resume)
+    return carry_out(_Instruction, recipe, folder, overwrite=overwrite, resume=resume, note=note, show=show)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the recipe names, the conversations as rows of ids."""
+
+    conversations: Conversations
+    held_out: Conversations
+    train: AnswerRows
+    validation: AnswerRows
+    source: Bundle
+    tokenizer: Tokenizer
+
+
+@dataclass(frozen=True)
+class _Taught(Material):
+    """The conversations besides, whose names and texts are told."""
+
+    conversations: Conversations
+    held_out: Conversations
 
 
 @dataclass
-class _Run:
-    """The stages of one run, each of which the next one needs."""
+class _Instruction(LanguageRun):
+    """Conversations as rows, each by itself."""
+
+    chats = True
 
     recipe: InstructionRecipe
-    folder: Path
-    world: World
-    device: torch.device
-    note: Note
-    show: Show
-    started: float
 
     @property
-    def place(self) -> Path:
-        return self.folder / layout.RUN
+    def start(self) -> str:
+        return self.recipe.instruction.start
 
-    def whole(self, overwrite: bool, resume: bool) -> Pretrained | None:
-        if not resume:
-            layout.check_free(self.folder, overwrite)
-        self.world.wait()  # until all have seen what stands there
-        parts = _parts(self.recipe)
-        for line in parts[0].notes:
-            self.note(f"{parts[0].name}: {line}")
+    def read(self) -> _Read:
+        train, held_out = _parts(self.recipe)
+        for line in train.notes:
+            self.note(f"{train.name}: {line}")
         source = self._source()
         tokenizer = self._tokenizer(source)
-        rows = [self._rows(part, tokenizer, source.model) for part in parts]
-        if resume:
-            _check_same(self.place, parts[0])
-        elif self.world.leads:
-            replacing.begin(self.folder)
-            write_text(self.place / layout.RECIPE, to_toml(self.recipe))
-            write_text(self.place / DATA_HASH, parts[0].sha256 + "\n")
-        try:
-            return self._fit(parts, rows, source, tokenizer)
-        except (InputError, KeyboardInterrupt):
-            if not resume and self.world.leads:
-                replacing.end(self.folder)
-            raise
+        taught, measured = (self._rows(part, tokenizer, source.model) for part in (train, held_out))
+        return _Read(train, held_out, taught, measured, source, tokenizer)
 
-    def _fit(
-        self, parts: Sequence[Conversations], rows: Sequence[AnswerRows], source: Bundle, tokenizer: Tokenizer
-    ) -> Pretrained | None:
+    def begin(self, read: _Read, resume: bool) -> None:
+        if resume:
+            _check_same(self.place, read.conversations)
+        elif self.world.leads:
+            write_text(self.place / layout.DATA_HASH, read.conversations.sha256 + "\n")
+
+    def material(self, read: _Read, resume: bool) -> _Taught:  # noqa: ARG002 - nothing was kept that it could take up
         torch.manual_seed(self.recipe.training.seed)
-        model = grown(source.model, tokenizer.vocab_size)
-        if self.recipe.adapter.rank:
-            learning = adapt(model, self.recipe.adapter, self.recipe.training.seed)
-            self.note(f"adapter: rank {self.recipe.adapter.rank}, {learning:,} parameters learn")
-        self.recipe = self._filled(model, len(rows[0].rows))
-        if self.world.leads:
-            write_text(self.place / layout.RECIPE, to_toml(self.recipe))
-        trainer = self._trainer(model, tokenizer, rows, parts[1])
-        if not trainer.resume():
-            self._plan(trainer, model, rows[0])
-        outcome = trainer.fit(seconds_of(self.recipe.training.budget), time.monotonic() - self.started)
-        scores = trainer.final_scores(outcome)
-        model.gradient_checkpointing = False
-        if not self.world.leads:
-            return None
-        if outcome.interrupted:
-            self.note(f"interrupted: the best weights so far, of step {outcome.step:,}, are kept")
-        return self._save(model.to("cpu").eval(), tokenizer, (parts[0], rows[0]), scores, outcome)
+        model = grown(read.source.model, read.tokenizer.vocab_size)
+        return _Taught(model, read.tokenizer, read.train, read.validation, read.conversations, read.held_out)
 
     # Stages
 
     def _source(self) -> Bundle:
         """The model to teach."""
-        start = self.recipe.instruction.start
-        bundle = Bundle.load(start)
+        bundle = Bundle.load(self.start)
         if bundle.tokenizer is None or not is_causal(bundle.model):
             raise BundleError(
-                f"{start} is a {bundle.model.config.model_type}, which writes no text, so it cannot learn to answer; "
-                "give a model of minnow pretrain (llama, gpt2, rnn_lm), or --label for a classifier"
+                f"{self.start} is a {bundle.model.config.model_type}, which writes no text, so it cannot learn to "
+                "answer; give a model of minnow pretrain (llama, gpt2, rnn_lm), or --label for a classifier"
             )
-        check_adapter(self.recipe.adapter, bundle, start, self.folder)
+        check_adapter(self.recipe.adapter, bundle, self.start, self.folder)
         return bundle if self.recipe.adapter.apart else bundle.merged()
 
     def _tokenizer(self, source: Bundle) -> Tokenizer:
@@ -252,9 +222,8 @@ class _Run:
             raise RecipeError(f"instruction.max_tokens must be at most the model's {bound} positions, but got {asked}")
         return asked or min(LONGEST, bound or LONGEST)
 
-    def _filled(self, model: Any, num_rows: int) -> InstructionRecipe:
-        """The recipe with what was left open decided."""
-        said = self.recipe.training
+    def filled(self, material: Material) -> InstructionRecipe:
+        said, model, num_rows = self.recipe.training, material.model, len(material.train.rows)
         rows = min(said.batch_rows, -(-num_rows // self.world.size) * self.world.size)
         if rows % self.world.size:
             raise RecipeError(
@@ -273,112 +242,55 @@ class _Run:
         instruction = replace(self.recipe.instruction, max_tokens=self._most_tokens(model))
         return replace(self.recipe, instruction=instruction, training=training)
 
-    def _trainer(
-        self, model: Any, tokenizer: Tokenizer, rows: Sequence[AnswerRows], validation: Conversations
-    ) -> AnswerTrainer:
-        said, world = self.recipe.training, self.world
-        train, held = rows
+    def trainer(self, material: Material) -> AnswerTrainer:
+        assert isinstance(material, _Taught)
+        said, world, train = self.recipe.training, self.world, material.train
         windows = RowWindows(train.rows, train.filler, said.batch_rows // world.size, said.seed, world.rank, world.size)
         settings = said.for_loop(said.epochs * windows.steps_per_epoch, self.recipe.instruction.max_tokens)
         return AnswerTrainer(
-            model,
+            material.model,
             answers,
             windows,
-            cast(TokenShards, held),  # of which this loop asks no more than the number of tokens
+            cast(TokenShards, material.validation),  # of which this loop asks no more than the number of tokens
             settings,
             self.place,
-            self._told,
+            self.told,
             self.device,
             settings.precision == "bfloat16",
             world,
-            _writer(tokenizer, validation, said.sample_tokens) if said.sample_tokens else None,
+            _writer(material.tokenizer, material.held_out, said.sample_tokens) if said.sample_tokens else None,
         )
 
-    def _told(self, row: dict[str, Any]) -> None:
-        """Journal rows to whoever watches; samples into their file as well."""
-        if "sample" in row:
-            rows = [one for one in Journal(self.place / "journal.jsonl").rows() if "sample" in one]
-            write_text(self.place / SAMPLES, "".join(map(sample_section, rows)))
-        self.show(row)
-
-    def _plan(self, trainer: AnswerTrainer, model: Any, train: AnswerRows) -> None:
-        """Time a few steps, decide how many there will be, and tell the person before the first."""
-        said = self.recipe.training
-        budget = seconds_of(said.budget)
-        self.show({"stage": "rehearsal", "done": 0, "total": None})
-        a_step = trainer.rehearse()
-        measuring = trainer.rehearse_validation(budget)
-        if budget:
-            trainer.plan(a_step, budget, self.world.told(time.monotonic() - self.started))
-        steps = trainer.pace.num_steps
+    def plan(self, material: Material, steps: int, seconds_a_step: float, seconds_measuring: float) -> list[str]:
+        said, model, train = self.recipe.training, material.model, material.train
         epochs = steps / -(-len(train.rows) // said.batch_rows)
-        for line in (
-            f"model: {model.config.model_type} from {self.recipe.instruction.start}, "
-            f"{model.num_parameters():,} parameters",
+        return [
+            f"model: {model.config.model_type} from {self.start}, {model.num_parameters():,} parameters",
             f"train: {len(train.rows):,} conversations, {train.num_tokens:,} tokens, {train.num_asked:,} of answers",
             f"step: {said.batch_rows} conversations of up to {self.recipe.instruction.max_tokens} tokens, "
             f"{said.optimizer}, learning rate {said.learning_rate:g}, {said.precision}, {said.parallel}",
             f"plan: {steps:,} steps ({epochs:.1f} epochs), about "
-            f"{duration(steps * a_step + said.validations * measuring)}, {trainer.memory_mib():,.0f} MiB of memory",
-        ):
-            self.note(line)
+            + duration(steps * seconds_a_step + seconds_measuring),
+        ]
 
-    # What is left behind
-
-    def _save(
-        self,
-        model: Any,
-        tokenizer: Tokenizer,
-        taught: tuple[Conversations, AnswerRows],
-        scores: dict[str, float],
-        outcome: Outcome,
-    ) -> Pretrained:
+    def task(self, model: Any) -> dict[str, Any]:  # noqa: ARG002 - whatever learnt to answer writes
         from minnow.tasks.text_generation import TextGeneration
 
-        conversations, rows = taught
-        start = self.recipe.instruction.start
-        data = {
-            "name": conversations.name,
-            "sha256": conversations.sha256,
-            "conversations": len(rows.rows),
-            "tokens": rows.num_tokens,
-            "answer_tokens": rows.num_asked,
-            "start": Path(start).name,
+        return TextGeneration().to_dict()
+
+    def data(self, material: Material) -> dict[str, Any]:
+        assert isinstance(material, _Taught)
+        return {
+            "name": material.conversations.name,
+            "sha256": material.conversations.sha256,
+            "conversations": len(material.train.rows),
+            "tokens": material.train.num_tokens,
+            "answer_tokens": material.train.num_asked,
+            "start": Path(self.start).name,
         }
-        provenance = {
-            "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "train_seconds": round(outcome.seconds, 3),
-            "data": data,
-            "model": model.config.model_type,
-            "steps": outcome.num_steps,
-            "tokens_seen": outcome.tokens,
-            "machine": machine(),
-            "versions": versions(),
-        }
-        base = settle(model, self.recipe.adapter, start)
-        written = to_toml(self.recipe)
-        bundle = Bundle(model, TextGeneration().to_dict(), tokenizer, provenance, written, base)
-        bundle.save(self.folder)
-        replacing.end(self.folder)
-        drop_state(self.place)
-        (self.place / DATA_HASH).unlink(missing_ok=True)
-        summary = {
-            "model": str(self.folder),
-            "model_type": model.config.model_type,
-            "parameters": model.num_parameters(),
-            **scores,
-            "step": outcome.step,
-            "steps": outcome.num_steps,
-            "tokens": outcome.tokens,
-            "conversations": len(rows.rows),
-            "answer_tokens": rows.num_asked,
-            "vocab_size": tokenizer.vocab_size,
-            "size_bytes": size_on_disk(self.folder),
-            "interrupted": outcome.interrupted,
-            "train_seconds": round(outcome.seconds, 3),
-        }
-        write_evidence(self.folder, bundle, summary, written, chats=True)
-        return Pretrained(self.folder, Bundle.load(self.folder), summary)
+
+    def counts(self, material: Material) -> dict[str, Any]:
+        return {"conversations": len(material.train.rows), "answer_tokens": material.train.num_asked}
 
 
 def _parts(recipe: InstructionRecipe) -> tuple[Conversations, Conversations]:
@@ -398,7 +310,7 @@ def _has_valid(source: Path) -> bool:
 
 def _check_same(place: Path, train: Conversations) -> None:
     """A run that goes on must read what it began with."""
-    kept = place / DATA_HASH
+    kept = place / layout.DATA_HASH
     if kept.is_file() and kept.read_text(encoding="utf-8").strip() != train.sha256:
         raise DataError(f"{train.name} has changed since the run began; put the old file back or use --overwrite")
 

@@ -138,6 +138,11 @@ class InstructionRecipe:
         return share
 
 
+def render(recipe: InstructionRecipe) -> str:
+    """The recipe as TOML with a comment above every key."""
+    return recipe_file.render(recipe, "minnow train --recipe THIS_FILE")
+
+
 def recipe_from(tables: Mapping[str, Any], overrides: Sequence[str] = ()) -> InstructionRecipe:
     """A recipe from tables and ``section.key=value`` overrides.
 

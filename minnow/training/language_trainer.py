@@ -33,7 +33,7 @@ from minnow.training.checkpoint import (
 )
 from minnow.training.distributed import World, whole
 from minnow.training.journal import Journal, peak_memory_mib
-from minnow.training.muon import Muon
+from minnow.training.muon import Muon, quick_type
 from minnow.training.objectives import Asked, LossSum, Objective, causal
 from minnow.training.optimizer import parameter_groups
 from minnow.training.pace import Pace, passed
@@ -114,7 +114,8 @@ class LanguageTrainer:
         )
         workers = num_workers_for(device) if settings.parallel == "replicas" and self.world.size == 1 else 1
         self.replicas = Replicas(self.module, workers, settings.seed)
-        self.optimizers = optimizers_for(model, settings)
+        # Processes on unlike machines must take the same arithmetic, or their copies drift apart.
+        self.optimizers = optimizers_for(model, settings, self.world.told(quick_type(device)))
         self.schedule = Schedule(settings.schedule, 1, settings.warmup)
         self.journal = Journal(folder / "journal.jsonl")
         self.progress = Progress()
@@ -493,7 +494,9 @@ class LanguageTrainer:
             self.states = {part: type(like).from_tensors(named) for part, named in parts.items()}
 
 
-def optimizers_for(model: Any, settings: PretrainingSettings) -> list[torch.optim.Optimizer]:
+def optimizers_for(
+    model: Any, settings: PretrainingSettings, products: torch.dtype | None = None
+) -> list[torch.optim.Optimizer]:
     """AdamW alone, or Muon for the matrices inside and AdamW for embeddings, output layer and vectors."""
     groups = parameter_groups(model, settings.weight_decay)
     for group in groups:  # beside an adapter the model's own weights hold still
@@ -505,7 +508,7 @@ def optimizers_for(model: Any, settings: PretrainingSettings) -> list[torch.opti
         chosen = {id(p) for p in matrices}
         groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in chosen]
         if matrices:
-            found.append(Muon(matrices, settings.learning_rate, weight_decay=settings.weight_decay))
+            found.append(Muon(matrices, settings.learning_rate, weight_decay=settings.weight_decay, products=products))
     groups = [group for group in groups if group["params"]]
     fused = not any(distributed.is_sharded(p) for p in model.parameters())
     found.append(torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, settings.beta2), fused=fused))

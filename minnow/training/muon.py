@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minnow.training.precision import GAIN, bfloat16_gain
+
 # The quintic of the paper: steep at zero, so that five rounds bring every singular value near one.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
@@ -27,8 +29,11 @@ class Muon(torch.optim.Optimizer):
         lr: float = 1e-3,
         momentum: float = 0.95,
         weight_decay: float = 0.1,
+        products: torch.dtype | None = None,
     ):
+        """``products``: the type that matrices are multiplied in; None for what is quick where they lie."""
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.products = products
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -50,7 +55,7 @@ class Muon(torch.optim.Optimizer):
             ahead.append(_whole(torch.lerp(matrix.grad, momentum, group["momentum"])))  # type: ignore[arg-type]
         num_rows, num_columns = ahead[0].shape
         size = group["lr"] * UPDATE_SIZE * max(num_rows, num_columns) ** 0.5
-        for matrix, update in zip(matrices, orthogonal(torch.stack(ahead)), strict=True):
+        for matrix, update in zip(matrices, orthogonal(torch.stack(ahead), self.products), strict=True):
             matrix.mul_(1 - group["lr"] * group["weight_decay"])
             matrix.sub_(_like(matrix, update.to(matrix.dtype)), alpha=size)
 
@@ -60,7 +65,7 @@ def orthogonal(matrices_NRC: Tensor, dtype: torch.dtype | None = None) -> Tensor
 
     ``dtype`` is that of the products; bfloat16 loses nothing that counts, and is taken where it is quick.
     """
-    x = matrices_NRC.to(dtype or _quick_type(matrices_NRC.device))
+    x = matrices_NRC.to(dtype or quick_type(matrices_NRC.device))
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x  # the square in the middle is taken over the shorter side
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
@@ -72,14 +77,11 @@ def orthogonal(matrices_NRC: Tensor, dtype: torch.dtype | None = None) -> Tensor
     return found
 
 
-def _quick_type(device: torch.device) -> torch.dtype:
+def quick_type(device: torch.device) -> torch.dtype:
+    """bfloat16 where it is faster."""
     if device.type == "cuda":
         return torch.bfloat16
-    quick = any(
-        bool(getattr(torch.cpu, name, lambda: False)())
-        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
-    return torch.bfloat16 if quick else torch.float32
+    return torch.bfloat16 if bfloat16_gain() > GAIN else torch.float32
 
 
 def _by_shape(matrices: list[Tensor]) -> list[list[Tensor]]:

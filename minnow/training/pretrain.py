@@ -5,35 +5,38 @@ corpus → tokenizer → shards → model → steps → bundle → card
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from minnow.allocator import keep_freed_memory
-from minnow.bundle import layout, replacing
-from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.provenance import machine, versions
+from minnow.bundle import layout
+from minnow.bundle.bundle import Bundle
 from minnow.cores import available_cores, memory_bytes
 from minnow.data.corpus import Corpus, corpus_parts, open_corpus
 from minnow.data.shards import TokenShards, write_shards
 from minnow.data.windows import PackedWindows, StreamWindows
-from minnow.errors import BundleError, DataError, InputError, RecipeError, UnknownNameError
-from minnow.files import write_text
+from minnow.errors import BundleError, DataError, RecipeError, UnknownNameError
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
 from minnow.models.registry import architecture
 from minnow.text.tokenizer import MASK_TOKEN, Tokenizer
-from minnow.training import adapters, distributed, sizes
-from minnow.training.adapters import adapt, check_adapter, settle
-from minnow.training.distributed import World
-from minnow.training.journal import Journal
-from minnow.training.language_trainer import LanguageTrainer, Outcome
+from minnow.training import adapters, sizes
+from minnow.training.adapters import check_adapter
+from minnow.training.language_run import (
+    LanguageRun,
+    Material,
+    Note,
+    Pretrained,
+    Show,
+    carry_out,
+    duration,
+    parallel_for,
+    unheard,
+)
+from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import Masked, Objective, causal, is_causal, model_carries
 from minnow.training.precision import precision_for
 from minnow.training.pretraining_recipe import (
@@ -41,11 +44,8 @@ from minnow.training.pretraining_recipe import (
     PretrainingSettings,
     parameters_of,
     seconds_of,
-    to_toml,
 )
-from minnow.training.trainer import choose_device
 
-SAMPLES = "samples.md"
 MOST_CHARACTERS = 500_000_000  # that a tokenizer is learnt from; more teaches it nothing
 DEFAULT_BUDGET = "20m"
 COUNTED_TOKENS = 10_000_000  # whose frequencies stand for those of the whole text
@@ -53,22 +53,6 @@ BYTES_PER_PARAMETER = 16  # weight, gradient and two numbers of the optimiser, i
 PROMPT_CHARACTERS = 30
 FILLED_SHARE = 0.99  # of the vocabulary that was asked for
 LEARNT_KINDS = ("bpe", "unigram", "wordpiece")  # whose vocabulary could always be larger, given text
-
-Note = Callable[[str], None]
-Show = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """A finished run."""
-
-    folder: Path
-    bundle: Bundle
-    summary: dict[str, Any]
-
-
-def unheard(_: object) -> None:
-    """For callers who want to hear nothing."""
 
 
 def pretrain(
@@ -94,91 +78,56 @@ def pretrain(
     Raises:
         InputError: corpus, recipe or folder cannot be used as they are; one line says what to do.
     """
-    started = time.monotonic()
     if not recipe.data.train:
         raise RecipeError("the recipe names no corpus; give a text: minnow pretrain CORPUS")
-    device = choose_device(recipe.training.device)
-    if device.type == "cpu":
-        keep_freed_memory()
-    with distributed.world(recipe.training.device) as world:
-        if device.type == "cuda":
-            device = torch.device("cuda", world.local_rank)
-        heard = (note, show) if world.leads else (unheard, unheard)
-        run = _Run(recipe, folder, world, device, *heard, started)
-        return run.whole(overwrite, resume)
+    return carry_out(_Pretraining, recipe, folder, overwrite=overwrite, resume=resume, note=note, show=show)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the recipe names."""
+
+    corpora: tuple[Corpus, Corpus]
+    source: Bundle | None
 
 
 @dataclass
-class _Run:
-    """The stages of one run, each of which the next one needs."""
+class _Pretraining(LanguageRun):
+    """Text as token ids on the disk, and windows over it."""
 
     recipe: PretrainingRecipe
-    folder: Path
-    world: World
-    device: torch.device
-    note: Note
-    show: Show
-    started: float
 
     @property
-    def place(self) -> Path:
-        return self.folder / layout.RUN
+    def start(self) -> str:
+        return self.recipe.model.start
 
-    def whole(self, overwrite: bool, resume: bool) -> Pretrained | None:
-        if not resume:
-            layout.check_free(self.folder, overwrite)
-        self.world.wait()  # until all have seen what stands there
+    def read(self) -> _Read:
         corpora = _corpora(self.recipe)
         for corpus in corpora:
             for line in corpus.notes:
                 self.note(f"{corpus.name}: {line}")
         source = self._source()
-        check_adapter(self.recipe.adapter, source, self.recipe.model.start, self.folder)
-        if not resume and self.world.leads:
-            replacing.begin(self.folder)
-            write_text(self.place / layout.RECIPE, to_toml(self.recipe))
-        try:
-            return self._fit(corpora, source, resume)
-        except (InputError, KeyboardInterrupt):
-            if not resume and self.world.leads:
-                replacing.end(self.folder)
-            raise
+        check_adapter(self.recipe.adapter, source, self.start, self.folder)
+        return _Read(corpora, source)
 
-    def _fit(self, corpora: tuple[Corpus, Corpus], source: Bundle | None, resume: bool) -> Pretrained | None:
-        tokenizer = self._tokenizer(corpora[0], source)
-        train, validation = self._shards(corpora, tokenizer, resume)
-        model, self.recipe = self._model(tokenizer, source)
-        if self.recipe.adapter.rank:
-            learning = adapt(model, self.recipe.adapter, self.recipe.training.seed)
-            self.note(f"adapter: rank {self.recipe.adapter.rank}, {learning:,} parameters learn")
-        if self.world.leads:
-            write_text(self.place / layout.RECIPE, to_toml(self.recipe))
-        trainer = self._trainer(model, tokenizer, train, validation)
-        budget = seconds_of(self.recipe.training.budget)
-        if not trainer.resume():
-            self._plan(trainer, model, train, budget)
-        outcome = trainer.fit(budget, time.monotonic() - self.started)
-        ended = time.monotonic()
-        final = trainer.final_scores(outcome)
-        finished = self._finished(trainer, model)
-        outcome = replace(outcome, seconds=outcome.seconds + time.monotonic() - ended)
-        if not self.world.leads:
-            return None
-        if outcome.interrupted:
-            self.note(f"interrupted: the best weights so far, of step {outcome.step:,}, are kept")
-        return self._save(finished, tokenizer, train, final, outcome)
+    def begin(self, read: _Read, resume: bool) -> None:
+        """What must be the same stands in the shards."""
+
+    def material(self, read: _Read, resume: bool) -> Material:
+        tokenizer = self._tokenizer(read.corpora[0], read.source)
+        train, validation = self._shards(read.corpora, tokenizer, resume)
+        return Material(self._model(tokenizer, read.source), tokenizer, train, validation)
 
     # Stages
 
     def _source(self) -> Bundle | None:
         """The model to go on from."""
-        start = self.recipe.model.start
-        if not start:
+        if not self.start:
             return None
-        bundle = Bundle.load(start)
+        bundle = Bundle.load(self.start)
         if bundle.tokenizer is None or not hasattr(bundle.model, "output_weight_VD"):
             raise BundleError(
-                f"{start} is no language model but a {bundle.model.config.model_type}; pre-training goes on from "
+                f"{self.start} is no language model but a {bundle.model.config.model_type}; pre-training goes on from "
                 "llama, gpt2, rnn_lm or bert"
             )
         return bundle if self.recipe.adapter.apart else bundle.merged()
@@ -237,27 +186,29 @@ class _Run:
             )
         return train, validation
 
-    def _model(self, tokenizer: Tokenizer, source: Bundle | None) -> tuple[Any, PretrainingRecipe]:
-        """The model to train and the recipe with every value filled in."""
+    def _model(self, tokenizer: Tokenizer, source: Bundle | None) -> Any:
         if source is not None:
-            return source.model, self._filled(source.model, {})
+            return source.model
         recipe = self.recipe
-        parameters = parameters_of(recipe.model.size)
         config_class, model_class = _language_architecture(recipe.model.name)
-        context = recipe.training.context or sizes.dial_for(parameters).context
-        shape = sizes.shape_for(recipe.model.name, parameters, tokenizer.vocab_size, context)
-        shape |= recipe.shape
+        shape = self._shape(tokenizer)
         if shape["vocab_size"] < tokenizer.vocab_size:
             raise RecipeError(
                 f"shape.vocab_size must hold the tokenizer's {tokenizer.vocab_size:,} entries, "
                 f"but got {shape['vocab_size']}"
             )
-        model = _built(recipe, config_class, model_class, shape, self.world.local_size)
-        return model, self._filled(model, {key: value for key, value in shape.items() if value is not None})
+        return _built(recipe, config_class, model_class, shape, self.world.local_size)
 
-    def _filled(self, model: Any, shape: dict[str, Any]) -> PretrainingRecipe:
+    def _shape(self, tokenizer: Tokenizer) -> dict[str, Any]:
+        """What the size says, and the recipe over it."""
+        recipe = self.recipe
+        parameters = parameters_of(recipe.model.size)
+        context = recipe.training.context or sizes.dial_for(parameters).context
+        return sizes.shape_for(recipe.model.name, parameters, tokenizer.vocab_size, context) | recipe.shape
+
+    def filled(self, material: Material) -> PretrainingRecipe:
         """The recipe with what was left open decided."""
-        said = self.recipe.training
+        said, model = self.recipe.training, material.model
         recurrent = model_carries(model)
         parameters = model.num_parameters()
         bound = None if recurrent else _positions(model)
@@ -291,11 +242,12 @@ class _Run:
             precision=self.world.told(precision_for(said.precision, model, self.device)),
             parallel=said.parallel if said.parallel != "auto" else parallel_for(model, said.compile),
         )
+        shape = {} if self.start else self._shape(material.tokenizer)
+        shape = {key: value for key, value in shape.items() if value is not None}
         return replace(self.recipe, shape=shape, training=settings)
 
-    def _trainer(
-        self, model: Any, tokenizer: Tokenizer, train: TokenShards, validation: TokenShards
-    ) -> LanguageTrainer:
+    def trainer(self, material: Material) -> LanguageTrainer:
+        model, tokenizer, train = material.model, material.tokenizer, material.train
         settings, world = self.recipe.training, self.world
         rows = settings.batch_rows // world.size
         kind = StreamWindows if model_carries(model) else PackedWindows
@@ -305,99 +257,47 @@ class _Run:
             model,
             _objective(tokenizer, settings),
             windows,
-            validation,
+            material.validation,
             settings,
             self.place,
-            self._told,
+            self.told,
             self.device,
             settings.precision == "bfloat16",
             world,
-            _writer(tokenizer, validation, settings) if is_causal(model) and settings.sample_tokens else None,
+            _writer(tokenizer, material.validation, settings) if is_causal(model) and settings.sample_tokens else None,
             _sampled(train, tokenizer.vocab_size, settings),
         )
 
-    def _told(self, row: dict[str, Any]) -> None:
-        """Journal rows to whoever watches; samples into their file as well."""
-        if "sample" in row:
-            rows = [one for one in Journal(self.place / "journal.jsonl").rows() if "sample" in one]
-            write_text(self.place / SAMPLES, "".join(map(sample_section, rows)))
-        self.show(row)
-
-    def _plan(self, trainer: LanguageTrainer, model: Any, train: TokenShards, budget: float) -> None:
-        """Time a few steps, decide how many there will be, and tell the person before the first."""
+    def plan(self, material: Material, steps: int, seconds_a_step: float, seconds_measuring: float) -> list[str]:
         settings = self.recipe.training
-        self.show({"stage": "rehearsal", "done": 0, "total": None})
-        a_step = trainer.rehearse()
-        measuring = trainer.rehearse_validation(budget)
-        if budget:
-            trainer.plan(a_step, budget, self.world.told(time.monotonic() - self.started))
-        steps = trainer.pace.num_steps
         a_batch = settings.batch_rows * settings.context
-        seconds = steps * a_step + settings.validations * measuring
-        for line in (
-            f"model: {self.recipe.model.name}, {model.num_parameters():,} parameters, {_described(self.recipe)}",
+        times = steps * a_batch / material.train.num_tokens
+        length = duration(steps * seconds_a_step + seconds_measuring)
+        return [
+            f"model: {self.recipe.model.name}, {material.model.num_parameters():,} parameters, "
+            + _described(self.recipe),
             f"step: {settings.batch_rows} rows of {settings.context} tokens, {settings.optimizer}, learning rate "
             f"{settings.learning_rate:g}, {settings.precision}, {settings.parallel}",
-            f"plan: {steps:,} steps, {steps * a_batch:,} tokens ({steps * a_batch / train.num_tokens:.1f} times the "
-            f"corpus), about {duration(seconds)} at {a_batch / a_step:,.0f} tokens a second, "
-            f"{trainer.memory_mib():,.0f} MiB of memory",
-        ):
-            self.note(line)
+            f"plan: {steps:,} steps, {steps * a_batch:,} tokens ({times:.1f} times the corpus), about {length} at "
+            f"{a_batch / seconds_a_step:,.0f} tokens a second",
+        ]
 
-    def _finished(self, trainer: LanguageTrainer, model: Any) -> Any:
-        """The model on the processor with plain weights; FSDP leaves each process a share of them."""
-        if distributed.is_sharded(next(model.parameters())):
-            weights = trainer.weights()
-            model = architecture(model.config.model_type)[1](model.config)
-            with torch.no_grad():
-                for name, parameter in model.named_parameters():
-                    parameter.copy_(weights[name])
-        model.gradient_checkpointing = False
-        return model.to("cpu").eval()
+    def task(self, model: Any) -> dict[str, Any]:
+        return _task(model)
 
-    # What is left behind
-
-    def _save(
-        self, model: Any, tokenizer: Tokenizer, train: TokenShards, scores: dict[str, float], outcome: Outcome
-    ) -> Pretrained:
-        task = _task(model)
-        provenance = {
-            "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "train_seconds": round(outcome.seconds, 3),
-            "data": _data(train),
-            "model": model.config.model_type,
-            "steps": outcome.num_steps,
-            "tokens_seen": outcome.tokens,
-            "machine": machine(),
-            "versions": versions(),
+    def data(self, material: Material) -> dict[str, Any]:
+        train = material.train
+        return {
+            "name": train.index.name,
+            "sha256": train.index.data_sha256,
+            "tokens": train.counts.tokens,
+            "bytes": train.counts.bytes,
+            "words": train.counts.words,
+            "documents": train.counts.documents,
         }
-        base = settle(model, self.recipe.adapter, self.recipe.model.start)
-        bundle = Bundle(model, task, tokenizer, provenance, to_toml(self.recipe), base)
-        bundle.save(self.folder)
-        replacing.end(self.folder)
-        drop_state(self.place)
-        summary = {
-            "model": str(self.folder),
-            "model_type": model.config.model_type,
-            "parameters": model.num_parameters(),
-            **scores,
-            "step": outcome.step,
-            "steps": outcome.num_steps,
-            "tokens": outcome.tokens,
-            "corpus_tokens": train.num_tokens,
-            "vocab_size": tokenizer.vocab_size,
-            "size_bytes": size_on_disk(self.folder),
-            "interrupted": outcome.interrupted,
-            "train_seconds": round(outcome.seconds, 3),
-        }
-        write_evidence(self.folder, bundle, summary, to_toml(self.recipe))
-        return Pretrained(self.folder, Bundle.load(self.folder), summary)
 
-
-def parallel_for(model: Any, compiled: bool = False) -> str:
-    """A copy of the model a core for what reads from left to right: nearly twice as fast as sharing every product, and
-    the attention of ``layers/causal_attention.py`` runs on one thread. What is compiled is compiled for all cores."""
-    return "replicas" if is_causal(model) and not compiled else "threads"
+    def counts(self, material: Material) -> dict[str, Any]:
+        return {"corpus_tokens": material.train.num_tokens}
 
 
 def _corpora(recipe: PretrainingRecipe) -> tuple[Corpus, Corpus]:
@@ -540,12 +440,6 @@ def _beginning(tokenizer: Tokenizer, validation: TokenShards) -> str:
     return words[0] if len(text) > PROMPT_CHARACTERS and len(words) > 1 else text[:PROMPT_CHARACTERS]
 
 
-def sample_section(row: dict[str, Any]) -> str:
-    """What was written at a validation, for the file of samples."""
-    text = "\n".join("    " + line for line in row["sample"].splitlines())
-    return f"## Step {row['step']:,}, validation loss {row['validation_loss']:.4f}\n\n{text}\n\n"
-
-
 def _check_same(shards: TokenShards, corpus: Corpus) -> None:
     """A run that goes on must read the text it began with."""
     if shards.index.data_sha256 != corpus.sha256():
@@ -555,56 +449,3 @@ def _check_same(shards: TokenShards, corpus: Corpus) -> None:
 def _described(recipe: PretrainingRecipe) -> str:
     shown = [f"{key} {value}" for key, value in recipe.shape.items() if isinstance(value, int) and value is not True]
     return ", ".join(shown) or f"from {recipe.model.start}"
-
-
-def duration(seconds: float) -> str:
-    """For people."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _data(train: TokenShards) -> dict[str, Any]:
-    counts = train.counts
-    return {
-        "name": train.index.name,
-        "sha256": train.index.data_sha256,
-        "tokens": counts.tokens,
-        "bytes": counts.bytes,
-        "words": counts.words,
-        "documents": counts.documents,
-    }
-
-
-def drop_state(place: Path) -> None:
-    """What only a run that goes on would need."""
-    for name in ("checkpoint", layout.SHARDS):
-        shutil.rmtree(place / name, ignore_errors=True)
-    (place / layout.TOKENIZER).unlink(missing_ok=True)
-
-
-def write_evidence(folder: Path, bundle: Bundle, summary: dict[str, Any], recipe: str, chats: bool = False) -> None:
-    """Curves and the card; the model itself stands already. ``recipe`` is its text; ``chats``: it was taught to."""
-    from minnow.bundle.card import LanguageCard, render_language_card
-    from minnow.evaluation import plots
-
-    journal = Journal(folder / layout.RUN / "journal.jsonl").rows()
-    if plots.available() and len(journal) > 1:
-        plots.save(plots.training_curves(journal), folder / layout.RUN / "curves")
-    sample = next((row["sample"] for row in reversed(journal) if "sample" in row), "")
-    card = LanguageCard(
-        name=folder.name,
-        model_type=summary["model_type"],
-        parameters=summary["parameters"],
-        size_bytes=summary["size_bytes"],
-        writes=bundle.task["name"] == "text_generation",
-        scores={name: summary[name] for name in SCORES if name in summary},
-        sample=sample,
-        data=bundle.provenance["data"],
-        recipe=recipe,
-        provenance=bundle.provenance,
-        chats=chats,
-        curves=(folder / layout.RUN / "curves.png").is_file(),
-    )
-    write_text(folder / layout.CARD, render_language_card(card))
-
-
-SCORES = ("loss", "perplexity", "word_perplexity", "bits_per_byte")

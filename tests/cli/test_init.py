@@ -6,7 +6,7 @@ import pytest
 from command import minnow
 
 from minnow.training import pretraining_recipe
-from minnow.training.recipe import Recipe, read_recipe
+from minnow.training.recipe import Recipe, parse, read_recipe
 
 
 def test_it_writes_the_defaults_and_never_over_a_file(tmp_path: Path) -> None:
@@ -50,3 +50,12 @@ def test_a_recipe_of_pretraining_can_be_written_and_read(tmp_path: Path) -> None
     assert f"minnow pretrain novel.txt --recipe {path}" in told
     recipe = pretraining_recipe.read_recipe(path)
     assert (recipe.data.train, recipe.model.name) == ("novel.txt", "gpt2")
+
+
+def test_for_conversations_it_writes_a_recipe_that_teaches(tmp_path: Path) -> None:
+    path = tmp_path / "chat.toml"
+    chats = Path(__file__).parents[2] / "samples" / "assistant" / "train.jsonl"
+    minnow("init", path, "--data", chats, "--set", "training.epochs=2")
+    tables = parse(path)
+    assert (tables["data"]["train"], tables["training"]["epochs"]) == (str(chats), 2)
+    assert "instruction" in tables
