@@ -97,7 +97,7 @@ def epoch_line(row: dict[str, Any]) -> str:
 
 @contextmanager
 def progress_of(unit: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error for what takes more than two seconds; quick work shows nothing."""
+    """A bar for what takes more than two seconds, on a terminal only; quick work shows nothing."""
     began = time.monotonic()
     columns = (
         TextColumn("{task.description}"),
@@ -109,7 +109,7 @@ def progress_of(unit: str) -> Iterator[Callable[[str, int, int], None]]:
     tasks: dict[str, TaskID] = {}
 
     def advance(what: str, done: int, total: int) -> None:
-        if time.monotonic() - began < 2:
+        if not err.is_terminal or time.monotonic() - began < 2:
             return
         if not tasks:
             bars.start()

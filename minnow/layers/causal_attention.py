@@ -17,7 +17,7 @@ from numba import njit
 from torch import Tensor
 from torch.nn import functional as F
 
-from minnow.layers.vector_math import FAST, LOG2_E, array_of, exp2, of_rank, put, rank_of, suits_kernels, wide
+from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
 
 BLOCK = 128  # queries
 LONGEST = 1024  # beyond, the scores of all positions would fill the memory, and the library's way is the faster one
@@ -129,15 +129,7 @@ def _softmax(scores_HQK: Any, first: int, scale: float) -> None:
                 x[k] = wide(row[k])
             for k in range(seen, end):
                 x[k] = _NOTHING
-            highest_rank = rank_of(_NOTHING)
-            for k in range(end):
-                highest_rank = max(highest_rank, rank_of(x[k]))
-            highest = of_rank(highest_rank)
-            total = np.float32(0)
-            for k in range(end):
-                power = exp2((x[k] - highest) * to_base_2)
-                total += power
-                x[k] = power
+            _, total = powers_in_place(x, end, to_base_2)
             share = np.float32(1) / total
             for k in range(end):
                 put(row, k, x[k] * share)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from minnow.layers.vector_math import FAST, LOG2_E, array_of, exp2, of_rank, rank_of, suits_kernels
+from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, suits_kernels
 
 IGNORED = -100  # a target that counts for nothing, as in torch
 LOGITS_PER_CHUNK = 1 << 21  # 8 MB in float32, which a processor's cache holds: a third quicker than four times that
@@ -165,15 +165,8 @@ def _softmax_less_target(logits_CV: Any, targets_C: Any, losses_C: Any) -> None:
             row[:] = 0
             losses_C[c] = 0
             continue
-        highest_rank = rank_of(row[0])
-        for v in range(num_entries):
-            highest_rank = max(highest_rank, rank_of(row[v]))
-        highest, wanted = of_rank(highest_rank), row[target]
-        total = np.float32(0)
-        for v in range(num_entries):
-            power = exp2((row[v] - highest) * log2_e)
-            total += power
-            row[v] = power
+        wanted = row[target]
+        highest, total = powers_in_place(row, num_entries, log2_e)
         share = np.float32(1) / total
         for v in range(num_entries):
             row[v] *= share

@@ -121,3 +121,19 @@ def rank_of(number: Any) -> Any:
 def of_rank(rank: Any) -> Any:
     """The float32 of that rank."""
     return float_of(rank ^ ((rank >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+
+
+@njit(inline="always", **FAST)  # type: ignore[untyped-decorator]
+def powers_in_place(x: Any, end: int, to_base_2: Any) -> Any:
+    """The first ``end`` float32 numbers less their highest, times ``to_base_2``, as powers of 2: a softmax but for its
+    division. Returns that highest number and the sum of the powers."""
+    highest_rank = rank_of(x[0])
+    for i in range(end):
+        highest_rank = max(highest_rank, rank_of(x[i]))
+    highest = of_rank(highest_rank)
+    total = np.float32(0)
+    for i in range(end):
+        power = exp2((x[i] - highest) * to_base_2)
+        total += power
+        x[i] = power
+    return highest, total

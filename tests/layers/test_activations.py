@@ -1,7 +1,5 @@
 """The kernels of the activations give what the definitions give, and their gradients."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor
@@ -10,13 +8,7 @@ from torch.nn import functional as F
 from minnow.errors import UnknownNameError
 from minnow.layers.activations import ACTIVATIONS, activation, gated, gelu_tanh, silu
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 WIDE = torch.cat([torch.linspace(-30, 30, 4001, dtype=torch.float64), torch.tensor([0.0, 1e4, -1e4, 1e-20])])

@@ -1,7 +1,5 @@
 """Causal attention is as near to the exact result as the library's own."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor
@@ -10,13 +8,7 @@ from torch.nn import functional as F
 from minnow.layers import causal_attention as layer
 from minnow.layers.causal_attention import BLOCK, LONGEST, causal_attention
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def exact(num_positions: int, head_size: int = 32) -> list[Tensor]:

@@ -117,6 +117,7 @@ def test_nothing_to_learn_from_is_a_loss_of_nought_without_a_gradient() -> None:
     assert not hidden.grad.any()
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_kernel_of_one_thread_gives_what_double_precision_gives(dtype: torch.dtype) -> None:
     hidden, weight, bias, _ = leaves(torch.float64)
@@ -126,14 +127,9 @@ def test_the_kernel_of_one_thread_gives_what_double_precision_gives(dtype: torch
     exact = F.cross_entropy(F.linear(hidden, weight, bias), targets, ignore_index=IGNORED, reduction="sum")
     exact.backward()
     ours = [x.detach().float().requires_grad_() for x in (hidden, weight, bias)]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-            loss = chunked_cross_entropy(ours[0], ours[1], targets, ours[2], reduction="sum", chunk_size=4)
-        loss.backward()
-    finally:
-        torch.set_num_threads(threads)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        loss = chunked_cross_entropy(ours[0], ours[1], targets, ours[2], reduction="sum", chunk_size=4)
+    loss.backward()
     precision = 1e-5 if dtype == torch.float32 else 0.03
     assert abs(loss.item() - exact.item()) < precision * exact.item()
     for mine, right in zip(ours, (hidden, weight, bias), strict=True):

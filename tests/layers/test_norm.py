@@ -1,20 +1,12 @@
 """The root-mean-square norm and its kernel against the definition."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor
 
 from minnow.layers.norm import RMSNorm
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def run(norm: RMSNorm, x: Tensor, upstream: Tensor) -> list[Tensor]:

@@ -102,22 +102,18 @@ def test_impossible_scalings_are_refused(values: dict[str, object], message: str
         RopeScaling(**values)  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_training_step_turns_as_use_does(dtype: torch.dtype) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        x_BHSD = torch.randn(2, 5, 3, 8).to(dtype).transpose(1, 2)
-        angles = Rotary(8, 10000.0)(torch.arange(5), torch.float32)
-        exact = x_BHSD.detach().double().requires_grad_()
-        upstream = torch.randn(2, 3, 5, 8).to(dtype)
-        rotate(exact, *(part.double() for part in angles)).backward(upstream.double())
-        trained = x_BHSD.detach().requires_grad_()
-        turned = rotate(trained, *angles)
-        assert turned.dtype == dtype
-        turned.backward(upstream)
-    finally:
-        torch.set_num_threads(threads)
+    x_BHSD = torch.randn(2, 5, 3, 8).to(dtype).transpose(1, 2)
+    angles = Rotary(8, 10000.0)(torch.arange(5), torch.float32)
+    exact = x_BHSD.detach().double().requires_grad_()
+    upstream = torch.randn(2, 3, 5, 8).to(dtype)
+    rotate(exact, *(part.double() for part in angles)).backward(upstream.double())
+    trained = x_BHSD.detach().requires_grad_()
+    turned = rotate(trained, *angles)
+    assert turned.dtype == dtype
+    turned.backward(upstream)
     precision = 1e-5 if dtype == torch.float32 else 0.05
     assert torch.allclose(turned.double(), rotate(exact, *(part.double() for part in angles)), atol=precision)
     assert torch.allclose(trained.grad.double(), exact.grad, atol=precision)
