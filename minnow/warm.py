@@ -1,14 +1,24 @@
 """Compiles the kernels, so that the first command a person types does not wait: ``python -m minnow.warm``."""
 
+from typing import Any
+
 import numpy as np
+import torch
 
 from minnow.models.ngram import NgramConfig, NgramModel, ViewConfig
+from minnow.models.registry import architecture
 from minnow.text.ngrams import count_ngrams
 from minnow.training.linear import LinearSettings, fit_view, signs_of
+from minnow.training.objectives import LossSum
+
+DECODERS: dict[str, dict[str, Any]] = {
+    "gpt2": {"n_embd": 8, "n_layer": 1, "n_head": 2, "attn_pdrop": 0.0},
+    "llama": {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
+}
 
 
-def compile_kernels() -> None:
-    """Run every kernel on a few words; numba keeps what it compiled beside the source or in the user's cache."""
+def compile_ngrams() -> None:
+    """Count, fit and answer a few words; numba keeps what it compiled beside the source or in the user's cache."""
     texts = ["up and up", "down and down", "up", "down"]
     label_ids = [(0,), (1,), (0,), (1,)]
     for view in (ViewConfig(2), ViewConfig(2, 1, 3, logarithmic=True)):
@@ -19,5 +29,18 @@ def compile_kernels() -> None:
         NgramModel(config, [fitted])([counts])
 
 
+def compile_decoders() -> None:
+    """A step of each decoder in each arithmetic, on one thread, where ``layers`` has kernels."""
+    torch.set_num_threads(1)
+    token_ids = torch.arange(6)[None]
+    for name, shape in DECODERS.items():
+        config_class, model_class = architecture(name)
+        loss = LossSum(model_class(config_class.from_dict({"vocab_size": 8, **shape})), False, None)
+        for narrow in (False, True):
+            with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+                loss(token_ids, token_ids)[0].backward()
+
+
 if __name__ == "__main__":
-    compile_kernels()
+    compile_ngrams()
+    compile_decoders()

@@ -7,80 +7,12 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from minnow.data.entry import Entry, File
+from minnow.data.public_sets import PUBLIC_SETS
 from minnow.errors import DataError, UnknownNameError
-
-
-@dataclass(frozen=True)
-class Local:
-    """A file below a data folder; ``sha256`` is None where nobody has verified one."""
-
-    path: str
-    sha256: str | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Download:
-    """A file at its source; ``sha256`` likewise."""
-
-    url: str
-    sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class File:
-    """One part of a set: what ``minnow data get`` writes, other places where it may already lie, where it comes from.
-
-    ``unpack`` names the step from the downloads to the target (``download.steps``) and ``member`` is its argument.
-    ``portion`` is which share of a running text the part is, where several parts lie in one file.
-    """
-
-    target: Local
-    others: tuple[Local, ...] = ()
-    downloads: tuple[Download, ...] = ()
-    unpack: str = "copy"
-    member: str = ""
-    rows: int | None = None
-    portion: tuple[float, float] = (0.0, 1.0)
-
-    @property
-    def places(self) -> tuple[Local, ...]:
-        return (self.target, *self.others)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A public data set.
-
-    ``text`` and ``label`` are its columns, ``label_names`` turns labels as stored into names, ``prepare`` names a step
-    that every honest score needs (``prepare.steps``). ``research_only`` sets must not be passed on with a product.
-    A set without labels has an empty ``label``. ``corpus`` says which parts together are a part of the set read as a
-    corpus, ``markup`` that its texts have HTML tags in them, which a corpus leaves out.
-    """
-
-    name: str
-    title: str
-    task: str
-    language: str
-    licence: str
-    research_only: bool
-    homepage: str
-    citation: str
-    parts: Mapping[str, File]
-    text: str
-    label: str
-    label_names: Mapping[str, str] = field(default_factory=dict)
-    prepare: str | None = None
-    note: str = ""
-    corpus: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    markup: bool = False
-
-    @property
-    def columns(self) -> dict[str, str]:
-        return {"text": self.text, "label": self.label}
 
 
 @dataclass(frozen=True)
@@ -94,8 +26,6 @@ class Located:
 
 def entries() -> tuple[Entry, ...]:
     """All sets, by name."""
-    from minnow.data.public_sets import PUBLIC_SETS
-
     return PUBLIC_SETS
 
 

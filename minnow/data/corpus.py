@@ -14,8 +14,9 @@ from typing import Any, Protocol, Self
 import polars as pl
 
 from minnow.data import catalog
-from minnow.data.catalog import Entry, file_sha256
+from minnow.data.catalog import file_sha256
 from minnow.data.columns import find_roles
+from minnow.data.entry import Entry
 from minnow.data.folders import folder_parts, is_table_name
 from minnow.data.layout import format_of
 from minnow.data.prepare import steps

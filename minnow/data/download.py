@@ -15,7 +15,8 @@ from pathlib import Path
 
 import orjson
 
-from minnow.data.catalog import Download, Entry, File, Located, file_sha256, part_file, verify
+from minnow.data.catalog import Located, file_sha256, part_file, verify
+from minnow.data.entry import Download, Entry, File
 from minnow.errors import DataError
 from minnow.files import written_whole
 

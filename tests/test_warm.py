@@ -1,0 +1,34 @@
+"""What installation compiles is what training takes."""
+
+import pytest
+import torch
+from numba import types
+
+from minnow.layers import activations, causal_attention, cross_entropy, norm, positions
+from minnow.warm import compile_decoders
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> None:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_every_kernel_of_a_decoder_is_compiled_for_both_arithmetics() -> None:
+    compile_decoders()
+    kernels = (
+        activations._gelu_tanh,
+        activations._gelu_tanh_backward,
+        activations._silu_gate,
+        activations._silu_gate_backward,
+        causal_attention._softmax,
+        causal_attention._softmax_backward,
+        norm._norm,
+        norm._norm_backward,
+        positions._rotate,
+    )
+    for kernel in kernels:
+        held = {given.dtype for signature in kernel.signatures for given in signature if isinstance(given, types.Array)}
+        assert {types.float32, types.uint16} <= held, kernel
+    assert cross_entropy._softmax_less_target.signatures
