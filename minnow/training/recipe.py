@@ -200,7 +200,7 @@ class TrainingSettings:
         metric: to choose the best epoch by: accuracy, f1_macro, f1_micro, f1_weighted, precision_macro, recall_macro
             or loss.
         patience: stop after so many validations without a better one; 0 for never.
-        max_minutes: stop after so long and keep the best; 0 for no limit.
+        max_minutes: stop after so long and keep the best, the schedule having ended by then; 0 for no limit.
         precision: auto, float32 or bfloat16; auto takes bfloat16 where this processor is faster with it.
         device: auto, cpu or cuda.
         checkpoint_seconds: how often the state of the run is saved.

@@ -176,7 +176,7 @@ class Trainer:
             )
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        rate = self.settings.learning_rate * self.schedule.factor(self.progress.step)
+        rate = self.settings.learning_rate * self._factor()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("factor", 1.0)
         self.optimizer.step()
@@ -186,6 +186,13 @@ class Trainer:
         self.progress.tokens += int(self.train.tokens.lengths[batch].sum())
         self.progress.loss_sum += loss
         self.progress.loss_steps += 1
+
+    def _factor(self) -> float:
+        """Of the learning rate; where the time is bounded the schedule comes to its end with it, at the latest."""
+        if not self.settings.max_minutes or self.schedule.name == "plateau":
+            return self.schedule.factor(self.progress.step)
+        by_steps = (self.progress.step + 1) / self.schedule.num_steps
+        return self.schedule.at(max(by_steps, self.progress.seconds / (60 * self.settings.max_minutes)))
 
     def _loss(self, model: nn.Module, part: tuple[NDArray[np.int64], float]) -> Tensor:
         """Of some rows of the batch, which are such a share of it."""
@@ -257,7 +264,7 @@ class Trainer:
             "step": done.step,
             "epoch": done.epoch + 1,
             "loss": done.loss_sum / max(1, done.loss_steps),
-            "learning_rate": self.settings.learning_rate * self.schedule.factor(done.step),
+            "learning_rate": self.settings.learning_rate * self._factor(),
             "tokens_per_second": done.tokens / max(done.seconds, 1e-9),
             "memory_mib": peak_memory_mib(),
             "seconds": done.seconds,

@@ -179,6 +179,13 @@ def test_it_stops_when_the_time_is_up_and_keeps_what_it_has(tmp_path: Path) -> N
     assert not outcome.interrupted
 
 
+def test_the_learning_rate_has_fallen_when_the_time_is_up(tmp_path: Path) -> None:
+    rate = 0.01
+    trainer(tmp_path, epochs=10_000, max_minutes=0.5 / 60, schedule="linear", warmup=0.1, learning_rate=rate).fit()
+    rates = [row["learning_rate"] for row in journal(tmp_path)]
+    assert rates[-1] < 0.05 * rate
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "loss", "f1_macro"])
 def test_the_weights_are_those_of_the_best_validation(tmp_path: Path, metric: str) -> None:
     model = net()
