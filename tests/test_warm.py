@@ -4,7 +4,7 @@ import pytest
 import torch
 from numba import types
 
-from minnow.layers import activations, causal_attention, cross_entropy, norm, positions
+from minnow.layers import activations, cross_entropy, fused_attention, norm, positions
 from minnow.warm import compile_decoders
 
 
@@ -22,8 +22,8 @@ def test_every_kernel_of_a_decoder_is_compiled_for_both_arithmetics() -> None:
         activations._gelu_tanh_backward,
         activations._silu_gate,
         activations._silu_gate_backward,
-        causal_attention._softmax,
-        causal_attention._softmax_backward,
+        fused_attention._softmax,
+        fused_attention._softmax_backward,
         norm._norm,
         norm._norm_backward,
         positions._rotate,

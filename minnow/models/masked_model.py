@@ -72,7 +72,7 @@ class MaskedModel(TorchModel):
             )
         # A row without text would see nothing, whose mean is not a number; its first place is as good as none.
         mask_BS = padding_mask(lengths_B.clamp(min=1), num_positions)
-        sight = Sight(mask=mask_BS[:, None, None, :])
+        sight = Sight(mask=mask_BS[:, None, None, :], padded=True)
         states_BSD = self.embed(token_ids_BS)
         lean = self.gradient_checkpointing and torch.is_grad_enabled()
         for block in self.blocks:

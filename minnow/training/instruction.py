@@ -237,7 +237,7 @@ class _Instruction(LanguageRun):
             batch_rows=rows,
             learning_rate=said.learning_rate or float(f"{min(rate, HIGHEST_LEARNING_RATE):.3g}"),
             precision=self.world.told(precision_for(said.precision, model, self.device)),
-            parallel=said.parallel if said.parallel != "auto" else parallel_for(model),
+            parallel=said.parallel if said.parallel != "auto" else parallel_for(),
         )
         instruction = replace(self.recipe.instruction, max_tokens=self._most_tokens(model))
         return replace(self.recipe, instruction=instruction, training=training)

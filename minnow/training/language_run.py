@@ -29,7 +29,6 @@ from minnow.training.adapters import adapt, settle
 from minnow.training.distributed import World
 from minnow.training.journal import Journal
 from minnow.training.language_trainer import LanguageTrainer, Outcome
-from minnow.training.objectives import is_causal
 from minnow.training.pretraining_recipe import seconds_of
 from minnow.training.recipe_file import to_toml
 from minnow.training.trainer import choose_device
@@ -272,10 +271,10 @@ class LanguageRun(ABC):
         write_text(self.folder / layout.CARD, render_language_card(card))
 
 
-def parallel_for(model: Any, compiled: bool = False) -> str:
-    """A copy of the model a core for what reads from left to right: nearly twice as fast as sharing every product, and
-    the kernels of ``layers`` run on one thread. What is compiled is compiled for all cores."""
-    return "replicas" if is_causal(model) and not compiled else "threads"
+def parallel_for(compiled: bool = False) -> str:
+    """A copy of the model a core, up to twice as fast as sharing every product; the kernels of ``layers`` run on one
+    thread. What is compiled is compiled for all cores."""
+    return "threads" if compiled else "replicas"
 
 
 def duration(seconds: float) -> str:

@@ -240,7 +240,7 @@ class _Pretraining(LanguageRun):
             optimizer=said.optimizer if said.optimizer != "auto" else usual,
             learning_rate=said.learning_rate or rate,
             precision=self.world.told(precision_for(said.precision, model, self.device)),
-            parallel=said.parallel if said.parallel != "auto" else parallel_for(model, said.compile),
+            parallel=said.parallel if said.parallel != "auto" else parallel_for(said.compile),
         )
         shape = {} if self.start else self._shape(material.tokenizer)
         shape = {key: value for key, value in shape.items() if value is not None}

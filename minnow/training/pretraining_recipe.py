@@ -143,8 +143,8 @@ class PretrainingSettings:
         precision: auto, float32 or bfloat16.
         compile: fuse the model with torch.compile.
         activation_checkpointing: compute activations twice instead of keeping them.
-        parallel: threads (all cores on one product), replicas (a copy of the model a core), or auto: replicas for
-            models that read from left to right.
+        parallel: threads (all cores on one product), replicas (a copy of the model a core), or auto: replicas,
+            unless the model is compiled.
         distributed: under torchrun: ddp (a copy of the model each) or fsdp (a share of it each).
         device: auto, cpu or cuda.
         checkpoint_seconds: how often the state of the run is saved.

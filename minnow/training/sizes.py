@@ -116,6 +116,8 @@ def rows_for(parameters: int, context: int, recurrent: bool, budget_seconds: flo
 def shape_for(name: str, parameters: int, vocab_size: int, context: int) -> Shape:
     """Keys of the architecture's config.json whose model has about so many parameters.
 
+    Transformers get no dropout: what is read a few times cannot be learnt by heart, and dropping slows learning.
+
     An architecture that nobody here knows gets its own defaults.
     """
     builders: Mapping[str, Callable[[int, int, int], Shape]] = {
@@ -154,7 +156,13 @@ def _llama(parameters: int, vocab_size: int, context: int) -> Shape:
 
 def _gpt2(parameters: int, vocab_size: int, context: int) -> Shape:
     layers, width = _nearest(parameters, lambda n, d: (vocab_size + context) * d + n * 12 * d * d)
-    return {"n_embd": width, "n_layer": layers, "n_head": _heads(width), "n_positions": context}
+    return {
+        "n_embd": width,
+        "n_layer": layers,
+        "n_head": _heads(width),
+        "n_positions": context,
+        **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0),
+    }
 
 
 def _bert(parameters: int, vocab_size: int, context: int) -> Shape:
@@ -165,6 +173,7 @@ def _bert(parameters: int, vocab_size: int, context: int) -> Shape:
         "num_attention_heads": _heads(width),
         "intermediate_size": 4 * width,
         "max_position_embeddings": context,
+        **dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.0),
     }
 
 
@@ -177,6 +186,7 @@ def _distilbert(parameters: int, vocab_size: int, context: int) -> Shape:
         "n_heads": heads,
         "hidden_dim": 4 * width,
         "max_position_embeddings": context,
+        **dict.fromkeys(("dropout", "attention_dropout"), 0.0),
     }
 
 

@@ -1,12 +1,12 @@
-"""Causal attention is as near to the exact result as the library's own."""
+"""Attention in training is as near to the exact result as the library's own."""
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from minnow.layers import causal_attention as layer
-from minnow.layers.causal_attention import BLOCK, LONGEST, causal_attention
+from minnow.layers import fused_attention as layer
+from minnow.layers.fused_attention import BLOCK, LONGEST, causal_attention, padded_attention
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -101,3 +101,19 @@ def test_the_kernels_are_taken_for_training_alone(monkeypatch: pytest.MonkeyPatc
 def test_texts_beyond_the_longest_go_the_library_s_way() -> None:
     query = torch.randn(1, 1, LONGEST + 1, 8).bfloat16().requires_grad_()
     assert causal_attention(query, query, query).shape == query.shape
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("lengths", [(5, 5), (3, 7), (BLOCK + 9, 2 * BLOCK + 1), (1, BLOCK)])
+def test_a_padded_row_is_attended_to_as_if_it_were_alone(lengths: tuple[int, int], dtype: torch.dtype) -> None:
+    given, precision = exact(max(lengths)), 2e-6 if dtype == torch.float32 else 0.02
+    upstream = given[3].detach()
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    upstream = (upstream * mask[:, None, :, None]).requires_grad_()
+    ours = gradients(lambda *x: padded_attention(*x, mask[:, None, None]), *given[:3], upstream, dtype)
+    for row, length in enumerate(lengths):
+        alone = [x[row : row + 1, :, :length] for x in (*given[:3], upstream)]
+        right = gradients(F.scaled_dot_product_attention, *alone, torch.float64)
+        for wanted, got in zip(right, ours, strict=True):
+            assert (got[row, :, :length] - wanted[0]).norm() < precision * (1 + wanted.norm())
+            assert not got[row, :, length:].any()

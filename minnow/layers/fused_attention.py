@@ -1,0 +1,205 @@
+"""Self-attention for training on processors: matrix products, and the softmax between them in numba.
+
+The library's fused attention is made for long texts; at the few hundred positions of a small model its backward pass
+takes six times its forward pass, a quarter of a training step. Here the scores of a block of queries are one batched
+product, only the keys that some query of the block may see are multiplied at all, and padding costs nothing.
+
+B rows · H heads · G heads of keys · S positions · D features of a head
+Q queries of a block · K keys that a block sees
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+from torch.nn import functional as F
+
+from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
+
+BLOCK = 128  # queries
+LONGEST = 1024  # beyond, the scores of all positions would fill the memory, and the library's way is the faster one
+
+
+def causal_attention(query_BHSD: Tensor, key_BGSD: Tensor, value_BGSD: Tensor, scale: float | None = None) -> Tensor:
+    """softmax(q k' · scale) v over the positions up to each query's own; ``scale`` is 1 / sqrt(D) by default.
+
+    Each of the G heads of keys and values serves H / G heads of queries. Takes the kernels of this file in a training
+    step of one thread on a processor, else the library's.
+    """
+    groups = query_BHSD.shape[1] // key_BGSD.shape[1]
+    scale = scale if scale is not None else 1 / math.sqrt(query_BHSD.shape[-1])
+    query_BHSD, key_BGSD, value_BGSD = _cast(query_BHSD, key_BGSD, value_BGSD)
+    if query_BHSD.shape[2] > LONGEST or not suits_kernels(query_BHSD):
+        return F.scaled_dot_product_attention(
+            query_BHSD, key_BGSD, value_BGSD, is_causal=True, scale=scale, enable_gqa=groups > 1
+        )
+    if groups > 1:
+        key_BGSD, value_BGSD = (x.repeat_interleave(groups, dim=1) for x in (key_BGSD, value_BGSD))
+    return _attended(query_BHSD, key_BGSD, value_BGSD, scale, None)
+
+
+def padded_attention(
+    query_BHSD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, mask: Tensor, scale: float | None = None
+) -> Tensor:
+    """softmax(q k' · scale) v over the positions of each row, in both directions.
+
+    Args:
+        mask: True [B, 1, 1, S] where a row has text, which stands at its beginning. In a training step of one thread on
+            a processor what comes behind it is 0; else it is as the library leaves it.
+    """
+    scale = scale if scale is not None else 1 / math.sqrt(query_BHSD.shape[-1])
+    query_BHSD, key_BHSD, value_BHSD = _cast(query_BHSD, key_BHSD, value_BHSD)
+    if query_BHSD.shape[2] > LONGEST or not suits_kernels(query_BHSD):
+        return F.scaled_dot_product_attention(query_BHSD, key_BHSD, value_BHSD, mask, scale=scale)
+    lengths = mask.expand(len(query_BHSD), 1, 1, -1).sum(-1).flatten().tolist()
+    return _attended(query_BHSD, key_BHSD, value_BHSD, scale, lengths)
+
+
+def _cast(*tensors: Tensor) -> Sequence[Tensor]:
+    """As autocast does it for the library's attention."""
+    narrow = torch.is_autocast_enabled("cpu") and tensors[0].device.type == "cpu"
+    return [x.to(torch.bfloat16) for x in tensors] if narrow else tensors
+
+
+def _attended(*given: Any) -> Tensor:
+    attended: Tensor = _Attention.apply(*given)  # type: ignore[no-untyped-call]
+    return attended
+
+
+class _Attention(torch.autograd.Function):
+    """The probabilities P are kept from the forward pass; with O = P V the backward pass is
+    dV = P' dO, dP = dO V', dS = P (dP - sum(P dP)), dQ = dS K, dK = dS' Q.
+
+    One row after the other, so that what a row needs stays in the cache. The heads of a row are read and written where
+    they lie, which is side by side at each position. ``lengths`` of rows whose queries see all of them; None for causal
+    attention over whole rows.
+    """
+
+    @staticmethod
+    def forward(
+        context: Any, query_BHSD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float, lengths: list[int] | None
+    ) -> Tensor:
+        attended_BHSD = _like(query_BHSD)
+        kept = []
+        for row, query_HSD in enumerate(query_BHSD):
+            for block in _blocks(query_BHSD.shape[2], None if lengths is None else lengths[row]):
+                weights_HQK = torch.bmm(query_HSD[:, block.queries], key_BHSD[row, :, block.keys].transpose(1, 2))
+                _softmax(array_of(weights_HQK), block.first_sees, scale)
+                torch.bmm(weights_HQK, value_BHSD[row, :, block.keys], out=attended_BHSD[row, :, block.queries])
+                kept.append(weights_HQK)
+        _clear_padding(lengths, attended_BHSD)
+        context.save_for_backward(query_BHSD, key_BHSD, value_BHSD, *kept)
+        context.scale, context.lengths = scale, lengths
+        return attended_BHSD
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query_BHSD, key_BHSD, value_BHSD, *kept = context.saved_tensors
+        d_query, d_key, d_value = _like(query_BHSD), _like(key_BHSD), _like(value_BHSD)
+        lengths, weights = context.lengths, iter(kept)
+        for row, gradient_HSD in enumerate(gradients[0]):
+            blocks = _blocks(query_BHSD.shape[2], None if lengths is None else lengths[row])
+            # The last block sees all keys, so it begins their sums and the others are added.
+            for block, weights_HQK in reversed(list(zip(blocks, weights, strict=False))):
+                keys, queries, begun = block.keys, block.queries, block is not blocks[-1]
+                query_HQD, gradient_HQD = query_BHSD[row, :, queries], gradient_HSD[:, queries]
+                d_scores_HQK = torch.bmm(gradient_HQD, value_BHSD[row, :, keys].transpose(1, 2))
+                _softmax_backward(array_of(weights_HQK), array_of(d_scores_HQK), block.first_sees, context.scale)
+                torch.bmm(d_scores_HQK, key_BHSD[row, :, keys], out=d_query[row, :, queries])
+                _into(d_key[row, :, keys], d_scores_HQK, query_HQD, begun)
+                _into(d_value[row, :, keys], weights_HQK, gradient_HQD, begun)
+        _clear_padding(lengths, d_query, d_key, d_value)
+        return d_query, d_key, d_value, None, None
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Queries that are taken together, the keys that they see, and how many of these the first query sees; each
+    further query sees one more, as far as there are any."""
+
+    queries: slice
+    keys: slice
+    first_sees: int
+
+
+def _blocks(num_positions: int, length: int | None) -> list[_Block]:
+    """Causal blocks of a whole row; or, with a ``length``, blocks whose queries see all keys."""
+    if length is not None:
+        return [_Block(slice(i, min(i + BLOCK, length)), slice(0, length), length) for i in range(0, length, BLOCK)]
+    ends = [(first, min(first + BLOCK, num_positions)) for first in range(0, num_positions, BLOCK)]
+    return [_Block(slice(first, last), slice(0, last), first + 1) for first, last in ends]
+
+
+def _clear_padding(lengths: list[int] | None, *tensors_BHSD: Tensor) -> None:
+    for row, length in enumerate(lengths or ()):
+        for x_BHSD in tensors_BHSD:
+            x_BHSD[row, :, length:] = 0
+
+
+def _into(total_HKD: Tensor, weights_HQK: Tensor, part_HQD: Tensor, begun: bool) -> None:
+    """weights' part, written to ``total_HKD`` or added to what it holds."""
+    if begun:
+        total_HKD += torch.bmm(weights_HQK.transpose(1, 2), part_HQD)
+    else:
+        torch.bmm(weights_HQK.transpose(1, 2), part_HQD, out=total_HKD)
+
+
+def _like(x_BHSD: Tensor) -> Tensor:
+    """Room for as much, the heads of a position side by side."""
+    num_rows, num_heads, num_positions, head_size = x_BHSD.shape
+    return x_BHSD.new_empty(num_rows, num_positions, num_heads, head_size).transpose(1, 2)
+
+
+_NOTHING = np.float32(-3e38)
+
+
+@njit(inline="always", **FAST)  # type: ignore[untyped-decorator]
+def _whole_vectors(length: Any) -> Any:
+    """``length`` rounded up to what the vector instructions take at once: what is left over goes number by number."""
+    return (length + 31) & ~31
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def _softmax(scores_HQK: Any, first_sees: int, scale: float) -> None:
+    """Softmax over the keys that each query sees, in place; behind them zeros."""
+    num_keys = scores_HQK.shape[2]
+    x = np.empty(num_keys, np.float32)
+    to_base_2 = np.float32(scale * LOG2_E)
+    for n in range(scores_HQK.shape[0]):
+        for q in range(scores_HQK.shape[1]):
+            row = scores_HQK[n, q]
+            seen = min(num_keys, first_sees + q)
+            end = min(num_keys, _whole_vectors(seen))
+            for k in range(end):
+                x[k] = wide(row[k])
+            for k in range(seen, end):
+                x[k] = _NOTHING
+            _, total = powers_in_place(x, end, to_base_2)
+            share = np.float32(1) / total
+            for k in range(end):
+                put(row, k, x[k] * share)
+            for k in range(seen, num_keys):
+                row[k] = 0
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def _softmax_backward(weights_HQK: Any, gradient_HQK: Any, first_sees: int, scale: float) -> None:
+    """The gradient of the scores from that of the weights, in place."""
+    num_keys = weights_HQK.shape[2]
+    factor = np.float32(scale)
+    for n in range(weights_HQK.shape[0]):
+        for q in range(weights_HQK.shape[1]):
+            weights, gradient = weights_HQK[n, q], gradient_HQK[n, q]
+            end = min(num_keys, _whole_vectors(first_sees + q))  # behind what is seen the weights are zero
+            mean = np.float32(0)
+            for k in range(end):
+                mean += wide(weights[k]) * wide(gradient[k])
+            for k in range(end):
+                put(gradient, k, wide(weights[k]) * (wide(gradient[k]) - mean) * factor)
+            for k in range(end, num_keys):
+                gradient[k] = 0
