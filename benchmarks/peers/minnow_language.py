@@ -16,8 +16,10 @@ from minnow.allocator import keep_freed_memory
 from minnow.data.windows import Window
 from minnow.models.registry import architecture
 from minnow.training import language_trainer
+from minnow.training.language_run import parallel_for
 from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import Masked, causal
+from minnow.training.precision import precision_for
 from minnow.training.pretraining_recipe import PretrainingSettings
 
 NAMES = {"gpt": "gpt2", "lstm": "rnn_lm", "bert": "bert"}
@@ -79,8 +81,8 @@ class NoText:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", choices=SHAPES)
-    parser.add_argument("--parallel", choices=("threads", "replicas"), default="replicas")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
+    parser.add_argument("--parallel", choices=("threads", "replicas"))
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="auto")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--seconds", type=float, default=6.0)
     given = parser.parse_args()
@@ -96,7 +98,7 @@ def main() -> None:
         batch_rows=shape["rows"],
         optimizer="adamw",
         learning_rate=1e-3,
-        parallel=given.parallel,
+        parallel=given.parallel or parallel_for(given.compile),
         compile=given.compile,
         objective="masked" if given.model == "bert" else "causal",
     )
@@ -113,7 +115,7 @@ def main() -> None:
             Path(folder),
             lambda _: None,
             torch.device("cpu"),
-            given.precision == "bfloat16",
+            precision_for(given.precision, model, torch.device("cpu")) == "bfloat16",
         )
         seconds = trainer.rehearse()
     print(
