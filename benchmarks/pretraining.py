@@ -22,6 +22,7 @@ TITLES = {
     "lstm": "LSTM: two layers of 650, tied, 20 rows of 70 words (vocabulary 10,000)",
     "bert": "BERT: 4 layers, 512 wide, 32 rows of 128 pieces (vocabulary 30,522), a seventh of them hidden",
 }
+UNASKED = 0.85 * 30_522 * 512  # BERT: weights of the output layer, at the positions that are not hidden
 POSITIONS = {"gpt": (6, 384, 256), "lstm": (0, 0, 0), "bert": (4, 512, 128)}
 TORCH, OURS = "torch_language.py", "minnow_language.py"
 CONTENDERS = {
@@ -114,16 +115,18 @@ def row(
 ) -> list[str]:
     """Rate, share of the ceiling, and how many times each peer's rate this one is."""
     mine = rates[title]
-    layers, width, positions = POSITIONS[model]
-    operations = 6 * found[title][0]["parameters"] + 6 * layers * width * positions
-    share = (
-        median(mine) * operations / 1e9 / max(limits["bfloat16_gigaflops"], limits["float32_gigaflops"])
-        if limits
-        else 0.0
-    )
+    gigaflops = median(mine) * operations(model, found[title][0]["parameters"]) / 1e9
+    share = gigaflops / max(limits["bfloat16_gigaflops"], limits["float32_gigaflops"]) if limits else 0.0
     spread = f"{median(mine):,.0f} [{min(mine):,.0f}, {max(mine):,.0f}]"
     peers = [median(rates[peer]) for peer in rates if peer.startswith("torch")]
     return [title, spread, f"{share:.0%}", *(f"{median(mine) / peer:.2f}" for peer in peers)]
+
+
+def operations(model: str, parameters: int) -> float:
+    """Of a training step, a token; BERT's output layer looks at the hidden tokens alone."""
+    layers, width, positions = POSITIONS[model]
+    asked = parameters - (UNASKED if model == "bert" else 0.0)
+    return 6 * asked + 6 * layers * width * positions
 
 
 if __name__ == "__main__":
