@@ -39,7 +39,8 @@ Tokens a second of whole training steps (forward, backward, clipping, AdamW) on 
 of each process's median step, with the lowest and the highest round in brackets. No dropout, no reading of text. **of
 the ceiling**: six operations a parameter and token and those of attention, as a share of the machine's matrix product
 in its faster arithmetic. Minnow chooses the arithmetic by itself, as `minnow pretrain` does. torch is compiled in the
-arithmetic that is faster here; the slower one was run in the first round alone. The columns behind say how many times as fast as each peer."""
+arithmetic that is faster here; in the slower one it ran in the first round alone. The columns behind say how many times
+as fast each row is as each peer."""
 
 
 def main() -> None:
