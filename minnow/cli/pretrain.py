@@ -73,6 +73,9 @@ def _print_summary(summary: dict[str, Any], folder: Path) -> None:
     for name in ("loss", "perplexity", "word_perplexity", "bits_per_byte"):
         if name in summary:
             out.print(f"{'validation ' + name.replace('_', ' '):<28}{summary[name]:,.4f}", markup=False)
+    if summary["validation_tokens"] < 0.98 * summary["held_out_tokens"]:
+        part = f"{summary['validation_tokens']:,} of {summary['held_out_tokens']:,} tokens, from all over the text"
+        out.print(f"{'measured on':<28}{part}", markup=False)
     out.print(f"{'parameters':<28}{summary['parameters']:,}", markup=False)
     out.print(f"{'tokens read':<28}{summary['tokens']:,} in {summary['steps']:,} steps", markup=False)
     out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}", markup=False)

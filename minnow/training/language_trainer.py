@@ -313,7 +313,8 @@ class LanguageTrainer:
     # What the validation text says
 
     def measure(self, num_tokens: int | None = None) -> dict[str, float]:
-        """Loss in nats a token over the first ``num_tokens`` of the validation text, and what follows from it."""
+        """Loss in nats a token, and what follows from it; over about ``num_tokens`` of the validation text, taken from
+        all over it, or over the whole."""
         tokens = min(num_tokens or self.validation.num_tokens, self.validation.num_tokens - 1)
         nats = count = 0.0
         self.module.eval()
@@ -325,7 +326,7 @@ class LanguageTrainer:
         self.module.train()
         if not self.carries:
             nats, count = self.world.sum([nats, count])
-        return self._scores(nats / max(1.0, count))
+        return self._scores(nats / max(1.0, count)) | {"validation_tokens": int(count)}
 
     def _questions(self, tokens: int) -> Iterator[tuple[Asked, dict[str, Any], float]]:
         """Questions over the validation text, the memory that goes from one to the next, and what they count.
@@ -336,18 +337,21 @@ class LanguageTrainer:
         if self.carries:
             memory: dict[str, Any] = {}
             streams = min(STREAMS_MEASURED, max(1, tokens // length))
-            windows = StreamWindows(self.validation, length, streams, vary=False, stop=tokens + 1)
+            windows = StreamWindows(self.validation, length, streams, vary=False)
+            steps = -(-tokens // (streams * length))
             step = 0
-            while (window := windows.batch(step)).epoch == 0:
+            while step < steps and (window := windows.batch(step)).epoch == 0:
                 yield causal(window.token_ids, (), 0), memory, 1.0
                 step += 1
             return
-        starts = list(range(0, tokens - length + 1, length)) or [0]
+        every = range(0, self.validation.num_tokens - length, length) or [0]
+        wanted = min(len(every), max(1, tokens // length))
+        starts = [every[i * len(every) // wanted] for i in range(wanted)]
         groups = [starts[first : first + rows] for first in range(0, len(starts), rows)]
         for first in range(0, len(groups), self.world.size):
             number = first + self.world.rank
             group = groups[number if number < len(groups) else 0]
-            span = min(length, tokens)
+            span = min(length, self.validation.num_tokens - 1)
             ids = np.stack([self.validation.read(start, span + 1) for start in group])
             key = (self.settings.seed, 0, group[0])
             yield self.objective(ids, key, 0), {}, float(number < len(groups))

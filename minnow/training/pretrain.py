@@ -297,7 +297,7 @@ class _Pretraining(LanguageRun):
         }
 
     def counts(self, material: Material) -> dict[str, Any]:
-        return {"corpus_tokens": material.train.num_tokens}
+        return {"corpus_tokens": material.train.num_tokens, "held_out_tokens": material.validation.num_tokens}
 
 
 def _corpora(recipe: PretrainingRecipe) -> tuple[Corpus, Corpus]:
