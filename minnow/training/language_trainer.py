@@ -316,17 +316,18 @@ class LanguageTrainer:
         """Loss in nats a token, and what follows from it; over about ``num_tokens`` of the validation text, taken from
         all over it, or over the whole."""
         tokens = min(num_tokens or self.validation.num_tokens, self.validation.num_tokens - 1)
-        nats = count = 0.0
+        nats = count = read = 0.0
         self.module.eval()
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             for asked, state, weight in self._questions(tokens):
                 loss, after = self.module(*self._placed(asked), state.get("memory"), True)
                 state["memory"] = after
                 nats, count = nats + weight * float(loss), count + weight * asked.count
+                read += weight * asked.inputs.size
         self.module.train()
         if not self.carries:
-            nats, count = self.world.sum([nats, count])
-        return self._scores(nats / max(1.0, count)) | {"validation_tokens": int(count)}
+            nats, count, read = self.world.sum([nats, count, read])
+        return self._scores(nats / max(1.0, count)) | {"validation_tokens": int(read)}
 
     def _questions(self, tokens: int) -> Iterator[tuple[Asked, dict[str, Any], float]]:
         """Questions over the validation text, the memory that goes from one to the next, and what they count.

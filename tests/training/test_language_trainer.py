@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -156,12 +157,35 @@ def test_scores_follow_from_the_loss_and_what_the_text_holds(tmp_path: Path) -> 
     assert scores["word_perplexity"] == pytest.approx(scores["perplexity"] ** (counts.tokens / counts.words), rel=1e-6)
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_advice(tmp_path: Path) -> None:
+class Numbered:
+    """A text whose tokens say where they stand."""
+
+    num_tokens = 1001
+
+    def read(self, start: int, length: int) -> Any:
+        return np.arange(start, start + length)
+
+
+@pytest.mark.parametrize("name", ["llama", "rnn_lm"])
+def test_a_part_of_the_validation_text_comes_from_all_over_it(name: str, tmp_path: Path) -> None:
+    run = trainer(tmp_path, net(name))
+    run.validation = Numbered()  # type: ignore[assignment]
+    read = np.concatenate([asked.inputs.ravel() for asked, _, _ in run._questions(250)])
+    assert len(set(read)) == len(read)
+    assert 200 < len(read) < 450
+    assert read.min() < 50
+    assert read.max() > 900
+    whole = np.concatenate([asked.inputs.ravel() for asked, _, _ in run._questions(1000)])
+    assert len(whole) > 980
+
+
+@pytest.mark.parametrize("parallel", ["threads", "replicas"])
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(parallel: str, tmp_path: Path) -> None:
     model = net()
     with torch.no_grad():
         next(model.parameters()).fill_(float("nan"))
     with pytest.raises(MinnowError, match="learning_rate"):
-        trainer(tmp_path, model).fit()
+        trainer(tmp_path, model, parallel=parallel).fit()
 
 
 def test_muon_takes_the_matrices_inside_and_adamw_the_rest() -> None:
