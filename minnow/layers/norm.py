@@ -38,6 +38,7 @@ class _Normed(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: Tensor, weight_D: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
         x_ND = x.contiguous().view(-1, x.shape[-1])
+        weight_D = weight_D.detach().clone()  # FSDP frees the memory of parameters, but none that numpy has seen
         normed_ND = torch.empty_like(x_ND, dtype=dtype)
         scales_N = torch.empty(len(x_ND))
         _norm(array_of(x_ND), array_of(weight_D), eps, array_of(normed_ND), array_of(scales_N))
