@@ -33,7 +33,7 @@ from minnow.training.checkpoint import (
 )
 from minnow.training.distributed import World, whole
 from minnow.training.journal import Journal, peak_memory_mib
-from minnow.training.muon import Muon, quick_type
+from minnow.training.muon import Muon
 from minnow.training.objectives import Asked, LossSum, Objective, causal
 from minnow.training.optimizer import parameter_groups
 from minnow.training.pace import Pace, passed
@@ -114,8 +114,8 @@ class LanguageTrainer:
         )
         workers = num_workers_for(device) if settings.parallel == "replicas" and self.world.size == 1 else 1
         self.replicas = Replicas(self.module, workers, settings.seed)
-        # Processes on unlike machines must take the same arithmetic, or their copies drift apart.
-        self.optimizers = optimizers_for(model, settings, self.world.told(quick_type(device)))
+        # The run's own arithmetic, which its recipe keeps: measured anew, a run that goes on could take another.
+        self.optimizers = optimizers_for(model, settings, torch.bfloat16 if autocast else torch.float32)
         self.schedule = Schedule(settings.schedule, 1, settings.warmup)
         self.journal = Journal(folder / "journal.jsonl")
         self.progress = Progress()

@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minnow.training.precision import GAIN, bfloat16_gain
-
 # The quintic of the paper: steep at zero, so that five rounds bring every singular value near one.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
@@ -31,7 +29,7 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float = 0.1,
         products: torch.dtype | None = None,
     ):
-        """``products``: the type that matrices are multiplied in; None for what is quick where they lie."""
+        """``products``: the type that matrices are multiplied in; None for their own."""
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.products = products
 
@@ -63,9 +61,9 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrices_NRC: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """The nearest orthogonal matrix of each, roughly: singular values end between 0.7 and 1.2.
 
-    ``dtype`` is that of the products; bfloat16 loses nothing that counts, and is taken where it is quick.
+    ``dtype`` is that of the products, None for the matrices' own; bfloat16 loses nothing that counts.
     """
-    x = matrices_NRC.to(dtype or quick_type(matrices_NRC.device))
+    x = matrices_NRC.to(dtype or matrices_NRC.dtype)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x  # the square in the middle is taken over the shorter side
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
@@ -75,13 +73,6 @@ def orthogonal(matrices_NRC: Tensor, dtype: torch.dtype | None = None) -> Tensor
         x = a * x + (b * square + c * square @ square) @ x
     found: Tensor = x.mT if tall else x
     return found
-
-
-def quick_type(device: torch.device) -> torch.dtype:
-    """bfloat16 where it is faster."""
-    if device.type == "cuda":
-        return torch.bfloat16
-    return torch.bfloat16 if bfloat16_gain() > GAIN else torch.float32
 
 
 def _by_shape(matrices: list[Tensor]) -> list[list[Tensor]]:

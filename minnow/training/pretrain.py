@@ -187,24 +187,22 @@ class _Pretraining(LanguageRun):
         return train, validation
 
     def _model(self, tokenizer: Tokenizer, source: Bundle | None) -> Any:
+        """The model to train; its shape goes into the recipe."""
         if source is not None:
+            self.recipe = replace(self.recipe, shape={})
             return source.model
         recipe = self.recipe
+        parameters = parameters_of(recipe.model.size)
         config_class, model_class = _language_architecture(recipe.model.name)
-        shape = self._shape(tokenizer)
+        context = recipe.training.context or sizes.dial_for(parameters).context
+        shape = sizes.shape_for(recipe.model.name, parameters, tokenizer.vocab_size, context) | recipe.shape
         if shape["vocab_size"] < tokenizer.vocab_size:
             raise RecipeError(
                 f"shape.vocab_size must hold the tokenizer's {tokenizer.vocab_size:,} entries, "
                 f"but got {shape['vocab_size']}"
             )
+        self.recipe = replace(recipe, shape={key: value for key, value in shape.items() if value is not None})
         return _built(recipe, config_class, model_class, shape, self.world.local_size)
-
-    def _shape(self, tokenizer: Tokenizer) -> dict[str, Any]:
-        """What the size says, and the recipe over it."""
-        recipe = self.recipe
-        parameters = parameters_of(recipe.model.size)
-        context = recipe.training.context or sizes.dial_for(parameters).context
-        return sizes.shape_for(recipe.model.name, parameters, tokenizer.vocab_size, context) | recipe.shape
 
     def filled(self, material: Material) -> PretrainingRecipe:
         """The recipe with what was left open decided."""
@@ -242,9 +240,7 @@ class _Pretraining(LanguageRun):
             precision=self.world.told(precision_for(said.precision, model, self.device)),
             parallel=said.parallel if said.parallel != "auto" else parallel_for(said.compile),
         )
-        shape = {} if self.start else self._shape(material.tokenizer)
-        shape = {key: value for key, value in shape.items() if value is not None}
-        return replace(self.recipe, shape=shape, training=settings)
+        return replace(self.recipe, training=settings)
 
     def trainer(self, material: Material) -> LanguageTrainer:
         model, tokenizer, train = material.model, material.tokenizer, material.train
@@ -283,7 +279,13 @@ class _Pretraining(LanguageRun):
         ]
 
     def task(self, model: Any) -> dict[str, Any]:
-        return _task(model)
+        if is_causal(model):
+            from minnow.tasks.text_generation import TextGeneration
+
+            return TextGeneration().to_dict()
+        from minnow.tasks.fill_mask import FillMask
+
+        return FillMask().to_dict()
 
     def data(self, material: Material) -> dict[str, Any]:
         train = material.train
@@ -392,16 +394,6 @@ def _objective(tokenizer: Tokenizer, settings: PretrainingSettings) -> Objective
 def _positions(model: Any) -> int | None:
     bound = getattr(model, "context_size", None)
     return bound if isinstance(bound, int) else None
-
-
-def _task(model: Any) -> dict[str, Any]:
-    if is_causal(model):
-        from minnow.tasks.text_generation import TextGeneration
-
-        return TextGeneration().to_dict()
-    from minnow.tasks.fill_mask import FillMask
-
-    return FillMask().to_dict()
 
 
 def _sampled(train: TokenShards, vocab_size: int, settings: PretrainingSettings) -> SampledCrossEntropy | None:
