@@ -19,7 +19,7 @@ from minnow.text.tokenizer import Tokenizer
 FORMAT_VERSION = 1
 WHOLE = (layout.CONFIG, layout.WEIGHTS)
 ADAPTER = (layout.ADAPTER_CONFIG, layout.ADAPTER_WEIGHTS)
-OPTIONAL = (layout.TOKENIZER, layout.TOKENIZER_CONFIG, layout.GENERATION_CONFIG, layout.RECIPE)
+OPTIONAL = (layout.TOKENIZER, layout.TARGET_TOKENIZER, layout.TOKENIZER_CONFIG, layout.GENERATION_CONFIG, layout.RECIPE)
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class Bundle:
             raise _damaged(folder / layout.MANIFEST, TypeError("provenance must be an object"))
         model, base = cls._model(folder)
         tokenizer = Tokenizer.load(folder / layout.TOKENIZER) if manifest.get("tokenizer") else None
+        if tokenizer is not None and (folder / layout.TARGET_TOKENIZER).is_file():
+            tokenizer.target = Tokenizer.load(folder / layout.TARGET_TOKENIZER)
         recipe = folder / layout.RECIPE
         return cls(
             model,
@@ -104,6 +106,8 @@ class Bundle:
         self._save_model(folder)
         if self.tokenizer is not None:
             self.tokenizer.save(folder / layout.TOKENIZER)
+            if self.tokenizer.target is not None:
+                self.tokenizer.target.save(folder / layout.TARGET_TOKENIZER)
             if isinstance(self.model.config, ForeignConfig):
                 self._save_for_transformers(self.tokenizer, folder)
         if self.recipe:
@@ -141,7 +145,7 @@ class Bundle:
 
 def size_on_disk(folder: Path) -> int:
     """Bytes of what a model needs to answer: configuration, weights, tokenizer, manifest; of an adapter its own."""
-    names = (*WHOLE, *ADAPTER, layout.TOKENIZER, layout.MANIFEST)
+    names = (*WHOLE, *ADAPTER, layout.TOKENIZER, layout.TARGET_TOKENIZER, layout.MANIFEST)
     return sum((folder / name).stat().st_size for name in names if (folder / name).is_file())
 
 

@@ -7,6 +7,7 @@ from minnow.errors import BundleError, StorageError
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
+TARGET_TOKENIZER = "target_tokenizer.json"  # of a model that writes in another vocabulary than it reads
 TOKENIZER_CONFIG = "tokenizer_config.json"  # these two are for transformers, of models it knows
 GENERATION_CONFIG = "generation_config.json"
 ADAPTER_CONFIG = "adapter_config.json"  # these two are PEFT's, of an adapter that is kept apart from its model

@@ -64,28 +64,44 @@ def download_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(asked).expanduser() if asked else Path("~/.cache/minnow/data").expanduser()
 
 
-def part_file(entry: Entry, part: str) -> File:
-    """The file of a part; an unknown part is a DataError that lists the known ones."""
-    if part not in entry.parts:
-        raise DataError(f"data set {entry.name!r} has no part {part!r}; choose one of: {', '.join(entry.parts)}")
-    return entry.parts[part]
+def part_files(entry: Entry, part: str) -> Mapping[str, File]:
+    """The files of a part by language, a file alone under ``""``; an unknown part is a DataError that lists the known.
+
+    Other names of a part are as good as its own.
+    """
+    known = entry.aliases.get(part, part)
+    if known not in entry.parts:
+        made = f", or those made of it on reading: {', '.join(entry.made_parts)}" if entry.made_parts else ""
+        raise DataError(f"data set {entry.name!r} has no part {part!r}; choose one of: {', '.join(entry.parts)}{made}")
+    return entry.parts[known].files
 
 
-def locate(entry: Entry, part: str, folders: Sequence[Path] | None = None) -> Located:
-    """Find a part on this machine.
+def file_name(part: str, language: str) -> str:
+    """What a person calls a file of a part: ``train``, or ``train.de`` of a part in a file a language."""
+    return f"{part}.{language}" if language else part
+
+
+def locate(entry: Entry, part: str, folders: Sequence[Path] | None = None, language: str = "") -> Located:
+    """Find a part on this machine; of a part in a file a language, the file of that language.
 
     Raises:
         DataError: it is not here; the message has the command that fetches it and the place to put it.
     """
-    file = part_file(entry, part)
+    files = part_files(entry, part)
+    if language not in files:
+        raise DataError(
+            f"part {part!r} of data set {entry.name!r} has no file for the language {language!r}; "
+            f"choose one of: {', '.join(files)}"
+        )
+    file = files[language]
     searched = data_folders() if folders is None else tuple(folders)
     for folder in searched:
         for place in file.places:
             if (folder / place.path).is_file():
                 return Located(folder / place.path, place.sha256, place.note)
     raise DataError(
-        f"data set {entry.name!r}, part {part!r}, is not on this machine; fetch it with: minnow data get {entry.name}, "
-        f"or put it at {download_folder() / file.target.path}"
+        f"data set {entry.name!r}, part {file_name(part, language)!r}, is not on this machine; "
+        f"fetch it with: minnow data get {entry.name}, or put it at {download_folder() / file.target.path}"
     )
 
 
@@ -94,8 +110,11 @@ def present(entry: Entry, folders: Sequence[Path] | None = None) -> tuple[str, .
     searched = data_folders() if folders is None else tuple(folders)
     return tuple(
         part
-        for part, file in entry.parts.items()
-        if any((folder / place.path).is_file() for folder in searched for place in file.places)
+        for part, held in entry.parts.items()
+        if all(
+            any((folder / place.path).is_file() for folder in searched for place in file.places)
+            for file in held.files.values()
+        )
     )
 
 
@@ -120,6 +139,14 @@ def file_sha256(path: Path) -> str:
     """The hash of a file's bytes as stored."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def files_sha256(files: Mapping[str, Path]) -> str:
+    """One hash over the names and the bytes of several files, in their order."""
+    digest = hashlib.sha256()
+    for name, path in files.items():
+        digest.update(f"{name}\0{file_sha256(path)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _bare(name: str) -> str:

@@ -20,6 +20,13 @@ LABEL_NAMES = (
     "polarity", "genre", "cat", "output", "stars", "rating", "y",
     "标签", "标注", "类别", "分类", "意图", "情感", "情绪", "主题", "标记", "標籤", "類別", "分類",
 )  # fmt: skip
+# Of sentence pairs.
+SIDES = ("source", "target")
+_SIDE_NAMES = {
+    "source": ("source", "src", "source_text", "src_text", "source_sentence", "原文"),
+    "target": ("target", "tgt", "trg", "target_text", "tgt_text", "target_sentence", "译文", "譯文"),
+}
+_LANGUAGE = re.compile("[a-z]{2,3}([-_][a-z]{2,4})?", re.IGNORECASE)
 _MAX_LABEL_CHARACTERS = 80
 
 
@@ -41,6 +48,12 @@ def sounds_like_a_role(name: str) -> bool:
     )
 
 
+def side_of(name: str) -> str | None:
+    """The side of a sentence pair that goes by a name: ``source``, ``target`` or a language (``de``, ``zh_CN``)."""
+    role = next((role for role, names in _SIDE_NAMES.items() if name.strip().lower() in names), None)
+    return role or (name if _LANGUAGE.fullmatch(name) else None)
+
+
 def find_roles(
     frame: pl.DataFrame, text: str | None = None, label: str | None = None, need_label: bool = True
 ) -> Roles:
@@ -57,9 +70,9 @@ def find_roles(
     """
     for name in (text, label):
         if name is not None and name not in frame.columns:
-            raise _missing(name, frame.columns)
+            raise missing_column(name, frame.columns)
     if text is not None and text == label:
-        raise DataError(f"column {text!r} cannot be both the text and the label; columns: {_listed(frame.columns)}")
+        raise DataError(f"column {text!r} cannot be both the text and the label; columns: {listed(frame.columns)}")
     chosen_text, text_reason = _choose_text(frame, text, label)
     chosen_label, label_reason = _choose_label(frame, label, chosen_text)
     reasons = [f'text: column "{chosen_text}" ({text_reason})']
@@ -69,7 +82,7 @@ def find_roles(
     elif need_label:
         raise DataError(
             "no column looks like a label (few distinct short values); name one with --label; "
-            f"columns: {_listed(frame.columns)}"
+            f"columns: {listed(frame.columns)}"
         )
     return Roles(chosen_text, chosen_label, tuple(reasons))
 
@@ -83,7 +96,7 @@ def _choose_text(frame: pl.DataFrame, asked: str | None, label: str | None) -> t
         return named, "by name"
     candidates = [name for name in readable if _rank(name, LABEL_NAMES) is None] or readable
     if not candidates:
-        raise DataError(f"no column holds text; name one with --text; columns: {_listed(frame.columns)}")
+        raise DataError(f"no column holds text; name one with --text; columns: {listed(frame.columns)}")
     best = max(candidates, key=lambda name: _text_score(frame[name]))
     distinct, characters = num_distinct(frame[best]), _mean_characters(frame[best])
     return best, f"by content; {distinct:,} different texts of {characters:.0f} characters on average"
@@ -168,12 +181,14 @@ def _rank(column: str, names: Sequence[str]) -> int | None:
     return None
 
 
-def _missing(name: str, columns: Sequence[str]) -> DataError:
+def missing_column(name: str, columns: Sequence[str]) -> DataError:
+    """Say that a column is not there, and which is near."""
     close = get_close_matches(name, columns, n=1) or get_close_matches(name.lower(), [c.lower() for c in columns], n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return DataError(f"no column {name!r}; {hint}columns: {_listed(columns)}")
+    return DataError(f"no column {name!r}; {hint}columns: {listed(columns)}")
 
 
-def _listed(columns: Sequence[str]) -> str:
+def listed(columns: Sequence[str]) -> str:
+    """Up to twenty names, and how many more there are."""
     shown = ", ".join(columns[:20])
     return shown if len(columns) <= 20 else f"{shown} and {len(columns) - 20} more"

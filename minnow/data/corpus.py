@@ -314,12 +314,17 @@ def _folder(folder: Path, part: str, text: str | None, encoding: str | None, mar
 
 
 def _entry(entry: Entry, part: str, markup: bool | None) -> Corpus:
-    split = part if part in ("train", "test") and tuple(entry.parts) == ("all",) else ""
+    if entry.languages:
+        raise DataError(
+            f"data set {entry.name!r} holds sentence pairs ({', '.join(entry.languages)}) for translation, no text to "
+            "read on its own; give a file of one language"
+        )
+    split = part if part in entry.made_parts else ""
     members = ("all",) if split else entry.corpus.get(part, (part,))
     files: list[Texts] = []
     for member in members:
         located = catalog.locate(entry, member)
-        first, last = entry.parts[member].portion
+        first, last = catalog.part_files(entry, member)[""].portion
         if format_of(located.path) == "txt":
             running = RunningText(located.path)
             files.append(running if (first, last) == (0.0, 1.0) else running.portion(first, last))

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import orjson
 
-from minnow.data.catalog import Located, file_sha256, part_file, verify
+from minnow.data.catalog import Located, file_name, file_sha256, part_files, verify
 from minnow.data.entry import Download, Entry, File
+from minnow.data.streams import gunzipped
 from minnow.errors import DataError
 from minnow.files import written_whole
 
@@ -35,7 +36,8 @@ def get(
 ) -> dict[str, Path]:
     """Download the parts of a set (all of them, where none is named) into ``folder`` and return where they lie.
 
-    Parts that already lie there, or in a folder of ``also_in``, are verified and left.
+    Parts that already lie there, or in a folder of ``also_in``, are verified and left. A part in a file a language
+    comes as several, such as ``train.en`` and ``train.de``.
 
     Args:
         entry: the set.
@@ -48,22 +50,26 @@ def get(
         DataError: the source cannot be reached, or sent something else than the catalog knows.
         StorageError: the disk refuses.
     """
+    wanted = {
+        file_name(part, language): file
+        for part in parts or tuple(entry.parts)
+        for language, file in part_files(entry, part).items()
+    }
     got: dict[str, Path] = {}
     fetched: dict[str, Path] = {}
     with tempfile.TemporaryDirectory(prefix="minnow-get-") as held:
-        for part in parts or tuple(entry.parts):
-            file = part_file(entry, part)
+        for name, file in wanted.items():
             lying = _lying(file, (folder, *also_in))
             if lying is not None:
                 verify(lying)
-                got[part] = lying.path
+                got[name] = lying.path
                 continue
             for download in file.downloads:
                 if download.url not in fetched:
                     target = Path(held) / str(len(fetched))
                     _fetch(download, target, folder / file.target.path, progress)
                     fetched[download.url] = target
-            got[part] = _unpack(file, [fetched[download.url] for download in file.downloads], folder)
+            got[name] = _unpack(file, [fetched[download.url] for download in file.downloads], folder)
     return got
 
 
@@ -135,14 +141,22 @@ def _copied(sources: list[Path], file: File) -> Iterator[bytes]:
             yield chunk
 
 
+def _gunzipped(sources: list[Path], file: File) -> Iterator[bytes]:
+    return _bounded(gunzipped(sources[0]), file.downloads[0].url)
+
+
 def _member_of_zip(sources: list[Path], file: File) -> Iterator[bytes]:
     with zipfile.ZipFile(sources[0]) as archive, archive.open(file.member) as stream:
-        done = 0
-        while chunk := stream.read(1 << 20):
-            done += len(chunk)
-            if done > MAX_DOWNLOAD_BYTES:
-                raise DataError(f"{file.member} unpacks to more than {MAX_DOWNLOAD_BYTES >> 30} GiB; it was given up")
-            yield chunk
+        yield from _bounded(iter(lambda: stream.read(1 << 20), b""), file.member)
+
+
+def _bounded(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
+    done = 0
+    for chunk in chunks:
+        done += len(chunk)
+        if done > MAX_DOWNLOAD_BYTES:
+            raise DataError(f"{name} unpacks to more than {MAX_DOWNLOAD_BYTES >> 30} GiB; it was given up")
+        yield chunk
 
 
 def _label_then_text(sources: list[Path], file: File) -> Iterator[bytes]:
@@ -225,6 +239,7 @@ def _class_folders_latin1(sources: list[Path], file: File) -> Iterator[bytes]:
 
 steps: dict[str, Callable[[list[Path], File], Iterator[bytes]]] = {
     "copy": _copied,
+    "gunzip": _gunzipped,
     "zip": _member_of_zip,
     "spaced": _label_then_text,
     "aligned": _aligned,

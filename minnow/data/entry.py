@@ -41,6 +41,22 @@ class File:
     def places(self) -> tuple[Local, ...]:
         return (self.target, *self.others)
 
+    @property
+    def files(self) -> Mapping[str, "File"]:
+        """Itself, for no language in particular; see ``Aligned``."""
+        return {"": self}
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """One part of a set of sentence pairs in a file a language, where line i of each says the same."""
+
+    files: Mapping[str, File]
+
+    @property
+    def rows(self) -> int | None:
+        return next(iter(self.files.values())).rows
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -49,7 +65,11 @@ class Entry:
     ``text`` and ``label`` are its columns, ``label_names`` turns labels as stored into names, ``prepare`` names a step
     that every honest score needs (``prepare.steps``). ``research_only`` sets must not be passed on with a product.
     A set without labels has an empty ``label``. ``corpus`` says which parts together are a part of the set read as a
-    corpus, ``markup`` that its texts have HTML tags in them, which a corpus leaves out.
+    corpus, ``markup`` that its texts have HTML tags in them, which a corpus leaves out. ``aliases`` are other names of
+    its parts.
+
+    A set of sentence pairs has ``languages`` instead of a text and a label: those of its files, or of the columns of
+    its table from left to right.
     """
 
     name: str
@@ -60,14 +80,23 @@ class Entry:
     research_only: bool
     homepage: str
     citation: str
-    parts: Mapping[str, File]
-    text: str
-    label: str
+    parts: Mapping[str, File | Aligned]
+    text: str = ""
+    label: str = ""
     label_names: Mapping[str, str] = field(default_factory=dict)
     prepare: str | None = None
     note: str = ""
     corpus: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     markup: bool = False
+    languages: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def made_parts(self) -> tuple[str, ...]:
+        """The parts that are made by hash of a set that was published in one piece."""
+        if tuple(self.parts) != ("all",):
+            return ()
+        return ("train", "valid", "test") if self.languages else ("train", "test")
 
     @property
     def columns(self) -> dict[str, str]:

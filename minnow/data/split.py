@@ -1,6 +1,7 @@
 """Splits by the hash of the text: equal texts always fall on one side, whatever the order of the rows.
 
-Texts are equal when ``text.clean.normalise`` gives the same for both. N rows · G groups of equal texts.
+Texts are equal when ``text.clean.normalise`` gives the same for both. N rows · G groups of equal texts, or of pairs
+that share a text.
 """
 
 import hashlib
@@ -29,12 +30,12 @@ class Leakage:
 
 @dataclass(frozen=True)
 class _Group:
-    """Rows of one text; ``stratum`` is the first of its rows' label sets in alphabetical order."""
+    """Rows that stay together; ``stratum`` is the first of their label sets in alphabetical order."""
 
     key: bytes
     rows: list[int]
-    stratum: tuple[str, ...]
-    labels: frozenset[str]
+    stratum: tuple[str, ...] = ()
+    labels: frozenset[str] = frozenset()
 
 
 def hold_out(texts: Sequence[str], share: float, seed: int, labels: Labels | None = None) -> tuple[Rows, Rows]:
@@ -56,8 +57,7 @@ def hold_out(texts: Sequence[str], share: float, seed: int, labels: Labels | Non
     Raises:
         InputError: a share outside its bounds.
     """
-    if not 0 < share < 1:
-        raise InputError(f"the share to hold out must lie between 0 and 1, but got {share}; try 0.1")
+    _check_share(share)
     groups = _groups(texts, seed, labels)
     strata: dict[tuple[str, ...], list[_Group]] = defaultdict(list)
     for group in groups:
@@ -73,9 +73,39 @@ def hold_out(texts: Sequence[str], share: float, seed: int, labels: Labels | Non
             owed -= len(group.rows)
     if not held and len(strata) == 1 and len(groups) > 1:
         held = [groups[0]]
-    held_rows = {row for group in _spare_labels(groups, held) for row in group.rows}
-    is_held = np.fromiter((row in held_rows for row in range(len(texts))), dtype=bool, count=len(texts))
-    return np.flatnonzero(~is_held).astype(np.int64), np.flatnonzero(is_held).astype(np.int64)
+    return _divided(len(texts), _spare_labels(groups, held))
+
+
+def hold_out_pairs(sources: Sequence[str], targets: Sequence[str], share: float, seed: int) -> tuple[Rows, Rows]:
+    """Split pairs into a kept and a held part, so that no text stands in both, on whichever side.
+
+    Pairs that share a text are a group, and so are the pairs that those share one with. Groups are taken in the order
+    of their hashes as long as they fit into what is to be held, those above a tenth of it last, so that a test is not
+    on the translations of one sentence. The largest group, which short sentences may let grow without end, is kept.
+
+    Args:
+        sources: N texts.
+        targets: N texts, the other sides.
+        share: of the rows to hold out, between 0 and 1, both excluded.
+        seed: another seed draws another part.
+
+    Returns:
+        The kept and the held row numbers, each ascending. The held part has the share asked for where there are groups
+        small enough, and never more, unless no group fits at all: then it is the smallest one. One group alone is kept.
+
+    Raises:
+        InputError: a share outside its bounds.
+    """
+    _check_share(share)
+    num_owed = max(round(share * len(sources)), 1)
+    groups = sorted(_connected(sources, targets, seed), key=lambda group: (len(group.rows), group.key))
+    by_hash = sorted(groups[:-1], key=lambda group: (len(group.rows) > num_owed / 10, group.key))
+    held: list[_Group] = []
+    for group in by_hash:
+        if len(group.rows) <= num_owed:
+            held.append(group)
+            num_owed -= len(group.rows)
+    return _divided(len(sources), held or groups[:-1][:1])
 
 
 def folds(texts: Sequence[str], num_folds: int, seed: int, labels: Labels | None = None) -> Rows:
@@ -109,6 +139,49 @@ def text_hash(text: str, seed: int) -> bytes:
     """Eight bytes of keyed BLAKE2b over the normalised text."""
     key = seed.to_bytes(16, "little", signed=True)
     return hashlib.blake2b(normalise(text).encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share < 1:
+        raise InputError(f"the share to hold out must lie between 0 and 1, but got {share}; try 0.1")
+
+
+def _divided(num_rows: int, held: Sequence[_Group]) -> tuple[Rows, Rows]:
+    """The row numbers that are not in a group of ``held``, and those that are."""
+    is_held = np.zeros(num_rows, dtype=bool)
+    for group in held:
+        is_held[group.rows] = True
+    return np.flatnonzero(~is_held).astype(np.int64), np.flatnonzero(is_held).astype(np.int64)
+
+
+def _connected(sources: Sequence[str], targets: Sequence[str], seed: int) -> list[_Group]:
+    """Pairs that share texts, over however many others: the connected components of a graph with a node a text.
+
+    Galler and Fischer, "An improved equivalence algorithm", CACM 1964. The smallest text of a group names it.
+    """
+    number_of: dict[str, int] = {}
+    ends = [
+        [number_of.setdefault(normalise(text), len(number_of)) for text in pair]
+        for pair in zip(sources, targets, strict=True)
+    ]
+    parent = list(range(len(number_of)))
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]  # halves the path for those who come after
+            node = parent[node]
+        return node
+
+    for source, target in ends:
+        parent[root(target)] = root(source)
+    rows_of: dict[int, list[int]] = defaultdict(list)
+    for row, (source, _) in enumerate(ends):
+        rows_of[root(source)].append(row)
+    name_of: dict[int, str] = {}
+    for text, node in number_of.items():
+        top = root(node)
+        name_of[top] = min(name_of.get(top, text), text)
+    return [_Group(text_hash(name_of[top], seed), rows) for top, rows in rows_of.items()]
 
 
 def _groups(texts: Sequence[str], seed: int, labels: Labels | None) -> list[_Group]:

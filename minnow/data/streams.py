@@ -65,23 +65,29 @@ def blocks(
         yield block
 
 
-def decode(path: Path, block: Block) -> str:
-    """The block as text; bytes that are not UTF-8 are a DataError that names the line and how to convert the file."""
+def decode(path: Path, block: Block, every_line: bool = False) -> str:
+    """The block as text; bytes that are not UTF-8 are a DataError that names the line and how to convert the file.
+
+    ``every_line``: no line of the file may get lost on the way, so cleaning is no remedy.
+    """
     try:
         return block.text.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise encoding_error(path, block, error) from error
+        raise encoding_error(path, block, error, every_line) from error
 
 
-def encoding_error(path: Path, block: Block, error: UnicodeDecodeError) -> DataError:
+def encoding_error(path: Path, block: Block, error: UnicodeDecodeError, every_line: bool = False) -> DataError:
     """Name the first bad byte and the command that converts the file."""
     line = block.first_line + block.text.count(b"\n", 0, error.start)
     guess = _guess_encoding(block.text)
     start = block.text.rfind(b"\n", 0, error.start) + 1
+    convert = (
+        f"iconv -f {guess} -t utf-8 {path}" if every_line else f"minnow data clean {path} --encoding {guess} --out DIR"
+    )
     return DataError(
         f"{path} is not UTF-8: byte 0x{block.text[error.start]:02x} in line {line}, "
         f"at byte {error.start - start + 1} of the line; if it is {guess}, "
-        f"convert it with: minnow data clean {path} --encoding {guess} --out DIR"
+        f"convert it with: {convert}"
     )
 
 
@@ -145,7 +151,7 @@ def _stored(path: Path, ahead: bool) -> Iterator[bytes]:
         if head.startswith(magic):
             raise DataError(f"{path} is {what}")
     if head.startswith(GZIP_MAGIC):
-        return _ahead(_gunzipped(path)) if ahead else _gunzipped(path)
+        return _ahead(gunzipped(path)) if ahead else gunzipped(path)
     return _plain(path)
 
 
@@ -155,7 +161,7 @@ def _plain(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _gunzipped(path: Path) -> Iterator[bytes]:
+def gunzipped(path: Path) -> Iterator[bytes]:
     """Decompress in bounded pieces, so that a few bytes of gz cannot claim all the memory at once."""
     member = zlib.decompressobj(wbits=31)
     begun = False

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ LANGUAGE_SAMPLE = 200
 def summarise(source: str | Path, text: str | None = None, label: str | None = None) -> dict[str, Any]:
     """Describe every part of a source.
 
+    Sentence pairs are described side by side, as the parts ``train.en``, ``train.de`` and so on.
+
     Returns:
         A dictionary for print and JSON: name, parts (each with rows, columns, roles, labels, characters, languages,
         duplicates, notes), leakage from train to each other part; of a public set its licence and sources too.
@@ -29,20 +32,33 @@ def summarise(source: str | Path, text: str | None = None, label: str | None = N
     about: dict[str, Any] = {"name": str(source)}
     known = parts(source)
     shown = [part for part in known if part != "all"] or list(known)
-    read = {part: _read(source, part, text, label) for part in shown}
+    read = {(part, language): side for part in shown for language, side in _read(source, part, text, label).items()}
     if not Path(source).exists():
         about |= _about_entry(catalog.find(str(source)))
-    about["parts"] = {part: _describe(table, examples) for part, (table, examples) in read.items()}
-    if "train" in read:
-        train = read["train"][1].texts
-        leaks = {part: leakage(train, examples.texts) for part, (_, examples) in read.items() if part != "train"}
-        about["leakage"] = {part: {"count": leak.count, "share": round(leak.share, 6)} for part, leak in leaks.items()}
+    about["parts"] = {catalog.file_name(*key): _describe(table, examples) for key, (table, examples) in read.items()}
+    if "train" in shown:
+        about["leakage"] = {}
+        for (part, language), (_, examples) in read.items():
+            if part != "train":
+                leak = leakage(read["train", language][1].texts, examples.texts)
+                found = {"count": leak.count, "share": round(leak.share, 6)}
+                about["leakage"][catalog.file_name(part, language)] = found
     return about
 
 
-def _read(source: str | Path, part: str, text: str | None, label: str | None) -> tuple[Source, Examples]:
+def _read(source: str | Path, part: str, text: str | None, label: str | None) -> dict[str, tuple[Source, Examples]]:
+    """A part under ``""``, or each side of its sentence pairs under its language."""
     table = read_source(source, part)
-    return table, examples_from(table, text, label, need_label=False, keep_empty=True)
+    sides = {"": table}
+    if text is None and table.languages:
+        sides = {
+            language: replace(table, frame=table.frame.select(language), text=language, languages=())
+            for language in table.languages
+        }
+    return {
+        language: (side, examples_from(side, text, label, need_label=False, keep_empty=True))
+        for language, side in sides.items()
+    }
 
 
 def _describe(table: Source, examples: Examples) -> dict[str, Any]:
@@ -80,7 +96,12 @@ def languages(texts: Sequence[str]) -> dict[str, float] | None:
 
 
 def _about_entry(entry: Entry) -> dict[str, Any]:
-    checked = {part: catalog.verify(catalog.locate(entry, part)) for part in catalog.present(entry)}
+    checked = {
+        catalog.file_name(part, language): catalog.verify(catalog.locate(entry, part, language=language))
+        for part in catalog.present(entry)
+        for language in catalog.part_files(entry, part)
+    }
+    files = [file for part in entry.parts.values() for file in part.files.values()]
     return {
         "name": entry.name,
         "title": entry.title,
@@ -91,5 +112,5 @@ def _about_entry(entry: Entry) -> dict[str, Any]:
         "homepage": entry.homepage,
         "citation": entry.citation,
         "sha256": checked,
-        "urls": sorted({download.url for file in entry.parts.values() for download in file.downloads}),
+        "urls": sorted({download.url for file in files for download in file.downloads}),
     }

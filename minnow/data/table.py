@@ -53,6 +53,16 @@ def read_with_layout(
     return merged.frame(), layout
 
 
+def read_lines(path: Path, encoding: str | None = None) -> list[str]:
+    """The lines of a text file, blank ones too and whatever they look like: each may belong to one of another file.
+
+    Raises:
+        DataError: whatever is wrong with the file, in one line that names the line or the byte.
+    """
+    read = _bounded(path, blocks(path, encoding, MAX_LINE_BYTES))
+    return [line for block in read for line in _bare_lines(decode(path, block, every_line=True))]
+
+
 def iterate_rows(
     path: Path | str, rows_per_chunk: int = 10_000, encoding: str | None = None, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[pl.DataFrame]:
@@ -128,16 +138,17 @@ class _Merge:
             self.columns[name] += [None] * height
 
     def frame(self) -> pl.DataFrame:
-        return pl.DataFrame([_series(name, values) for name, values in self.columns.items()])
+        return pl.DataFrame([typed_series(name, values) for name, values in self.columns.items()])
 
     def take(self, num_rows: int) -> pl.DataFrame:
-        taken = pl.DataFrame([_series(name, values[:num_rows]) for name, values in self.columns.items()])
+        taken = pl.DataFrame([typed_series(name, values[:num_rows]) for name, values in self.columns.items()])
         self.columns = {name: values[num_rows:] for name, values in self.columns.items()}
         self.num_rows -= num_rows
         return taken
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
+def typed_series(name: str, values: list[Any]) -> pl.Series:
+    """A column of the one type that its values have, ``polars.Object`` where they have several or an odd one."""
     kinds = set(map(type, values)) - {type(None)}
     simple: dict[frozenset[type], Any] = {
         frozenset(): pl.String,

@@ -48,21 +48,25 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """One sentence for a person, on accuracy."""
-        accuracy = self.differences["accuracy"]
-        chance = "p < 0.0001" if self.mcnemar_p_value < 1e-4 else f"p = {self.mcnemar_p_value:.2g}"
-        if self.mcnemar_p_value >= CHANCE:
-            spread = f"95 % interval of the difference {100 * accuracy.low:+.2f} to {100 * accuracy.high:+.2f} points"
-            return f"no clear difference in accuracy between {self.name_a} and {self.name_b} ({spread}, {chance})"
-        if accuracy.difference > 0:
-            better, worse, low, high = self.name_a, self.name_b, accuracy.low, accuracy.high
-        else:
-            better, worse, low, high = self.name_b, self.name_a, -accuracy.high, -accuracy.low
-        spread = f"95 % interval {100 * low:.2f} to {100 * high:.2f}, {chance}"
-        return f"{better} is better than {worse} by {100 * abs(accuracy.difference):.2f} points of accuracy ({spread})"
+        found = self.differences["accuracy"]
+        points = (100 * found.difference, 100 * found.low, 100 * found.high)
+        return verdict_on("accuracy", self.name_a, self.name_b, *points, self.mcnemar_p_value)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain numbers; each compared score is a key of ``differences``."""
         return {**asdict(self), "verdict": self.verdict}
+
+
+def verdict_on(score: str, name_a: str, name_b: str, difference: float, low: float, high: float, p_value: float) -> str:
+    """One sentence for a person: which is better, by how many points of a score, and could it be chance?"""
+    chance = "p < 0.0001" if p_value < 1e-4 else f"p = {p_value:.2g}"
+    if p_value >= CHANCE:
+        spread = f"95 % interval of the difference {low:+.2f} to {high:+.2f} points"
+        return f"no clear difference in {score} between {name_a} and {name_b} ({spread}, {chance})"
+    better, worse = (name_a, name_b) if difference > 0 else (name_b, name_a)
+    low, high = (low, high) if difference > 0 else (-high, -low)
+    spread = f"95 % interval {low:.2f} to {high:.2f}, {chance}"
+    return f"{better} is better than {worse} by {abs(difference):.2f} points of {score} ({spread})"
 
 
 def compare(
@@ -83,11 +87,7 @@ def compare(
         DataError: no rows.
         MinnowError: not the same number of rows on all three sides.
     """
-    if not references:
-        raise DataError("there are no rows to compare on; give a file with at least one labelled text")
-    if not len(references) == len(predictions_a) == len(predictions_b):
-        lengths = f"{len(references)}, {len(predictions_a)} and {len(predictions_b)}"
-        raise MinnowError(f"references and both predictions must be of one length, but have {lengths} rows")
+    check_rows(references=references, predictions_a=predictions_a, predictions_b=predictions_b)
     sides = (references, predictions_a, predictions_b)
     names = sorted({name for side in sides for row in side for name in row})
     multi_label = any(len(row) != 1 for side in sides for row in side)
@@ -102,7 +102,9 @@ def compare(
         name_a=name_a,
         name_b=name_b,
         rows=len(references),
-        differences={name: _difference(float(scores_a[name]), float(scores_b[name]), tests[name]) for name in COMPARED},
+        differences={
+            name: difference_of(float(scores_a[name]), float(scores_b[name]), tests[name]) for name in COMPARED
+        },
         both_right=int((right_a & right_b).sum()),
         only_a_right=only_a,
         only_b_right=only_b,
@@ -111,5 +113,24 @@ def compare(
     )
 
 
-def _difference(score_a: float, score_b: float, test: PairedTest) -> Difference:
+def difference_of(score_a: float, score_b: float, test: PairedTest) -> Difference:
+    """A score of both with what the test of their difference found."""
     return Difference(score_a, score_b, test.difference, *test.interval, test.p_value)
+
+
+def check_rows(**columns: Sequence[Any]) -> None:
+    """Whether columns have rows, and all as many.
+
+    Raises:
+        DataError: no rows.
+        MinnowError: not the same number in all.
+    """
+    *firsts, last = columns
+    lengths = [str(len(column)) for column in columns.values()]
+    if len(set(lengths)) > 1:
+        raise MinnowError(
+            f"{', '.join(firsts)} and {last} must be of one length, "
+            f"but have {', '.join(lengths[:-1])} and {lengths[-1]} rows"
+        )
+    if lengths[0] == "0":
+        raise DataError(f"there are no rows: {', '.join(firsts)} and {last} are empty; give at least one row of each")

@@ -110,12 +110,17 @@ def _checked(probabilities_NK: ArrayLike, num_rows: int, num_labels: int) -> Flo
         raise MinnowError(
             f"probabilities must be [rows, labels] = {(num_rows, num_labels)}, but are {probabilities.shape}"
         )
-    # A comparison with not-a-number is false, so this catches it as well.
-    if not ((probabilities >= -1e-6) & (probabilities <= 1 + 1e-6)).all():
+    if not are_probabilities(probabilities):
         raise MinnowError(
             "probabilities must lie in 0 … 1, but the model gave others; it may have diverged in training"
         )
     return probabilities
+
+
+def are_probabilities(values: Floats) -> bool:
+    """Whether all of them are numbers in 0 … 1, but for rounding."""
+    # A comparison with not-a-number is false, so this catches it as well.
+    return bool(((values >= -1e-6) & (values <= 1 + 1e-6)).all())
 
 
 def _check_references(references: Sequence[tuple[str, ...]], labels: Sequence[str], multi_label: bool) -> None:

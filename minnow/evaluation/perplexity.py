@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from minnow.bundle.bundle import Bundle
 from minnow.data.corpus import Corpus
 from minnow.data.token_stream import Counts, encode_corpus
-from minnow.errors import BundleError, InputError
-from minnow.evaluation.report import FORMAT, REPORT_FILE
-from minnow.files import write_bytes
+from minnow.errors import InputError
+from minnow.evaluation.report import FORMAT, values_of_kind, write_report
 from minnow.tasks.base import needed
 from minnow.tasks.registry import task_of
 from minnow.text.tokenizer import Tokenizer
@@ -94,20 +92,11 @@ class LanguageReport:
         Raises:
             BundleError: a key is missing, or it is a report of something else.
         """
-        try:
-            if content["kind"] != "language" or content["format"] != FORMAT:
-                raise ValueError(f"kind {content['kind']!r}, format {content['format']!r}")
-            return cls(**{f.name: content[f.name] for f in fields(cls)})
-        except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(
-                f"the report is damaged or not of a language model ({error}); evaluate the model again"
-            ) from error
+        return cls(**values_of_kind(content, "language", [f.name for f in fields(cls)]))
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``report.json`` into ``folder``; a StorageError where the disk refuses."""
-        path = Path(folder) / REPORT_FILE
-        write_bytes(path, orjson.dumps(self.to_json(), option=orjson.OPT_INDENT_2))
-        return [path]
+        return [write_report(folder, self.to_json())]
 
 
 def measure_language(

@@ -1,13 +1,18 @@
-"""The pictures of an evaluation and of a training run, as altair charts, written as PNG and SVG."""
+"""The pictures of an evaluation, of a training run and of attention, as altair charts, written as PNG and SVG."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from minnow.errors import MinnowError
 from minnow.evaluation import fonts
+from minnow.evaluation.outcomes import are_probabilities
 from minnow.evaluation.theme import BLUE, BLUES, CONFIG, EMPTY, INK, MUTED, ORANGE, ORANGES, PAPER
 from minnow.files import write_bytes, write_text
 
@@ -64,10 +69,8 @@ def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str], tit
     alt = _altair()
     rows = [*labels, UNSEEN_ROW] if len(counts) > len(labels) else list(labels)
     side = _cell_side(len(labels))
-    tilt = 0 if max(map(_text_width, labels)) < side else -45
-    shown = {
-        "x": alt.X("prediction:N", sort=None, title="predicted", axis=_label_axis(alt, len(labels), tilt, below=True))
-    }
+    axis = _label_axis(alt, len(labels), _tilt(labels, side), below=True)
+    shown = {"x": alt.X("prediction:N", sort=None, title="predicted", axis=axis)}
     shown["x"].scale = alt.Scale(domain=list(labels), paddingInner=0.04, paddingOuter=0)
     shown["y"] = alt.Y("reference:N", sort=None, title="true label", axis=_label_axis(alt, len(labels)))
     shown["y"].scale = alt.Scale(domain=rows, paddingInner=0.04, paddingOuter=0)
@@ -166,6 +169,46 @@ def training_curves(journal: Sequence[Mapping[str, Any]], metric: str | None = N
     return _house(chart.properties(title=alt.Title("Training", subtitle="by step")))
 
 
+def attention_picture(
+    source_tokens: Sequence[str], target_tokens: Sequence[str], weights_TS: ArrayLike, title: str = "Attention"
+) -> Chart:
+    """Where a model looked in the source as it wrote: a row for each token it wrote, darker for more of its attention.
+
+    Args:
+        source_tokens: S tokens as they are to be shown; the same word may come again.
+        target_tokens: T tokens that were written, likewise.
+        weights_TS: what each written token took from each token of the source, 0 to 1 (Bahdanau et al. 2015, figure 3).
+        title: of the picture.
+
+    Raises:
+        MinnowError: weights of another shape or outside 0 … 1, no tokens, or the plots extra is missing.
+    """
+    alt = _altair()
+    weights = np.asarray(weights_TS, np.float64)
+    if weights.size == 0 or weights.shape != (len(target_tokens), len(source_tokens)):
+        raise MinnowError(
+            f"attention needs a weight for each of {len(target_tokens)} written and {len(source_tokens)} source "
+            f"tokens, but has {weights.shape}"
+        )
+    if not are_probabilities(weights):
+        raise MinnowError("the weights of attention must lie in 0 … 1")
+    side = max(17.0, min(40.0, 560 / max(weights.shape)))
+    cells = [{"t": t, "s": s, "weight": float(weights[t, s])} for t, s in np.ndindex(weights.shape)]
+    legend = alt.Legend(
+        title="share of a row's attention", format="%", values=[0, 0.1, 0.5, 1], orient="bottom", gradientLength=180,
+        gradientThickness=9, offset=18,
+    )  # fmt: skip
+    steps = alt.Scale(paddingInner=0.04, paddingOuter=0)
+    above, beside = _token_axis(alt, source_tokens, "top", _tilt(source_tokens, side)), _token_axis(alt, target_tokens)
+    chart = alt.Chart(_table(alt, cells)).mark_rect().encode(
+        x=alt.X("s:O", title=None, scale=steps, axis=above),
+        y=alt.Y("t:O", title=None, scale=steps, axis=beside),
+        color=alt.Color("weight:Q", scale=_heat_scale(alt, (EMPTY, *BLUES)), legend=legend),
+    )  # fmt: skip
+    heading = alt.Title(title, subtitle="down: what was written · across: the source")
+    return _house(chart.properties(width=side * len(source_tokens), height=side * len(target_tokens), title=heading))
+
+
 _FIFTHS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
@@ -262,6 +305,20 @@ def _heat_cells(
 def _heat_scale(alt: Any, colours: Sequence[str]) -> Any:
     # The square root lets a confusion of a few in a hundred be seen at all.
     return alt.Scale(type="sqrt", domain=[0, 1], range=list(colours), interpolate="lab")
+
+
+def _tilt(labels: Sequence[str], side: float) -> float:
+    """The angle of labels along a row of cells: upright where each fits over its own."""
+    return 0 if max(map(_text_width, labels)) < side else -45
+
+
+def _token_axis(alt: Any, tokens: Sequence[str], orient: str = "left", angle: float = 0) -> Any:
+    """Labels by place, so that a token that comes twice has two."""
+    written = json.dumps([token.strip() or "␣" for token in tokens])
+    return alt.Axis(
+        orient=orient, labelExpr=f"{written}[datum.value]", labelAngle=angle, labelFontSize=12, labelOverlap=False,
+        grid=False,
+    )  # fmt: skip
 
 
 def _cell_side(num_labels: int) -> float:

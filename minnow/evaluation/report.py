@@ -1,5 +1,6 @@
 """What a model was measured at: scores with intervals, per label, calibration and the worst mistakes, as one value."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -72,8 +73,7 @@ class Report:
         """
         from minnow.evaluation import plots
 
-        path = Path(folder) / REPORT_FILE
-        write_bytes(path, orjson.dumps(self.to_json(), option=orjson.OPT_INDENT_2))
+        path = write_report(folder, self.to_json())
         wanted = plots.available() if pictures is None else pictures
         return [path, *(plots.save_report(self, Path(folder)) if wanted else [])]
 
@@ -84,14 +84,46 @@ class Report:
         Raises:
             BundleError: no such file, or it is damaged.
         """
-        path = Path(folder)
-        path = path / REPORT_FILE if path.is_dir() else path
-        try:
-            content = orjson.loads(path.read_bytes())
-        except FileNotFoundError as error:
-            raise BundleError(f"no report at {path}; make one with `minnow evaluate MODEL DATA --out DIR`") from error
-        except (OSError, orjson.JSONDecodeError) as error:
-            raise BundleError(f"{path} cannot be read as a report ({error}); evaluate the model again") from error
-        if not isinstance(content, dict):
-            raise BundleError(f"{path} must hold a JSON object; evaluate the model again")
-        return cls.from_json(content)
+        return cls.from_json(read_report(folder))
+
+
+def write_report(folder: str | Path, content: Mapping[str, Any]) -> Path:
+    """Write ``report.json`` of any kind of report; a StorageError where the disk refuses."""
+    path = Path(folder) / REPORT_FILE
+    write_bytes(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    return path
+
+
+def read_report(folder: str | Path) -> dict[str, Any]:
+    """What ``report.json`` in a folder holds, or the file itself, whatever kind of report it is.
+
+    Raises:
+        BundleError: no such file, or it is damaged.
+    """
+    path = Path(folder)
+    path = path / REPORT_FILE if path.is_dir() else path
+    try:
+        content = orjson.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BundleError(f"no report at {path}; make one with `minnow evaluate MODEL DATA --out DIR`") from error
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise BundleError(f"{path} cannot be read as a report ({error}); evaluate the model again") from error
+    if not isinstance(content, dict):
+        raise BundleError(f"{path} must hold a JSON object; evaluate the model again")
+    return content
+
+
+def values_of_kind(content: Mapping[str, Any], kind: str, names: Iterable[str]) -> dict[str, Any]:
+    """The named values of a report that was written with its ``kind``, such as ``language``.
+
+    Raises:
+        BundleError: a key is missing, or it is a report of something else.
+    """
+    try:
+        if content["kind"] != kind or content["format"] != FORMAT:
+            raise ValueError(f"kind {content['kind']!r}, format {content['format']!r}")
+        return {name: content[name] for name in names}
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"the report is damaged or not of a {kind} model ({error}); evaluate the model again"
+        ) from error

@@ -1,9 +1,10 @@
 """The tables of a report in Markdown, for a model card or a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minnow.evaluation.report import Report
+from minnow.evaluation.translation import TranslationReport
 
 
 def scores_table(report: Report) -> str:
@@ -33,9 +34,36 @@ def worst_table(report: Report, num_rows: int = 12) -> str:
     return _markdown(("true label", "predicted", "confidence", "text"), rows) if rows else ""
 
 
+def directions_table(report: TranslationReport) -> str:
+    """The scores of each direction with their 95 % intervals; several have a last line for all of them together."""
+    whole = {"direction": "all", "rows": report.data["rows"], "scores": report.scores, "intervals": report.intervals}
+    measured = [*report.directions, whole] if len(report.directions) > 1 else report.directions
+    rows = [
+        (
+            m["direction"],
+            f"{m['rows']:,}",
+            *(_between(m["scores"][name], m["intervals"][name]) for name in report.scores),
+        )
+        for m in measured
+    ]
+    return _markdown(("direction", "texts", *(f"`{name}`" for name in report.scores)), rows)
+
+
+def translations_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """``worst`` or ``examples`` of a TranslationReport."""
+    keys = ("direction", "chrf", "source", "reference", "hypothesis")
+    lines = [[f"{row[key]:.1f}" if key == "chrf" else row[key] for key in keys] for row in rows]
+    return _markdown(("direction", "`chrf`", "source", "reference", "translation"), lines)
+
+
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(_cell(str(value)) for value in line) + " |" for line in lines) + "\n"
+
+
+def _between(value: float, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _cell(text: str) -> str:

@@ -57,10 +57,15 @@ def _mistakes_by_label(found: Outcomes) -> list[tuple[str, int, float]]:
 
 
 def _table_row(texts: Sequence[str], found: Outcomes, row: int) -> dict[str, Any]:
-    text = " ".join(texts[row].split())
     return {
-        "text": text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…",
+        "text": shown(texts[row]),
         "row": row,
         "reference": ", ".join(found.names[k] for k in np.flatnonzero(found.references[row])),
         "prediction": ", ".join(found.names[k] for k in np.flatnonzero(found.predictions[row])),
     }
+
+
+def shown(text: str) -> str:
+    """A text as a table of a report has it: on one line, cut to 280 characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

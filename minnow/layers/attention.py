@@ -1,7 +1,10 @@
 """Attention scores: how much each position of a memory matters to a query.
 
 B rows · S positions · D memory features · Q query features · A units of the additive scorer
+K queries of a row
 """
+
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +12,24 @@ from torch import Tensor, nn
 from minnow.errors import UnknownNameError
 
 
-class AdditiveScore(nn.Module):
+class Score(nn.Module):
+    """How much each position of a memory matters to a query. ``keys`` are all of the score that the memory alone
+    decides, so that a decoder asks for them once a text."""
+
+    @abstractmethod
+    def keys(self, memory_BSD: Tensor) -> Tensor:
+        """What queries are held against [B, S, A]."""
+
+    @abstractmethod
+    def against(self, query_BKQ: Tensor, keys_BSA: Tensor) -> Tensor:
+        """The scores of K queries a row [B, K, S]."""
+
+    def forward(self, query_BQ: Tensor, memory_BSD: Tensor) -> Tensor:
+        """The scores of one query a row [B, S]."""
+        return self.against(query_BQ.unsqueeze(1), self.keys(memory_BSD)).squeeze(1)
+
+
+class AdditiveScore(Score):
     """v' tanh(W query + U memory); Bahdanau et al. (2015), appendix A.1.2."""
 
     def __init__(self, query_size: int, memory_size: int):
@@ -18,13 +38,17 @@ class AdditiveScore(nn.Module):
         self.memory = nn.Linear(memory_size, memory_size)
         self.vector = nn.Linear(memory_size, 1, bias=False)
 
-    def forward(self, query_BQ: Tensor, memory_BSD: Tensor) -> Tensor:
-        hidden_BSA = torch.tanh(self.query(query_BQ).unsqueeze(1) + self.memory(memory_BSD))
-        scores_BS: Tensor = self.vector(hidden_BSA).squeeze(-1)
-        return scores_BS
+    def keys(self, memory_BSD: Tensor) -> Tensor:
+        keys_BSA: Tensor = self.memory(memory_BSD)
+        return keys_BSA
+
+    def against(self, query_BKQ: Tensor, keys_BSA: Tensor) -> Tensor:
+        hidden_BKSA = torch.tanh(self.query(query_BKQ).unsqueeze(2) + keys_BSA.unsqueeze(1))
+        scores_BKS: Tensor = self.vector(hidden_BKSA).squeeze(-1)
+        return scores_BKS
 
 
-class DotScore(nn.Module):
+class DotScore(Score):
     """query · memory; Luong et al. (2015), equation 8, first line. The two must have one size."""
 
     def __init__(self, query_size: int, memory_size: int):
@@ -32,25 +56,32 @@ class DotScore(nn.Module):
         if query_size != memory_size:
             raise ValueError(f"dot attention needs one size, but got query {query_size} and memory {memory_size}")
 
-    def forward(self, query_BQ: Tensor, memory_BSD: Tensor) -> Tensor:
-        return torch.einsum("bd,bsd->bs", query_BQ, memory_BSD)
+    def keys(self, memory_BSD: Tensor) -> Tensor:
+        return memory_BSD
+
+    def against(self, query_BKQ: Tensor, keys_BSA: Tensor) -> Tensor:
+        return query_BKQ @ keys_BSA.transpose(1, 2)
 
 
-class GeneralScore(nn.Module):
+class GeneralScore(DotScore):
     """query W memory; Luong et al. (2015), equation 8, second line."""
 
     def __init__(self, query_size: int, memory_size: int):
-        super().__init__()
+        super().__init__(memory_size, memory_size)
         self.query = nn.Linear(query_size, memory_size, bias=False)
 
-    def forward(self, query_BQ: Tensor, memory_BSD: Tensor) -> Tensor:
-        return torch.einsum("bd,bsd->bs", self.query(query_BQ), memory_BSD)
+    def against(self, query_BKQ: Tensor, keys_BSA: Tensor) -> Tensor:
+        return super().against(self.query(query_BKQ), keys_BSA)
 
 
-SCORES = {"additive": AdditiveScore, "dot": DotScore, "general": GeneralScore}
+SCORES: dict[str, type[AdditiveScore | DotScore | GeneralScore]] = {
+    "additive": AdditiveScore,
+    "dot": DotScore,
+    "general": GeneralScore,
+}
 
 
-def attention_score(kind: str, query_size: int, memory_size: int) -> nn.Module:
+def attention_score(kind: str, query_size: int, memory_size: int) -> Score:
     """The scorer of that name.
 
     Raises:
@@ -62,6 +93,6 @@ def attention_score(kind: str, query_size: int, memory_size: int) -> nn.Module:
 
 
 def attention_weights(scores_BS: Tensor, mask_BS: Tensor) -> Tensor:
-    """Softmax over the positions that are text; a row without text gets zeros."""
+    """Softmax over the last axis where ``mask_BS`` has text; a row without text gets zeros."""
     weights = torch.softmax(scores_BS.float().masked_fill(~mask_BS, -1e30), dim=-1)
     return (weights * mask_BS).to(scores_BS.dtype)

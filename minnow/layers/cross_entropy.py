@@ -30,6 +30,7 @@ def chunked_cross_entropy(
     bias_V: Tensor | None = None,
     *,
     reduction: str = "mean",
+    smoothing: float = 0.0,
     chunk_size: int | None = None,
 ) -> Tensor:
     """The loss in nats of the logits ``hidden @ weight.T + bias``.
@@ -43,12 +44,15 @@ def chunked_cross_entropy(
         targets_N: token ids; those that are ``IGNORED`` count for nothing.
         bias_V: of the output layer, where it has one.
         reduction: ``mean`` over the targets that count, or ``sum``.
+        smoothing: share of each target that goes to all tokens evenly (Szegedy et al. 2016, section 7).
         chunk_size: positions at once; left out, what suits the device.
     """
     kind = hidden_ND.device.type
     cast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden_ND.dtype
     rows = chunk_size or _rows_per_chunk(weight_VD)
-    total: Tensor = _Chunked.apply(hidden_ND, weight_VD, bias_V, targets_N, rows, cast)  # type: ignore[no-untyped-call]
+    total: Tensor = _Chunked.apply(  # type: ignore[no-untyped-call]
+        hidden_ND, weight_VD, bias_V, targets_N, rows, cast, smoothing
+    )
     return total / (targets_N != IGNORED).sum().clamp(min=1) if reduction == "mean" else total
 
 
@@ -83,6 +87,7 @@ class _Chunked(torch.autograd.Function):
         targets_N: Tensor,
         rows: int,
         cast: torch.dtype,
+        smoothing: float,
     ) -> Tensor:
         wide = torch.float64 if hidden_ND.dtype == torch.float64 else torch.float32
         weight = weight_VD.to(cast)
@@ -101,7 +106,7 @@ class _Chunked(torch.autograd.Function):
                 logits_CV = (hidden_CD @ weight.T).to(wide)
                 if bias_V is not None:
                     logits_CV += bias_V
-                total += _loss_then_gradient(logits_CV, targets_N[part])
+                total += _loss_then_gradient(logits_CV, targets_N[part], smoothing)
                 _add_gradients(grads, part, logits_CV, hidden_CD, weight)
         ctx.grads = [
             None if grad is None or like is None else grad.to(like.dtype)
@@ -112,7 +117,7 @@ class _Chunked(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(None if kept is None else kept * grad.to(kept.dtype) for kept in ctx.grads), None, None, None)
+        return (*(None if kept is None else kept * grad.to(kept.dtype) for kept in ctx.grads), *(None,) * 4)
 
 
 def _zeros(like: Tensor | None, dtype: torch.dtype) -> Tensor | None:
@@ -135,42 +140,48 @@ def _add_gradients(
         grad_bias_V += grad_logits_CV.sum(0)
 
 
-def _loss_then_gradient(logits_CV: Tensor, targets_C: Tensor) -> Tensor:
+def _loss_then_gradient(logits_CV: Tensor, targets_C: Tensor, smoothing: float) -> Tensor:
     """The sum of the losses; afterwards ``logits_CV`` holds its gradient with respect to them.
 
-    softmax less one at the target, and nothing in rows whose target is ignored.
+    softmax less the smoothed target, and nothing in rows whose target is ignored.
     """
     if suits_kernels(logits_CV, trained=True):
         losses = np.empty(len(targets_C))
-        _softmax_less_target(array_of(logits_CV), targets_C.numpy(), losses)
+        _softmax_less_target(array_of(logits_CV), targets_C.numpy(), smoothing, losses)
         return torch.tensor(losses.sum(), dtype=logits_CV.dtype)
     counted_C = targets_C != IGNORED
     at_C1 = targets_C.clamp(min=0).unsqueeze(1)
     norm_C1 = torch.logsumexp(logits_CV, dim=1, keepdim=True)
-    losses_C = (norm_C1 - logits_CV.gather(1, at_C1)).squeeze(1)
-    logits_CV.sub_(norm_C1).exp_()
-    logits_CV.scatter_add_(1, at_C1, torch.full_like(norm_C1, -1.0))
+    wanted_C1 = (1 - smoothing) * logits_CV.gather(1, at_C1) + smoothing * logits_CV.mean(1, keepdim=True)
+    losses_C = (norm_C1 - wanted_C1).squeeze(1)
+    logits_CV.sub_(norm_C1).exp_().sub_(smoothing / logits_CV.shape[1])
+    logits_CV.scatter_add_(1, at_C1, torch.full_like(norm_C1, smoothing - 1))
     logits_CV.mul_(counted_C.unsqueeze(1))
     return losses_C.mul(counted_C).sum()
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
-def _softmax_less_target(logits_CV: Any, targets_C: Any, losses_C: Any) -> None:
+def _softmax_less_target(logits_CV: Any, targets_C: Any, smoothing: float, losses_C: Any) -> None:
     """The same row by row, each of which stays in the cache while it is gone through three times."""
     num_rows, num_entries = logits_CV.shape
-    log2_e = np.float32(LOG2_E)
+    log2_e, even = np.float32(LOG2_E), np.float32(smoothing / num_entries)
     for c in range(num_rows):
         row, target = logits_CV[c], targets_C[c]
         if target == IGNORED:
             row[:] = 0
             losses_C[c] = 0
             continue
-        wanted = row[target]
+        wanted = (1 - smoothing) * row[target]
+        if smoothing:
+            mean = np.float32(0)
+            for v in range(num_entries):
+                mean += row[v]
+            wanted += even * mean
         highest, total = powers_in_place(row, num_entries, log2_e)
         share = np.float32(1) / total
         for v in range(num_entries):
-            row[v] *= share
-        row[target] -= np.float32(1)
+            row[v] = row[v] * share - even
+        row[target] -= np.float32(1 - smoothing)
         losses_C[c] = np.log(total) + highest - wanted
 
 

@@ -88,6 +88,11 @@ class TokenDropout(Dropping):
     def forward(self, embedded_BSD: Tensor, token_ids_BS: Tensor) -> Tensor:
         if not self.active:
             return embedded_BSD
+        kept_BS = self.kept(token_ids_BS).to(embedded_BSD.dtype) / (1 - self.rate)
+        return embedded_BSD * kept_BS.unsqueeze(-1)
+
+    def kept(self, token_ids_BS: Tensor) -> Tensor:
+        """Whether each token stays, [B, S]."""
         rows = (token_ids_BS.shape[0], 1)
         salt_B1 = torch.randint(1, 2**31, rows, device=token_ids_BS.device, generator=self.generator)
         # Two rounds of mixing, or the draws of one type would hint at those of another; no product leaves 63 bits.
@@ -95,5 +100,4 @@ class TokenDropout(Dropping):
         mixed_BS = (mixed_BS ^ mixed_BS >> 16) * 0x21F0AAAD % 2**32
         mixed_BS = (mixed_BS ^ mixed_BS >> 15) * 0x7FEB352D % 2**32
         drawn_BS = (mixed_BS >> 8) / 2**24
-        kept_BS = (drawn_BS >= self.rate).to(embedded_BSD.dtype) / (1 - self.rate)
-        return embedded_BSD * kept_BS.unsqueeze(-1)
+        return drawn_BS >= self.rate

@@ -2,10 +2,12 @@
 
 The library's fused attention is made for long texts; at the few hundred positions of a small model its backward pass
 takes six times its forward pass, a quarter of a training step. Here the scores of a block of queries are one batched
-product, only the keys that some query of the block may see are multiplied at all, and padding costs nothing.
+product, only the keys that some query of the block may see are multiplied at all, and padding costs nothing. Rows as
+short as sentences are multiplied all at once instead, padding and all: there, every call costs more than what it
+computes.
 
 B rows · H heads · G heads of keys · S positions · D features of a head
-Q queries of a block · K keys that a block sees
+Q queries of a block · K keys that a block sees · N heads of all rows · T queries where they are not the keys' positions
 """
 
 import math
@@ -22,6 +24,7 @@ from torch.nn import functional as F
 from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
 
 BLOCK = 128  # queries
+SHORT = 64  # positions; below, all rows are one product
 LONGEST = 1024  # beyond, the scores of all positions would fill the memory, and the library's way is the faster one
 
 
@@ -44,20 +47,29 @@ def causal_attention(query_BHSD: Tensor, key_BGSD: Tensor, value_BGSD: Tensor, s
 
 
 def padded_attention(
-    query_BHSD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, mask: Tensor, scale: float | None = None
+    query_BHTD: Tensor,
+    key_BHSD: Tensor,
+    value_BHSD: Tensor,
+    lengths_B: Tensor,
+    mask: Tensor,
+    scale: float | None = None,
 ) -> Tensor:
-    """softmax(q k' · scale) v over the positions of each row, in both directions.
+    """softmax(q k' · scale) v over the keys of each row that are text, in both directions.
 
     Args:
-        mask: True [B, 1, 1, S] where a row has text, which stands at its beginning. In a training step of one thread on
-            a processor what comes behind it is 0; else it is as the library leaves it.
+        lengths_B: how many keys of each row are text, which stand at its beginning. Where the queries are as many as
+            the keys, they are those of the same rows.
+        mask: the same as True [B, 1, 1, S], for the library. In a training step of one thread on a processor what comes
+            behind a row may be 0; else it is as the library leaves it.
     """
-    scale = scale if scale is not None else 1 / math.sqrt(query_BHSD.shape[-1])
-    query_BHSD, key_BHSD, value_BHSD = _cast(query_BHSD, key_BHSD, value_BHSD)
-    if query_BHSD.shape[2] > LONGEST or not suits_kernels(query_BHSD):
-        return F.scaled_dot_product_attention(query_BHSD, key_BHSD, value_BHSD, mask, scale=scale)
-    lengths = mask.expand(len(query_BHSD), 1, 1, -1).sum(-1).flatten().tolist()
-    return _attended(query_BHSD, key_BHSD, value_BHSD, scale, lengths)
+    scale = scale if scale is not None else 1 / math.sqrt(query_BHTD.shape[-1])
+    query_BHTD, key_BHSD, value_BHSD = _cast(query_BHTD, key_BHSD, value_BHSD)
+    longest = max(query_BHTD.shape[2], key_BHSD.shape[2])
+    if longest > LONGEST or not suits_kernels(query_BHTD):
+        return F.scaled_dot_product_attention(query_BHTD, key_BHSD, value_BHSD, mask, scale=scale)
+    if longest > SHORT and query_BHTD.shape[2] != key_BHSD.shape[2]:
+        return F.scaled_dot_product_attention(query_BHTD, key_BHSD, value_BHSD, mask, scale=scale)
+    return _attended(query_BHTD, key_BHSD, value_BHSD, scale, lengths_B.tolist())
 
 
 def _cast(*tensors: Tensor) -> Sequence[Tensor]:
@@ -66,9 +78,39 @@ def _cast(*tensors: Tensor) -> Sequence[Tensor]:
     return [x.to(torch.bfloat16) for x in tensors] if narrow else tensors
 
 
-def _attended(*given: Any) -> Tensor:
-    attended: Tensor = _Attention.apply(*given)  # type: ignore[no-untyped-call]
+def _attended(query: Tensor, key: Tensor, value: Tensor, scale: float, lengths: list[int] | None) -> Tensor:
+    way = _ShortAttention if max(query.shape[2], key.shape[2]) <= SHORT else _Attention
+    attended: Tensor = way.apply(query, key, value, scale, lengths)  # type: ignore[no-untyped-call]
     return attended
+
+
+class _ShortAttention(torch.autograd.Function):
+    """As ``_Attention``, with all heads of all rows in one product."""
+
+    @staticmethod
+    def forward(
+        context: Any, query_BHTD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float, lengths: list[int] | None
+    ) -> Tensor:
+        query, key, value = (x.flatten(0, 1) for x in (query_BHTD, key_BHSD, value_BHSD))
+        weights_NTS = torch.bmm(query, key.transpose(1, 2))
+        first_sees_B, more = ([1] * len(query_BHTD), 1) if lengths is None else (lengths, 0)
+        sees = np.repeat(np.array(first_sees_B), query_BHTD.shape[1]), more
+        _softmax(array_of(weights_NTS), *sees, scale)
+        context.save_for_backward(query, key, value, weights_NTS)
+        context.scale, context.sees = scale, sees
+        return torch.bmm(weights_NTS, value).view(query_BHTD.shape)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, weights_NTS = context.saved_tensors
+        given_NTD = gradients[0].flatten(0, 1)
+        d_scores_NTS = torch.bmm(given_NTD, value.transpose(1, 2))
+        _softmax_backward(array_of(weights_NTS), array_of(d_scores_NTS), *context.sees, context.scale)
+        d_query = torch.bmm(d_scores_NTS, key)
+        d_key = torch.bmm(d_scores_NTS.transpose(1, 2), query)
+        d_value = torch.bmm(weights_NTS.transpose(1, 2), given_NTD)
+        shape = gradients[0].shape[:2]
+        return *(x.view(*shape, *x.shape[1:]) for x in (d_query, d_key, d_value)), None, None
 
 
 class _Attention(torch.autograd.Function):
@@ -89,7 +131,7 @@ class _Attention(torch.autograd.Function):
         for row, query_HSD in enumerate(query_BHSD):
             for block in _blocks(query_BHSD.shape[2], None if lengths is None else lengths[row]):
                 weights_HQK = torch.bmm(query_HSD[:, block.queries], key_BHSD[row, :, block.keys].transpose(1, 2))
-                _softmax(array_of(weights_HQK), block.first_sees, scale)
+                _softmax(array_of(weights_HQK), *block.sees(len(query_HSD)), scale)
                 torch.bmm(weights_HQK, value_BHSD[row, :, block.keys], out=attended_BHSD[row, :, block.queries])
                 kept.append(weights_HQK)
         _clear_padding(lengths, attended_BHSD)
@@ -109,7 +151,8 @@ class _Attention(torch.autograd.Function):
                 keys, queries, begun = block.keys, block.queries, block is not blocks[-1]
                 query_HQD, gradient_HQD = query_BHSD[row, :, queries], gradient_HSD[:, queries]
                 d_scores_HQK = torch.bmm(gradient_HQD, value_BHSD[row, :, keys].transpose(1, 2))
-                _softmax_backward(array_of(weights_HQK), array_of(d_scores_HQK), block.first_sees, context.scale)
+                sees = block.sees(len(gradient_HSD))
+                _softmax_backward(array_of(weights_HQK), array_of(d_scores_HQK), *sees, context.scale)
                 torch.bmm(d_scores_HQK, key_BHSD[row, :, keys], out=d_query[row, :, queries])
                 _into(d_key[row, :, keys], d_scores_HQK, query_HQD, begun)
                 _into(d_value[row, :, keys], weights_HQK, gradient_HQD, begun)
@@ -119,20 +162,25 @@ class _Attention(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Block:
-    """Queries that are taken together, the keys that they see, and how many of these the first query sees; each
-    further query sees one more, as far as there are any."""
+    """Queries that are taken together, the keys that they see, and how many of these the first query sees; each further
+    query sees ``more`` of them."""
 
     queries: slice
     keys: slice
     first_sees: int
+    more: int
+
+    def sees(self, num_heads: int) -> tuple[Any, int]:
+        """The same for every head."""
+        return np.full(num_heads, self.first_sees), self.more
 
 
 def _blocks(num_positions: int, length: int | None) -> list[_Block]:
     """Causal blocks of a whole row; or, with a ``length``, blocks whose queries see all keys."""
     if length is not None:
-        return [_Block(slice(i, min(i + BLOCK, length)), slice(0, length), length) for i in range(0, length, BLOCK)]
+        return [_Block(slice(i, min(i + BLOCK, length)), slice(0, length), length, 0) for i in range(0, length, BLOCK)]
     ends = [(first, min(first + BLOCK, num_positions)) for first in range(0, num_positions, BLOCK)]
-    return [_Block(slice(first, last), slice(0, last), first + 1) for first, last in ends]
+    return [_Block(slice(first, last), slice(0, last), first + 1, 1) for first, last in ends]
 
 
 def _clear_padding(lengths: list[int] | None, *tensors_BHSD: Tensor) -> None:
@@ -165,15 +213,15 @@ def _whole_vectors(length: Any) -> Any:
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
-def _softmax(scores_HQK: Any, first_sees: int, scale: float) -> None:
-    """Softmax over the keys that each query sees, in place; behind them zeros."""
-    num_keys = scores_HQK.shape[2]
+def _softmax(scores_NQK: Any, first_sees_N: Any, more: int, scale: float) -> None:
+    """Softmax over the keys that each query sees, in place; behind them zeros, as where a query sees none."""
+    num_keys = scores_NQK.shape[2]
     x = np.empty(num_keys, np.float32)
     to_base_2 = np.float32(scale * LOG2_E)
-    for n in range(scores_HQK.shape[0]):
-        for q in range(scores_HQK.shape[1]):
-            row = scores_HQK[n, q]
-            seen = min(num_keys, first_sees + q)
+    for n in range(scores_NQK.shape[0]):
+        for q in range(scores_NQK.shape[1]):
+            row = scores_NQK[n, q]
+            seen = min(num_keys, first_sees_N[n] + more * q)
             end = min(num_keys, _whole_vectors(seen))
             for k in range(end):
                 x[k] = wide(row[k])
@@ -188,14 +236,14 @@ def _softmax(scores_HQK: Any, first_sees: int, scale: float) -> None:
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
-def _softmax_backward(weights_HQK: Any, gradient_HQK: Any, first_sees: int, scale: float) -> None:
+def _softmax_backward(weights_NQK: Any, gradient_NQK: Any, first_sees_N: Any, more: int, scale: float) -> None:
     """The gradient of the scores from that of the weights, in place."""
-    num_keys = weights_HQK.shape[2]
+    num_keys = weights_NQK.shape[2]
     factor = np.float32(scale)
-    for n in range(weights_HQK.shape[0]):
-        for q in range(weights_HQK.shape[1]):
-            weights, gradient = weights_HQK[n, q], gradient_HQK[n, q]
-            end = min(num_keys, _whole_vectors(first_sees + q))  # behind what is seen the weights are zero
+    for n in range(weights_NQK.shape[0]):
+        for q in range(weights_NQK.shape[1]):
+            weights, gradient = weights_NQK[n, q], gradient_NQK[n, q]
+            end = min(num_keys, _whole_vectors(first_sees_N[n] + more * q))  # behind what is seen the weights are zero
             mean = np.float32(0)
             for k in range(end):
                 mean += wide(weights[k]) * wide(gradient[k])

@@ -41,14 +41,15 @@ class Sight:
     Attributes:
         mask: True [1 or B, 1, S, N] where a query sees a key; None where nothing but ``causal`` hides anything.
         causal: a query sees the keys up to its own place; only without a mask.
-        padded: ``mask`` [B, 1, 1, S] says no more than where each row ends, and every head has keys of its own.
+        lengths: keys of each row [B] that are text, where ``mask`` [B, 1, 1, N] says no more than that and every head
+            has keys of its own; a hint for the kernels.
         rotation: cosines and sines by which queries and keys are turned, None without rotary positions.
         state: what came before, with room for this pass; None where the pass is all there is.
     """
 
     mask: Tensor | None = None
     causal: bool = False
-    padded: bool = False
+    lengths: Tensor | None = None
     rotation: Pair | None = None
     state: KeyValueState | None = None
 
@@ -90,8 +91,8 @@ class HeadedAttention(Dropping):
             return self._attend_dropping(queries_BHSE, keys_BGNE, values_BGNE, sight)
         if sight.causal and not self.active:
             return causal_attention(queries_BHSE, keys_BGNE, values_BGNE, self.scale)
-        if sight.padded and sight.mask is not None and not self.active:
-            return padded_attention(queries_BHSE, keys_BGNE, values_BGNE, sight.mask, self.scale)
+        if sight.lengths is not None and sight.mask is not None and not self.active:
+            return padded_attention(queries_BHSE, keys_BGNE, values_BGNE, sight.lengths, sight.mask, self.scale)
         if grouped and queries_BHSE.shape[2] == 1 and not sight.causal:
             # The queries of a group as so many positions: each key is read once for all of them.
             folded = queries_BHSE.reshape(len(queries_BHSE), self.num_key_heads, -1, queries_BHSE.shape[-1])

@@ -75,47 +75,48 @@ def scores_from_tally(tally: Tally, multi_label: bool = False) -> Scores:
     right, handed out under its own name ``exact_match`` too, and ``hamming_loss`` is the share of wrong yes-or-nos.
     """
     label_scores = per_label(tally)
-    scores = {"accuracy": _ratio(tally.right, tally.rows)}
+    scores = {"accuracy": ratio(tally.right, tally.rows)}
     scores |= {f"{name}_macro": value for name, value in _macro(label_scores, tally).items()}
     scores |= {f"{name}_micro": value for name, value in _micro(tally).items()}
     scores |= {f"{name}_weighted": value for name, value in _weighted(label_scores, tally).items()}
     if multi_label:
         wrong = (tally.predicted + tally.actual - 2 * tally.hits).sum(axis=-1)
         scores["exact_match"] = scores["accuracy"]
-        scores["hamming_loss"] = _ratio(wrong, tally.rows * tally.hits.shape[-1])
+        scores["hamming_loss"] = ratio(wrong, tally.rows * tally.hits.shape[-1])
     return scores
 
 
 def per_label(tally: Tally) -> Scores:
     """Precision, recall and F1 of each label, [..., K] each; 0 where nothing was to be found or given."""
     return {
-        "precision": _ratio(tally.hits, tally.predicted),
-        "recall": _ratio(tally.hits, tally.actual),
-        "f1": _ratio(2 * tally.hits, tally.predicted + tally.actual),
+        "precision": ratio(tally.hits, tally.predicted),
+        "recall": ratio(tally.hits, tally.actual),
+        "f1": ratio(2 * tally.hits, tally.predicted + tally.actual),
     }
 
 
 def _macro(label_scores: Scores, tally: Tally) -> Scores:
     occurs = (tally.predicted + tally.actual) > 0
     num_labels = occurs.sum(axis=-1)
-    return {name: _ratio((value * occurs).sum(axis=-1), num_labels) for name, value in label_scores.items()}
+    return {name: ratio((value * occurs).sum(axis=-1), num_labels) for name, value in label_scores.items()}
 
 
 def _micro(tally: Tally) -> Scores:
     hits, predicted, actual = (part.sum(axis=-1) for part in (tally.hits, tally.predicted, tally.actual))
     return {
-        "precision": _ratio(hits, predicted),
-        "recall": _ratio(hits, actual),
-        "f1": _ratio(2 * hits, predicted + actual),
+        "precision": ratio(hits, predicted),
+        "recall": ratio(hits, actual),
+        "f1": ratio(2 * hits, predicted + actual),
     }
 
 
 def _weighted(label_scores: Scores, tally: Tally) -> Scores:
     actual = tally.actual.sum(axis=-1)
-    return {name: _ratio((value * tally.actual).sum(axis=-1), actual) for name, value in label_scores.items()}
+    return {name: ratio((value * tally.actual).sum(axis=-1), actual) for name, value in label_scores.items()}
 
 
-def _ratio(part: ArrayLike, whole: ArrayLike) -> Floats:
+def ratio(part: ArrayLike, whole: ArrayLike) -> Floats:
+    """``part`` over ``whole``, 0 where the whole is nothing."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    ratio: Floats = np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=whole > 0)
-    return ratio
+    share: Floats = np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=whole > 0)
+    return share

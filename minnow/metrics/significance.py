@@ -15,11 +15,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PairedTest:
-    """The score of A less the score of B, its interval, and the chance of one as large if both were alike."""
+    """The score of A less the score of B, its interval, and the chance of one as large if both were alike.
+
+    ``p_value`` is by approximate randomisation, ``bootstrap_p_value`` by the resamples that the interval is made from.
+    """
 
     difference: float
     interval: Interval
     p_value: float
+    bootstrap_p_value: float
 
 
 def mcnemar_exact(only_a_right: int, only_b_right: int) -> float:
@@ -45,11 +49,7 @@ def paired_tests(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, PairedTest]:
-    """For each named score: the difference between the cells' two systems, its interval and its p value.
-
-    The interval is a paired bootstrap: both systems are scored on the same resampled rows (Efron & Tibshirani 1993).
-    The p value is approximate randomisation (Noreen 1989): per row the two predictions are swapped by a coin.
-    """
+    """For each named score: the difference between the cells' two systems, its interval and its p values."""
     rng = np.random.default_rng(seed)
     observed = _differences(_pair(cells, cells.counts.astype(np.float64)), names, multi_label)
     drawn: list[Floats] = []
@@ -58,13 +58,32 @@ def paired_tests(
         drawn.append(_differences(_pair(cells, resamples(cells.counts, portion, rng)), names, multi_label))
         swapped.append(_differences(_swapped_pair(cells, portion, rng), names, multi_label))
     drawn_SR, swapped_SR = np.concatenate(drawn, axis=1), np.concatenate(swapped, axis=1)
-    # Swaps that tie with what was seen count as as-large; rounding must not lose them.
-    as_large = (np.abs(swapped_SR) >= np.abs(observed)[:, None] - 1e-12).sum(axis=1)
-    p_values = (1 + as_large) / (1 + num_resamples)
-    return {
-        name: PairedTest(float(observed[s]), percentile_interval(drawn_SR[s], level), float(p_values[s]))
-        for s, name in enumerate(names)
-    }
+    return {name: paired_test(float(observed[s]), drawn_SR[s], swapped_SR[s], level) for s, name in enumerate(names)}
+
+
+def paired_test(difference: float, drawn_R: Floats, swapped_R: Floats, level: float = 0.95) -> PairedTest:
+    """What a difference between two systems on the same rows is worth, from the differences of resampled rows.
+
+    Args:
+        difference: that was seen.
+        drawn_R: with both systems scored on the same rows, drawn with replacement: the paired bootstrap (Efron &
+            Tibshirani 1993; Koehn 2004). Moved to a mean of zero, they are what chance alone would show.
+        swapped_R: with the two systems' answers to each row swapped by a coin: approximate randomisation (Noreen 1989).
+        level: of the interval.
+    """
+    return PairedTest(
+        difference,
+        percentile_interval(drawn_R, level),
+        p_value=_share_as_large(swapped_R, difference),
+        bootstrap_p_value=_share_as_large(drawn_R - drawn_R.mean(), difference),
+    )
+
+
+def _share_as_large(chance_R: Floats, difference: float) -> float:
+    """Two-sided; what was seen is one of the ways it can come out, so the share is never 0."""
+    # Those that tie with what was seen count as as-large; rounding must not lose them.
+    as_large = (np.abs(chance_R) >= abs(difference) - 1e-12).sum()
+    return float((1 + as_large) / (1 + len(chance_R)))
 
 
 def _pair(cells: Cells, counts: Floats) -> tuple[Tally, Tally]:

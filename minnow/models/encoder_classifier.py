@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from minnow.errors import BundleError, RecipeError, UnknownNameError
 from minnow.layers import pooling
-from minnow.layers.dropout import FeatureDropout
+from minnow.layers.dropout import FeatureDropout, TokenDropout
 from minnow.layers.masks import padding_mask
 from minnow.models.base import ModelConfig
 from minnow.models.module import TorchModel
 from minnow.models.registry import architecture
 
-RATES = ("dropout", "head_dropout")
+RATES = ("dropout", "head_dropout", "token_dropout")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class EncoderClassifierConfig(ModelConfig):
         head_size: units of the head's hidden layer; 0 for a head that is linear.
         dropout: of what the pooling gives.
         head_dropout: of the head's hidden layer.
+        token_dropout: share of a text's token types that are read as the unknown token; it needs ``unk_id``.
         first_id, last_id: tokens put before and after every text, None for none.
+        unk_id: the unknown token, None where there is none.
     """
 
     model_type: ClassVar[str] = "encoder_classifier"
@@ -43,8 +45,10 @@ class EncoderClassifierConfig(ModelConfig):
     head_size: int = 50
     dropout: float = 0.4
     head_dropout: float = 0.1
+    token_dropout: float = 0.0
     first_id: int | None = None
     last_id: int | None = None
+    unk_id: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.encoder, dict) or not isinstance(self.encoder.get("model_type"), str):
@@ -58,10 +62,15 @@ class EncoderClassifierConfig(ModelConfig):
         for name in RATES:
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.3")
-        for name in ("first_id", "last_id"):
+        for name in ("first_id", "last_id", "unk_id"):
             token_id = getattr(self, name)
             if token_id is not None and not 0 <= token_id < self.vocab_size:
                 raise RecipeError(f"{name} must be one of {self.vocab_size} tokens, but got {name}={token_id}")
+        if self.token_dropout and self.unk_id is None:
+            raise RecipeError(
+                f"token_dropout={self.token_dropout} needs an unknown token, which this tokenizer does not have; "
+                "take token_dropout=0"
+            )
 
     @property
     def vocab_size(self) -> int:
@@ -79,6 +88,7 @@ class EncoderClassifier(TorchModel):
     def __init__(self, config: EncoderClassifierConfig):
         super().__init__(config)
         self.encoder = _encoder(config.encoder)
+        self.token_dropout = TokenDropout(config.token_dropout)
         self.pooling = pooling.pooling(config.pooling, self.encoder.output_size)
         size = pooling.pooled_size(config.pooling, self.encoder.output_size)
         self.dropout = FeatureDropout(config.dropout)
@@ -93,6 +103,8 @@ class EncoderClassifier(TorchModel):
     def attend(self, token_ids_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits [B, K] and the attention weights over the tokens given [B, S], None where the pooling has none."""
         num_positions = token_ids_BS.shape[1]
+        if self.token_dropout.active and self.config.unk_id is not None:
+            token_ids_BS = token_ids_BS.masked_fill(~self.token_dropout.kept(token_ids_BS), self.config.unk_id)
         token_ids_BS, lengths_B = self._bordered(token_ids_BS, lengths_B)
         states_BSD = self.encoder.encode(token_ids_BS, lengths_B)
         pooled_BD, weights_BS = self.pooling(states_BSD, lengths_B, padding_mask(lengths_B, token_ids_BS.shape[1]))

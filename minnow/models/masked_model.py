@@ -71,8 +71,8 @@ class MaskedModel(TorchModel):
                 f"a text may have at most {self.context_size} positions, but got {num_positions}; give less of it"
             )
         # A row without text would see nothing, whose mean is not a number; its first place is as good as none.
-        mask_BS = padding_mask(lengths_B.clamp(min=1), num_positions)
-        sight = Sight(mask=mask_BS[:, None, None, :], padded=True)
+        lengths_B = lengths_B.clamp(min=1)
+        sight = Sight(mask=padding_mask(lengths_B, num_positions)[:, None, None, :], lengths=lengths_B)
         states_BSD = self.embed(token_ids_BS)
         lean = self.gradient_checkpointing and torch.is_grad_enabled()
         for block in self.blocks:

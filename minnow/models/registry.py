@@ -19,7 +19,9 @@ ARCHITECTURES = {
     "qwen2": ("minnow.models.llama", "Qwen2Config", "Llama"),
     "qwen3": ("minnow.models.llama", "Qwen3Config", "Llama"),
     "rnn_lm": ("minnow.models.rnn_lm", "RnnLMConfig", "RnnLM"),
+    "rnn_seq2seq": ("minnow.models.rnn_seq2seq", "RnnSeq2SeqConfig", "RnnSeq2Seq"),
     "text_classifier": ("minnow.models.text_classifier", "TextClassifierConfig", "TextClassifier"),
+    "transformer_seq2seq": ("minnow.models.transformer_seq2seq", "TransformerSeq2SeqConfig", "TransformerSeq2Seq"),
 }
 
 

@@ -12,6 +12,7 @@ from minnow.tasks.base import Task
 TASKS = {
     "text_classification": ("minnow.tasks.text_classification", "TextClassification"),
     "text_generation": ("minnow.tasks.text_generation", "TextGeneration"),
+    "translation": ("minnow.tasks.translation", "Translation"),
     "fill_mask": ("minnow.tasks.fill_mask", "FillMask"),
 }
 

@@ -59,6 +59,11 @@ def detect(text: str) -> Language:
     return Language(str(code), round(float(confidence), 4))
 
 
+def known_languages() -> frozenset[str]:
+    """The codes that ``detect`` tells apart; of a text in another language it names one that looks like it."""
+    return frozenset(code for code in _identifier().labels if len(code) == 2)
+
+
 def _east_asian(num_han: int, num_kana: int, num_hangul: int, confidence: float) -> Language:
     total = num_han + num_kana + num_hangul
     if num_hangul > 0.3 * total:

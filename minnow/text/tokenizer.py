@@ -167,6 +167,7 @@ class Tokenizer:
         prefix_ids, suffix_ids: what the model expects before and after a whole text, as a rule nothing.
         special_tokens: the tokens with a role by the role's name, such as ``{"eos_token": "<eos>"}``.
         chat_template: Jinja text that turns messages into one text, None for a model that does not chat.
+        target: of the texts that the model writes, where these have a vocabulary of their own; else None.
         keeps_spaces: whether white space is part of the tokens, so that decoding gives it back.
     """
 
@@ -180,6 +181,7 @@ class Tokenizer:
     suffix_ids: tuple[int, ...] = ()
     special_tokens: Mapping[str, str] = _ROLES
     chat_template: str | None = None
+    target: Self | None = None
     keeps_spaces: bool
 
     def __init__(self, library: Library):
@@ -299,8 +301,13 @@ class Tokenizer:
         library = Library.from_str(self._library.to_str())
         library.add_special_tokens([token for token in tokens if token not in added])
         extended = self._with(library)
-        extended.chat_template = self.chat_template
+        extended.chat_template, extended.target = self.chat_template, self.target
         return extended
+
+    @property
+    def writing(self) -> Self:
+        """The tokenizer of what the model writes."""
+        return self if self.target is None else self.target
 
     def _with(self, library: Library) -> Self:
         return type(self)(library)

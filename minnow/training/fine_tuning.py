@@ -26,6 +26,7 @@ from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifie
 from minnow.models.registry import architecture
 from minnow.tasks.text_classification import LabelIds, TextClassification
 from minnow.text.tokenizer import Tokenizer
+from minnow.training.labelled import Labelling
 from minnow.training.neural import labelled_rows
 from minnow.training.optimizer import parameter_groups
 from minnow.training.recipe import FineTuningRecipe, Recipe
@@ -127,7 +128,8 @@ def fit_encoder_classifier(
     validation = labelled_rows(task, tokenizer, validation_texts, validation_ids)
     weights = None if class_weights_K is None else torch.tensor(class_weights_K, dtype=torch.float32)
     plan = plan_for(model, recipe.fine_tuning)
-    outcome = Trainer(model, task, train, validation, recipe.training, folder, show, weights, plan).fit()
+    lesson = Labelling(task, train, validation, recipe.training.label_smoothing, weights)
+    outcome = Trainer(model, lesson, recipe.training, folder, show, plan).fit()
     return model.to("cpu").eval().requires_grad_(), tokenizer, outcome
 
 
@@ -151,8 +153,10 @@ def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe)
         head_size=settings.head_size,
         dropout=settings.dropout,
         head_dropout=settings.head_dropout,
+        token_dropout=settings.token_dropout,
         first_id=first_id,
         last_id=last_id,
+        unk_id=source.tokenizer.unk_id if settings.token_dropout else None,
     )
     model = EncoderClassifier(config)
     weights = encoder.tensors()

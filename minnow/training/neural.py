@@ -15,8 +15,9 @@ from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.tasks.batching import TokenRows, tokenize
 from minnow.tasks.text_classification import LabelIds, TextClassification
 from minnow.text.tokenizer import Tokenizer
+from minnow.training.labelled import LabelledRows, Labelling
 from minnow.training.recipe import Recipe
-from minnow.training.trainer import LabelledRows, Outcome, Trainer, choose_device
+from minnow.training.trainer import Outcome, Trainer, choose_device
 
 Show = Callable[[dict[str, Any]], None]
 
@@ -56,8 +57,8 @@ def fit_text_classifier(
         model.bigrams.keys_P.copy_(torch.from_numpy(keys_P))
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
     weights = None if class_weights_K is None else torch.tensor(class_weights_K, dtype=torch.float32)
-    trainer = Trainer(model, task, train, validation, recipe.training, folder, show, weights)
-    outcome = trainer.fit()
+    lesson = Labelling(task, train, validation, recipe.training.label_smoothing, weights)
+    outcome = Trainer(model, lesson, recipe.training, folder, show).fit()
     return model.to("cpu").eval(), tokenizer, outcome
 
 

@@ -154,6 +154,7 @@ class FineTuningRecipe:
         head_size: units of the head's hidden layer; 0 for a head that is linear.
         dropout: of what the pooling gives.
         head_dropout: of the head's hidden layer.
+        token_dropout: share of a text's token types that are read as the unknown token.
         dropout_factor: on every dropout rate of the encoder itself.
         encoder_rate: the learning rate of the encoder's last layer, as a share of the head's; 0 for 0.5 where the
             encoder is recurrent and 0.05 where it is a transformer.
@@ -172,6 +173,7 @@ class FineTuningRecipe:
     head_size: int = 50
     dropout: float = 0.4
     head_dropout: float = 0.1
+    token_dropout: float = 0.0
     dropout_factor: float = 1.0
     encoder_rate: float = 0.0
     layer_decay: float = 0.4

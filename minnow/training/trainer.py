@@ -1,6 +1,6 @@
 """The training loop: epochs of shuffled batches, validation, the best weights, and a state that survives a kill.
 
-N training rows · B rows of a batch · S positions · K outputs
+What is learnt, and what is measured, is a ``Lesson``; the loop knows rows by their numbers alone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from minnow.errors import MinnowError, RecipeError
-from minnow.tasks.batching import TokenRows, bucketed, padded, token_logits
-from minnow.tasks.text_classification import TextClassification
 from minnow.training.adversarial import adversarial_loss, token_embedding
 from minnow.training.checkpoint import (
     Progress,
@@ -38,6 +36,32 @@ from minnow.training.schedule import Schedule
 LOG_SECONDS = 1.0
 
 
+Rows = NDArray[np.int64]
+
+
+class Lesson(Protocol):
+    """What a run learns from and is measured by; ``labelled.Labelling`` is one."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Of all training rows."""
+
+    def batches(self, tokens_per_batch: int, random: np.random.Generator) -> list[Rows]:
+        """Numbers of training rows, batch by batch, each row once."""
+
+    def weight(self, rows: Rows) -> float:
+        """How much these rows count in the loss of a batch that they are a part of."""
+
+    def tokens(self, rows: Rows) -> int:
+        """How many tokens are learnt from these rows."""
+
+    def loss(self, model: nn.Module, rows: Rows, device: torch.device) -> Tensor:
+        """The mean loss of these rows."""
+
+    def measure(self, model: nn.Module) -> dict[str, float]:
+        """Scores on the validation rows, ``loss`` among them."""
+
+
 class LearningPlan(Protocol):
     """Which parameters learn when and how fast; ``fine_tuning.Plan`` is one."""
 
@@ -50,18 +74,6 @@ class LearningPlan(Protocol):
 
 
 Show = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class LabelledRows:
-    """Token ids of N texts, what the loss compares with (``targets``), and label ids for the scores."""
-
-    tokens: TokenRows
-    targets: NDArray[np.generic]
-    label_ids: Sequence[tuple[int, ...]]
-
-    def __len__(self) -> int:
-        return len(self.tokens)
 
 
 @dataclass(frozen=True)
@@ -78,40 +90,33 @@ class Trainer:
     """One run over one model; ``fit`` leaves the best weights in the model.
 
     Args:
-        task: gives the loss and the scores.
-        train, validation: rows with labels; the schedule and early stopping follow the validation rows.
+        lesson: what is learnt; the choice of the best weights and early stopping follow what it measures.
         folder: for the journal and the checkpoint; a checkpoint that stands there is taken up.
         show: is told every journal row and, in between, where the run stands.
-        class_weights: [K] of the loss.
         plan: for a model that has learnt before; without one every parameter learns alike.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        task: TextClassification,
-        train: LabelledRows,
-        validation: LabelledRows,
+        lesson: Lesson,
         settings: TrainingSettings,
         folder: Path,
         show: Show,
-        class_weights: Tensor | None = None,
         plan: LearningPlan | None = None,
     ):
         self.device = choose_device(settings.device)
         self.model = model.to(self.device)
-        self.task, self.train, self.validation = task, train, validation
+        self.lesson = lesson
         self.settings, self.folder, self.show = settings, folder, show
-        self.class_weights = None if class_weights is None else class_weights.to(self.device)
         self.autocast = precision_for(settings.precision, model, self.device) == "bfloat16"
-        self.tokens_per_batch = settings.tokens_per_batch or min(8192, max(512, len(train.tokens.ids) // 100))
+        self.tokens_per_batch = settings.tokens_per_batch or min(8192, max(512, lesson.num_tokens // 100))
         self.replicas = Replicas(model, num_workers_for(self.device), settings.seed)
         self.plan = plan
         groups = plan.parameter_groups(model, settings.weight_decay) if plan else None
         self.optimizer = optimizer(
             settings.optimizer, model, settings.learning_rate, settings.weight_decay, groups=groups
         )
-        self.targets = torch.from_numpy(train.targets)
         self.journal = Journal(folder / "journal.jsonl")
         self.progress = Progress()
         self.average = [p.detach().clone() for p in model.parameters()] if settings.average > 0 else []
@@ -165,9 +170,10 @@ class Trainer:
         self.progress.batch = 0
         self._save()
 
-    def _step(self, batch: NDArray[np.int64]) -> None:
+    def _step(self, batch: Rows) -> None:
         parts = [part for part in self._split(batch) if len(part)]
-        shares = [len(part) / len(batch) for part in parts]
+        weights = [self.lesson.weight(part) for part in parts]
+        shares = [weight / sum(weights) for weight in weights]
         loss = self.replicas.backward(self._loss, list(zip(parts, shares, strict=True)), shares)
         if not math.isfinite(loss):
             raise MinnowError(
@@ -183,7 +189,7 @@ class Trainer:
         self._update_average()
         self.progress.step += 1
         self.progress.batch += 1
-        self.progress.tokens += int(self.train.tokens.lengths[batch].sum())
+        self.progress.tokens += self.lesson.tokens(batch)
         self.progress.loss_sum += loss
         self.progress.loss_steps += 1
 
@@ -194,32 +200,28 @@ class Trainer:
         by_steps = (self.progress.step + 1) / self.schedule.num_steps
         return self.schedule.at(max(by_steps, self.progress.seconds / (60 * self.settings.max_minutes)))
 
-    def _loss(self, model: nn.Module, part: tuple[NDArray[np.int64], float]) -> Tensor:
+    def _loss(self, model: nn.Module, part: tuple[Rows, float]) -> Tensor:
         """Of some rows of the batch, which are such a share of it."""
         rows, share = part
-        token_ids_BS, lengths_B = padded(self.train.tokens, rows)
-        token_ids_BS, lengths_B = token_ids_BS.to(self.device), lengths_B.to(self.device)
-        targets_B = self.targets[torch.from_numpy(rows)].to(self.device)
         model.train()
 
         def loss() -> Tensor:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-                logits_BK = model(token_ids_BS, lengths_B)
-            return self.task.loss(logits_BK, targets_B, self.class_weights, self.settings.label_smoothing)
+                return self.lesson.loss(model, rows, self.device)
 
         if not self.plan or not self.plan.adversarial:
             return loss()
         embedding = token_embedding(model, model.config.vocab_size)  # type: ignore[union-attr, arg-type]
         return adversarial_loss(loss, embedding, self.plan.adversarial, share)
 
-    def _split(self, batch: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    def _split(self, batch: Rows) -> list[Rows]:
         """Every worker gets rows of all lengths of the batch."""
         workers = len(self.replicas.copies)
         return [batch[worker::workers] for worker in range(workers)]
 
-    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+    def _batches(self, epoch: int) -> list[Rows]:
         random = np.random.default_rng((self.settings.seed, epoch))
-        return bucketed(self.train.tokens.lengths, self.tokens_per_batch, random)
+        return self.lesson.batches(self.tokens_per_batch, random)
 
     def _update_average(self) -> None:
         """Exponential moving average; young averages forget faster, so that the start does not weigh on them."""
@@ -234,10 +236,8 @@ class Trainer:
         current = [p.detach().clone() for p in self.model.parameters()]
         if self.average:
             self._load(self.average)
-        logits_NK = token_logits(self.model, self.validation.tokens)
-        targets = torch.from_numpy(self.validation.targets)
-        loss = float(self.task.loss(torch.from_numpy(logits_NK), targets, None))
-        scores = {"loss": loss, **self.task.score(logits_NK, self.validation.label_ids)}
+        scores = self.lesson.measure(self.model)
+        loss = scores["loss"]
         value = -loss if self.settings.metric == "loss" else scores[self.settings.metric]
         improved = self.progress.best is None or value > self.progress.best
         if improved:

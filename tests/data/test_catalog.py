@@ -23,7 +23,9 @@ def test_every_entry_says_whose_it_is_and_where_it_comes_from() -> None:
         assert entry.citation
         assert entry.homepage.startswith("http")
         assert entry.prepare is None or entry.prepare in preparing_steps
-        for file in entry.parts.values():
+        assert bool(entry.text) != bool(entry.languages)
+        assert set(entry.aliases.values()) <= set(entry.parts)
+        for file in (file for part in entry.parts.values() for file in part.files.values()):
             assert file.downloads
             assert file.unpack in steps
             for download in file.downloads:
@@ -52,6 +54,34 @@ def test_a_set_that_is_not_here_has_the_command_that_fetches_it(tmp_path: Path) 
         locate(find("mr"), "all", [tmp_path])
     with pytest.raises(DataError, match="has no part 'dev'; choose one of: train, valid, test"):
         locate(find("sst2"), "dev", [tmp_path])
+
+
+def test_a_part_in_a_file_a_language_is_here_when_all_of_them_are(tmp_path: Path) -> None:
+    entry = find("multi30k")
+    for language in entry.languages:
+        assert present(entry, [tmp_path]) == ()
+        path = tmp_path / "multi30k" / f"test_2016_flickr.{language}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("A dog.\n")
+    assert present(entry, [tmp_path]) == ("test",)
+    located = locate(entry, "test_2016_flickr", [tmp_path], language="de")
+    assert located == locate(entry, "test", [tmp_path], language="de")
+    assert located.path.name == "test_2016_flickr.de"
+    with pytest.raises(DataError, match="is not the file that the catalog knows"):
+        verify(located)
+    with pytest.raises(
+        DataError, match=r"part 'train\.de', is not on this machine; .* or put it at .*multi30k/train\.de"
+    ):
+        locate(entry, "train", [tmp_path], language="de")
+    with pytest.raises(DataError, match="has no file for the language 'es'; choose one of: en, de, fr"):
+        locate(entry, "test", [tmp_path], language="es")
+
+
+def test_a_set_in_one_piece_says_which_parts_are_made_of_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"no part 'dev'; choose one of: all, or those made of it .*: train, valid, test"
+    ):
+        locate(find("tatoeba-eng-fra"), "dev", [tmp_path])
 
 
 def test_a_file_that_is_another_is_not_taken(tmp_path: Path) -> None:
@@ -102,6 +132,15 @@ def test_the_sets_have_the_rows_that_were_published(name: str, part: str, num_ro
     examples = load_examples(name, part)
     assert (len(examples), len(examples.label_names)) == (num_rows, num_labels)
     assert verify(locate(find(name), part)) == "verified"
+
+
+@on_this_machine
+@pytest.mark.parametrize("name", ["multi30k", "tatoeba-eng-fra", "tatoeba-eng-cmn"])
+def test_the_sets_of_sentence_pairs_are_what_the_catalog_knows(name: str) -> None:
+    entry = find(name)
+    for part in present(entry):
+        for language in entry.parts[part].files:
+            assert verify(locate(entry, part, language=language)) == "verified"
 
 
 @on_this_machine

@@ -16,7 +16,7 @@ import pytest
 
 from minnow.data.catalog import find
 from minnow.data.download import get
-from minnow.data.entry import Download, Entry, File, Local
+from minnow.data.entry import Aligned, Download, Entry, File, Local
 from minnow.errors import DataError
 
 
@@ -49,6 +49,8 @@ SERVED = {
     }),
     "/seq.in": b"fly to boston\nplay it\n",
     "/label": b"flight\nmusic\n",
+    "/captions.gz": gzip.compress(b"A dog.\n"),
+    "/broken.gz": gzip.compress(b"A dog.\n")[:-4],
     "/ag.csv": b'"3","Title","Some ""words""."\n',
     "/films.tar.gz": tar(
         films__train__pos__0_9=b"good", films__train__neg__1_2=b"bad", films__train__unsup__2_0=b"none",
@@ -91,6 +93,7 @@ def entry(target: str, *urls: str, unpack: str = "copy", member: str = "", sha25
         ("rows.csv.gz", ["/rows.csv"], "copy", "", b"text,label\na,x\n"),
         ("rows.tsv", ["/spaced"], "spaced", "", "1\ta café film\n0\ta dull one\n".encode()),
         ("rows.csv", ["/set.zip"], "zip", "rows.csv", b"text,label\na,x\n"),
+        ("captions.en", ["/captions.gz"], "gunzip", "", b"A dog.\n"),
         (
             "tales.jsonl.gz", ["/tales.zip"], "stories", "top/train",
             b'{"story":"a","sections":["First."]}\n{"story":"b","sections":["Once.","Then\\nmore."]}\n',
@@ -106,6 +109,16 @@ def test_each_kind_of_source_becomes_a_file(
     got = get(entry(target, *(server + path for path in paths), unpack=unpack, member=member), tmp_path)
     stored = got["train"].read_bytes()
     assert (gzip.decompress(stored) if target.endswith(".gz") else stored) == content
+
+
+def test_a_part_in_a_file_a_language_comes_as_several(tmp_path: Path, server: str) -> None:
+    files = {
+        language: File(Local(f"set/train.{language}"), (), (Download(f"{server}/captions.gz"),), "gunzip")
+        for language in ("en", "de")
+    }
+    got = get(replace(find("multi30k"), name="set", parts={"train": Aligned(files)}), tmp_path)
+    assert got == {"train.en": tmp_path / "set" / "train.en", "train.de": tmp_path / "set" / "train.de"}
+    assert all(path.read_bytes() == b"A dog.\n" for path in got.values())
 
 
 def test_class_folders_of_a_tar_become_rows(tmp_path: Path, server: str) -> None:
@@ -131,6 +144,7 @@ def test_a_hash_is_checked_before_anything_is_kept(tmp_path: Path, server: str) 
         ("/none", "copy", r"cannot download .*Not Found"),
         ("/short", "copy", "broke off"),
         ("/rows.csv", "zip", "unpacked"),
+        ("/broken.gz", "gunzip", "cut off"),
     ],
 )
 def test_a_source_that_fails_leaves_nothing(tmp_path: Path, server: str, path: str, unpack: str, words: str) -> None:

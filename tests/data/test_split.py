@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minnow.data.split import folds, hold_out, leakage
+from minnow.data.split import folds, hold_out, hold_out_pairs, leakage
 from minnow.errors import InputError
 from minnow.text.clean import normalise
 
 quick = settings(max_examples=60, deadline=None)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(["a", "A ", "Ａ", "b", "好"])
 corpora = st.lists(words, min_size=1, max_size=40)
+# Few sentences, so that many pairs share one.
+pairs = st.lists(st.tuples(words | st.sampled_from("stuv"), words | st.sampled_from("vwxy")), min_size=1, max_size=40)
 labelled = st.lists(
     st.tuples(words, st.lists(st.sampled_from("xyz"), min_size=1, max_size=2, unique=True).map(tuple)),
     min_size=1,
@@ -118,3 +120,75 @@ def test_leakage_counts_the_test_rows_that_stand_in_train() -> None:
 def test_nothing_leaks_through_a_split(texts: list[str], share: float) -> None:
     kept, held = hold_out(texts, share, 0)
     assert leakage([texts[row] for row in kept], [texts[row] for row in held]).count == 0
+
+
+def sides_of(rows: list[tuple[str, str]], numbers: np.ndarray) -> set[str]:
+    return {normalise(text) for row in numbers for text in rows[row]}
+
+
+@quick
+@given(pairs, st.floats(0.01, 0.99), st.integers(-5, 5))
+def test_no_sentence_of_either_side_stands_in_both_parts_of_pairs(
+    rows: list[tuple[str, str]], share: float, seed: int
+) -> None:
+    kept, held = hold_out_pairs(*zip(*rows, strict=True), share, seed)
+    assert sorted([*kept, *held]) == list(range(len(rows)))
+    assert not sides_of(rows, kept) & sides_of(rows, held)
+    assert len(kept)
+
+
+@quick
+@given(pairs, st.floats(0.05, 0.95), st.integers(0, 3), st.randoms())
+def test_the_order_and_the_direction_of_pairs_mean_nothing(rows, share, seed, random) -> None:  # type: ignore[no-untyped-def]
+    def held_pairs(sources: list[str], targets: list[str]) -> Counter[tuple[str, ...]]:
+        _, held = hold_out_pairs(sources, targets, share, seed)
+        return Counter(tuple(sorted((normalise(sources[row]), normalise(targets[row])))) for row in held)
+
+    sources, targets = map(list, zip(*rows, strict=True))
+    shuffled = map(list, zip(*random.sample(rows, len(rows)), strict=True))
+    assert held_pairs(sources, targets) == held_pairs(*shuffled) == held_pairs(targets, sources)
+
+
+@quick
+@given(st.integers(2, 300), st.floats(0.05, 0.5), st.integers(0, 9))
+def test_the_share_of_unrelated_pairs_is_exact(num_rows: int, share: float, seed: int) -> None:
+    sources = [f"text {row}" for row in range(num_rows)]
+    kept, held = hold_out_pairs(sources, [f"Text Nr. {row}" for row in range(num_rows)], share, seed)
+    assert (len(held), len(kept)) == (max(round(share * num_rows), 1), num_rows - max(round(share * num_rows), 1))
+    other = hold_out_pairs(sources, [f"Text Nr. {row}" for row in range(num_rows)], share, seed + 1)[1]
+    assert num_rows < 40 or other.tolist() != held.tolist()
+
+
+def test_a_giant_group_is_kept_and_the_share_comes_from_the_small_ones() -> None:
+    giant = [(f"hello {row}", f"salut {row // 2}") for row in range(600)]
+    giant += [("hello 0", f"salut {row}") for row in range(300)]
+    large = [
+        (f"large {row // 12}", f"grand {row}") for row in range(240)
+    ]  # groups of 12, above a tenth of what is held
+    small = [(f"small {row}", f"petit {row}") for row in range(860)]
+    rows = [*giant, *large, *small]
+    _, held = hold_out_pairs(*zip(*rows, strict=True), 0.05, 0)
+    assert len(held) == 100
+    assert all(rows[row] in small for row in held)
+    _, held = hold_out_pairs(*zip(*giant, *large, strict=True), 0.05, 0)
+    assert len(held) == 48  # four groups of 12 fit into 57 rows
+    assert all(row >= len(giant) for row in held)
+
+
+def test_where_no_group_fits_the_smallest_is_held_and_one_group_alone_is_kept() -> None:
+    rows = [("a", "x"), ("a", "y"), ("b", "z"), ("b", "z"), ("b", "w")]
+    kept, held = hold_out_pairs(*zip(*rows, strict=True), 0.1, 0)
+    assert (kept.tolist(), held.tolist()) == ([2, 3, 4], [0, 1])
+    kept, held = hold_out_pairs(["a", "b", "b"], ["x", "x", "y"], 0.5, 0)
+    assert (kept.tolist(), held.tolist()) == ([0, 1, 2], [])
+
+
+def test_pairs_that_share_a_sentence_across_sides_stay_together() -> None:
+    kept, held = hold_out_pairs(["a", "x", "c", "d"], ["x", "b", "z", "w"], 0.5, 0)
+    assert {0, 1} <= {*kept} or {0, 1} <= {*held}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_pairs_out_of_bounds_is_refused(share: float) -> None:
+    with pytest.raises(InputError, match="must lie between 0 and 1"):
+        hold_out_pairs(["a", "b"], ["x", "y"], share, 0)

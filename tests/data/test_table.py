@@ -116,6 +116,10 @@ def test_fasttext_lines_come_back(tmp_path: Path, pairs: list[tuple[list[str], s
         ("a.json", '{"text": "a", "label": 1}\n{"text": "b", "label": 2}\n', ["text", "label"], 2),
         ("a.jsonl", '["a", "x"]\n\n["b", "y"]\n', ["column_1", "column_2"], 2),
         ("a.csv", "text,text,\na,b,c\n", ["text", "text_2", "column_3"], 1),
+        ("a.csv", "en,de\nGo.,Geh.\n", ["en", "de"], 1),
+        ("a.tsv", "src\ttgt\nGo.\tGeh.\n", ["src", "tgt"], 1),
+        ("a.tsv", "Hi\tHé\nGo\tVa\n", ["column_1", "column_2"], 2),
+        ("a.csv", "ok,en\nja,de\nno,en\n", ["column_1", "column_2"], 3),
     ],
 )
 def test_files_as_people_have_them(tmp_path: Path, name: str, content: str, columns: list[str], num_rows: int) -> None:

@@ -1,7 +1,9 @@
 """Pictures are drawn, whole, and say what they are about."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minnow.errors import MinnowError
@@ -77,6 +79,56 @@ def test_curves_are_drawn_from_what_the_journal_has(journal: list[dict[str, floa
 def test_an_empty_journal_is_refused() -> None:
     with pytest.raises(MinnowError, match="at least one step"):
         plots.training_curves([{"event": "start"}])
+
+
+def attention(num_written: int, num_source: int) -> np.ndarray:
+    """Weights that are all different, so that no two cells can be taken for each other."""
+    weights = np.random.default_rng(0).random((num_written, num_source))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def test_attention_shows_every_word_at_its_place_though_it_comes_twice(tmp_path: Path) -> None:
+    source = ["the", "man", "saw", "the", "other", "man", '"\\<', " "]
+    written = list("男子看见另一个男子")
+    svg = drawn(plots.attention_picture(source, written, attention(9, 8), "那个男子"), tmp_path)
+    shown = re.findall(r">([^<>]+)</text>", svg)
+    assert [shown.count(word) for word in ("the", "man", "saw", "男", "子", "另", "那个男子")] == [2, 2, 1, 2, 2, 1, 1]
+    assert "&quot;\\&lt;" in svg or '"\\&lt;' in svg
+    assert "␣" in shown
+    assert len(set(re.findall(r'aria-label="s: \d+; t: \d+; weight: [^"]+"', svg))) == 72
+
+
+@pytest.mark.parametrize(("num_written", "num_source"), [(5, 5), (1, 1), (40, 38), (3, 40)])
+def test_attention_has_cells_that_can_be_seen_at_any_length(num_written: int, num_source: int, tmp_path: Path) -> None:
+    weights = attention(num_written, num_source)
+    chart = plots.attention_picture(["word"] * num_source, ["Wort"] * num_written, weights)
+    side = chart.width / num_source
+    assert chart.height == side * num_written
+    assert 17 <= side <= 40
+    assert max(chart.width, chart.height) <= 700
+    svg = drawn(chart, tmp_path)
+    assert (svg.count(">word<"), svg.count(">Wort<")) == (num_source, num_written)
+
+
+def test_words_over_the_cells_are_tilted_where_they_would_run_into_each_other() -> None:
+    def angle(words: list[str]) -> float:
+        chart = plots.attention_picture(words, ["a"], attention(1, len(words))).to_dict()
+        found: float = chart["encoding"]["x"]["axis"]["labelAngle"]
+        return found
+
+    assert angle(["你", "好"]) == 0
+    assert angle(["你", "neighbourhood"]) == -45
+
+
+def test_attention_of_another_shape_or_beyond_one_is_refused() -> None:
+    for weights in (np.ones((2, 3)), np.ones(2), np.ones((0, 2))):
+        with pytest.raises(MinnowError, match="a weight for each of 1 written and 2 source tokens"):
+            plots.attention_picture(["a", "b"], ["c"], weights)
+    with pytest.raises(MinnowError, match="but has \\(0, 0\\)"):
+        plots.attention_picture([], [], np.ones((0, 0)))
+    for wrong in (float("nan"), 1.5, -0.1):
+        with pytest.raises(MinnowError, match="must lie in 0 … 1"):
+            plots.attention_picture(["a", "b"], ["c"], [[0.5, wrong]])
 
 
 def test_without_the_plots_extra_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

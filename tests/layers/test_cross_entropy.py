@@ -38,6 +38,19 @@ def test_value_and_gradients_are_those_of_torch(chunk_size: int, reduction: str,
     torch.testing.assert_close(torch.autograd.grad(3 * ours, inputs), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("kernels", [True, False])
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_smoothing_is_that_of_torch(smoothing: float, kernels: bool, request: pytest.FixtureRequest) -> None:
+    if kernels:
+        request.getfixturevalue("one_thread")
+    hidden, weight, bias, targets = leaves(torch.float32 if kernels else torch.float64)
+    plain = F.cross_entropy(F.linear(hidden, weight, bias), targets, label_smoothing=smoothing)
+    ours = chunked_cross_entropy(hidden, weight, targets, bias, smoothing=smoothing, chunk_size=7)
+    torch.testing.assert_close(ours, plain)
+    inputs = [hidden, weight, bias]
+    torch.testing.assert_close(torch.autograd.grad(ours, inputs), torch.autograd.grad(plain, inputs))
+
+
 def test_a_weight_that_is_not_learnt_gets_no_gradient() -> None:
     hidden, weight, _, targets = leaves()
     chunked_cross_entropy(hidden, weight.detach(), targets, chunk_size=5).backward()
@@ -87,9 +100,9 @@ def test_never_more_than_a_chunk_of_logits_exists(monkeypatch: pytest.MonkeyPatc
     seen: list[int] = []
     whole = cross_entropy._loss_then_gradient
 
-    def watched(logits_CV: Tensor, targets_C: Tensor) -> Tensor:
+    def watched(logits_CV: Tensor, targets_C: Tensor, smoothing: float) -> Tensor:
         seen.append(len(logits_CV))
-        return whole(logits_CV, targets_C)
+        return whole(logits_CV, targets_C, smoothing)
 
     monkeypatch.setattr(cross_entropy, "_loss_then_gradient", watched)
     monkeypatch.setattr(cross_entropy, "LOGITS_PER_CHUNK", 16 * V)

@@ -6,14 +6,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minnow.layers import fused_attention as layer
-from minnow.layers.fused_attention import BLOCK, LONGEST, causal_attention, padded_attention
+from minnow.layers.fused_attention import BLOCK, LONGEST, SHORT, causal_attention, padded_attention
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def exact(num_positions: int, head_size: int = 32) -> list[Tensor]:
+def exact(num_positions: int, head_size: int = 32, num_rows: int = 2) -> list[Tensor]:
     random = torch.Generator().manual_seed(num_positions)
-    shape = (2, 3, num_positions, head_size)
+    shape = (num_rows, 3, num_positions, head_size)
     return [torch.randn(shape, dtype=torch.float64, generator=random).requires_grad_() for _ in range(4)]
 
 
@@ -88,7 +88,7 @@ def test_the_kernels_are_taken_for_training_alone(monkeypatch: pytest.MonkeyPatc
     taken = []
     kernel = layer._softmax
     monkeypatch.setattr(layer, "_softmax", lambda *given: (taken.append(1), kernel(*given)))
-    query, key, value, _ = exact(16)
+    query, key, value, _ = exact(SHORT + 16)
     causal_attention(query, key, value)
     with torch.no_grad():
         causal_attention(*(x.float() for x in (query, key, value)))
@@ -110,10 +110,29 @@ def test_a_padded_row_is_attended_to_as_if_it_were_alone(lengths: tuple[int, int
     upstream = given[3].detach()
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
     upstream = (upstream * mask[:, None, :, None]).requires_grad_()
-    ours = gradients(lambda *x: padded_attention(*x, mask[:, None, None]), *given[:3], upstream, dtype)
+    ends = torch.tensor(lengths)
+    ours = gradients(lambda *x: padded_attention(*x, ends, mask[:, None, None]), *given[:3], upstream, dtype)
     for row, length in enumerate(lengths):
         alone = [x[row : row + 1, :, :length] for x in (*given[:3], upstream)]
         right = gradients(F.scaled_dot_product_attention, *alone, torch.float64)
         for wanted, got in zip(right, ours, strict=True):
             assert (got[row, :, :length] - wanted[0]).norm() < precision * (1 + wanted.norm())
-            assert not got[row, :, length:].any()
+            assert not got[row, :, length:].any() or (got is ours[0] and max(lengths) <= SHORT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("num_queries", [1, 9, 30])
+def test_queries_of_one_text_attend_to_the_keys_of_another(num_queries: int, dtype: torch.dtype) -> None:
+    lengths, precision = torch.tensor([7, 1, 12, 0]), 2e-6 if dtype == torch.float32 else 0.02
+    _, key, value, _ = exact(12, num_rows=4)
+    query, *_, upstream = exact(num_queries, num_rows=4)
+    mask = (torch.arange(12) < lengths[:, None])[:, None, None]
+    ours = gradients(lambda *x: padded_attention(*x, lengths, mask), query, key, value, upstream, dtype)
+    for row, length in enumerate(lengths.tolist()):
+        if length == 0:
+            assert not any(got[row].any() for got in ours)
+            continue
+        alone = (query[row : row + 1], *(x[row : row + 1, :, :length] for x in (key, value)), upstream[row : row + 1])
+        right = gradients(F.scaled_dot_product_attention, *alone, torch.float64)
+        for wanted, got in zip(right, ours, strict=True):
+            assert (got[row, :, : wanted.shape[2]] - wanted[0]).norm() < precision * (1 + wanted.norm())

@@ -16,9 +16,10 @@ from minnow.models.rnn_lm import RnnLM, RnnLMConfig
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 from minnow.training.fine_tuning import Plan, classifier_from, layer_groups, plan_for
 from minnow.training.journal import read_journal
+from minnow.training.labelled import LabelledRows, Labelling
 from minnow.training.recipe import FineTuningRecipe, Recipe, TrainingSettings, recipe_from
 from minnow.training.train import train
-from minnow.training.trainer import LabelledRows, Trainer
+from minnow.training.trainer import Trainer
 from training.test_trainer import TASK, TRAIN, VALIDATION
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -132,9 +133,7 @@ class TestTraining:
         before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
         Trainer(
             model,
-            TASK,
-            self.small(TRAIN, model),
-            self.small(VALIDATION, model),
+            Labelling(TASK, self.small(TRAIN, model), self.small(VALIDATION, model)),
             TrainingSettings(epochs=1, tokens_per_batch=128, average=0.0, precision="float32", **settings),
             tmp_path,
             lambda _: None,

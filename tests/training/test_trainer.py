@@ -18,9 +18,10 @@ from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.tasks.batching import TokenRows, token_logits
 from minnow.tasks.text_classification import TextClassification
 from minnow.training.journal import read_journal
+from minnow.training.labelled import LabelledRows, Labelling
 from minnow.training.optimizer import OPTIMIZERS
 from minnow.training.recipe import TrainingSettings
-from minnow.training.trainer import LabelledRows, Outcome, Trainer, choose_device
+from minnow.training.trainer import Outcome, Trainer, choose_device
 
 TASK = TextClassification(("red", "blue", "green"))
 SETTINGS = TrainingSettings(
@@ -73,12 +74,11 @@ def trainer(
     folder: Path, task: TextClassification = TASK, model: nn.Module | None = None, rows: Any = None, **settings: Any
 ) -> Trainer:
     shown = [] if rows is None else rows
+    said = replace(SETTINGS, **settings)
     return Trainer(
         model or net(settings.get("seed", 0)),
-        task,
-        TRAIN,
-        VALIDATION,
-        replace(SETTINGS, **settings),
+        Labelling(task, TRAIN, VALIDATION, said.label_smoothing),
+        said,
         folder,
         shown.append,
     )
@@ -237,13 +237,10 @@ def test_class_weights_pull_answers_to_a_class(tmp_path: Path) -> None:
         model = net()
         Trainer(
             model,
-            TASK,
-            TRAIN,
-            VALIDATION,
+            Labelling(TASK, TRAIN, VALIDATION, class_weights_K=torch.tensor(weights_K)),
             replace(SETTINGS, epochs=2),
             tmp_path / str(weights_K),
             lambda _: None,
-            torch.tensor(weights_K),
         ).fit()
         return float((token_logits(model, VALIDATION.tokens).argmax(1) == 0).mean())
 

@@ -1,0 +1,264 @@
+"""Translation, and any other turning of one text into another: a source in, its target out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minnow.errors import BundleError, InputError, nearest
+from minnow.strict import read_record, write_record
+from minnow.tasks.base import Task, check_vocabulary, needed
+from minnow.tasks.signature import Field, Signature, Text
+from minnow.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from minnow.decoding.search import Hypothesis
+    from minnow.decoding.translating import TranslationSettings
+
+Direction = tuple[str, str]
+# A sentence ends behind its last mark and the quotes and brackets that close there; Chinese has no space behind it.
+_SENTENCE = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’»)\]]))\s+|(?<=[。！？])(?![。！？”’」』）])")
+
+
+@dataclass(frozen=True)
+class Translation(Task):
+    """The use of a model that was taught pairs of texts.
+
+    Attributes:
+        directions: the pairs of languages that it has learnt, from and to.
+        tagged: every source begins with a token that says into which language it goes (Johnson et al. 2017, "Google's
+            Multilingual Neural Machine Translation System"), so that languages may also be paired that never were.
+        max_tokens: of a source; longer texts are translated sentence by sentence.
+    """
+
+    name: ClassVar[str] = "translation"
+    version: ClassVar[int] = 1
+    signature: ClassVar[Signature] = Signature("translation", (Field("source", "text", "the text to translate"),), Text)
+
+    directions: tuple[Direction, ...]
+    tagged: bool = False
+    max_tokens: int = 128
+
+    def __post_init__(self) -> None:
+        if not self.directions or any(len(direction) != 2 for direction in self.directions):
+            raise BundleError(f"a translation has pairs of languages, but got directions={self.directions!r}")
+        if self.max_tokens < 1:
+            raise BundleError(f"max_tokens must be at least 1, but got max_tokens={self.max_tokens}")
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All of them, sorted."""
+        return tuple(sorted({language for direction in self.directions for language in direction}))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The languages that it writes."""
+        return tuple(dict.fromkeys(target for _, target in self.directions))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "version": self.version, **write_record(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        if values.get("version") != cls.version:
+            raise BundleError(
+                f"the model's task has version {values.get('version')}, but this Minnow knows {cls.version}"
+            )
+        given = {key: value for key, value in values.items() if key not in ("name", "version")}
+        pairs = given.get("directions")
+        if isinstance(pairs, list | tuple):
+            given["directions"] = tuple(tuple(pair) for pair in pairs if isinstance(pair, list | tuple))
+        return read_record(cls, given, "the task in minnow.json")
+
+    def check(self, model: Any, tokenizer: Tokenizer | None) -> None:
+        if getattr(model, "reads", "") != "pairs":
+            raise BundleError(
+                f"minnow.json says that the model translates, but a {model.config.model_type} cannot; fetch it anew"
+            )
+        check_vocabulary(model, tokenizer)
+        writes = needed(tokenizer).writing.vocab_size
+        if writes > model.config.output_vocab_size:
+            raise BundleError(
+                f"target_tokenizer.json has {writes} tokens, but the model knows {model.config.output_vocab_size}; "
+                "the two are not of one model"
+            )
+        if self.tagged:
+            for language in self.targets:
+                self._tag_id(needed(tokenizer), language)
+
+    def into(self, to: str | None = None) -> str:
+        """The language to translate into, where the caller named it or there is but one.
+
+        Raises:
+            InputError: it is none that the model writes, or there are several to choose from.
+        """
+        if to is None:
+            if len(self.targets) > 1:
+                raise InputError(f"the model writes {', '.join(self.targets)}; say which: --to {self.targets[0]}")
+            return self.targets[0]
+        if to not in self.targets:
+            raise InputError(
+                f"the model does not write {to!r}, but {', '.join(self.targets)}; {nearest(to, self.targets)}"
+            )
+        return to
+
+    def source_ids(self, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]) -> list[list[int]]:
+        """What the model reads for each source, which goes into the language beside it; never nothing."""
+        rows = _ended(tokenizer, sources)
+        if not self.tagged:
+            return rows
+        tags = {language: self._tag_id(tokenizer, language) for language in set(targets)}
+        return [[tags[target], *row] for row, target in zip(rows, targets, strict=True)]
+
+    @staticmethod
+    def target_ids(tokenizer: Tokenizer, targets: Sequence[str]) -> list[list[int]]:
+        """What the model learns to write: each target and its end."""
+        writing = tokenizer.writing
+        return [[*row, writing.eos_id] for row in writing.encode_ids([clean(target) for target in targets])]
+
+    def predict(self, model: Any, tokenizer: Tokenizer | None, inputs: Sequence[str]) -> list[Text]:
+        """The target of each source, with the settings as they stand by default."""
+        from minnow.decoding.translating import TranslationSettings
+
+        return [best[0] for best in self.translate(model, needed(tokenizer), inputs, TranslationSettings())]
+
+    def translate(
+        self,
+        model: Any,
+        tokenizer: Tokenizer,
+        sources: Sequence[str],
+        settings: TranslationSettings,
+        to: str | Sequence[str] | None = None,
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> list[list[Text]]:
+        """The targets of each source, best first.
+
+        Lines are translated one by one; of a line that is longer than the model has learnt, sentences. Where that makes
+        several pieces, the n-th best of all are joined.
+
+        Args:
+            to: the language, or one for each source; None where the model writes one alone.
+            advance: told how many pieces more are done.
+
+        Raises:
+            InputError: a language that the model does not write.
+        """
+        languages = [self.into(to)] * len(sources) if to is None or isinstance(to, str) else [*map(self.into, to)]
+        pieces = [self._pieces(tokenizer, source) for source in sources]
+        flat = [(piece, target) for parts, target in zip(pieces, languages, strict=True) for piece, _ in parts]
+        asked = [row for row, (piece, _) in enumerate(flat) if piece]
+        texts, targets = [flat[row][0] for row in asked], [flat[row][1] for row in asked]
+        found = self._found(model, tokenizer, self.source_ids(tokenizer, texts, targets), settings, advance)
+        written: list[list[Text]] = [[Text("", 0, "stop")] * settings.n_best for _ in flat]
+        for row, best in zip(asked, found, strict=True):
+            written[row] = [_text(tokenizer.writing, one) for one in best]
+        rest = iter(written)
+        return [_joined([(next(rest), space) for _, space in parts]) for parts in pieces]
+
+    def score(self, outputs: NDArray[np.floating[Any]], references: Sequence[Any]) -> dict[str, float]:
+        """Not by numbers that a model puts out: translations are compared as texts, see ``metrics/translation.py``."""
+        raise NotImplementedError("a translation is measured by its text, by minnow evaluate")
+
+    def vectors(self, model: Any, tokenizer: Tokenizer, texts: Sequence[str]) -> NDArray[np.float32]:
+        """A vector for each text [N, D] of length 1: the mean of the encoder's states over the text, without the tag.
+
+        Texts that mean the same are near one another across languages if the encoder has learnt to read all of them.
+        """
+        import torch
+
+        from minnow.tasks.batching import TokenRows, bucketed, padded
+
+        rows = TokenRows.of(_ended(tokenizer, texts))
+        vectors = np.zeros((len(texts), model.output_size), np.float32)
+        with torch.inference_mode():
+            for batch in bucketed(rows.lengths, 8192):
+                token_ids_BS, lengths_B = padded(rows, batch)
+                states_BSD = model.encode(token_ids_BS, lengths_B).float()
+                mask_BS1 = (torch.arange(token_ids_BS.shape[1]) < lengths_B[:, None]).unsqueeze(-1)
+                means_BD = (states_BSD * mask_BS1).sum(1) / lengths_B[:, None]
+                vectors[batch] = torch.nn.functional.normalize(means_BD, dim=-1).numpy()
+        return vectors
+
+    def _found(
+        self,
+        model: Any,
+        tokenizer: Tokenizer,
+        rows: list[list[int]],
+        settings: TranslationSettings,
+        advance: Callable[[int], None],
+    ) -> list[list[Hypothesis]]:
+        from minnow.decoding.translating import translate_rows
+
+        writing = tokenizer.writing
+        silent = {writing.pad_id, writing.unk_id, writing.bos_id}
+        if self.tagged:
+            silent |= {self._tag_id(writing, target) for target in self.targets if _tag(target) in writing.vocabulary}
+        return translate_rows(
+            model.eval(), rows, settings, writing.eos_id, sorted(silent), writing.vocab_size, advance=advance
+        )
+
+    def _pieces(self, tokenizer: Tokenizer, source: str) -> list[tuple[str, str]]:
+        """What is translated by itself, and the white space behind it."""
+        pieces: list[tuple[str, str]] = []
+        for line in source.splitlines() or [""]:
+            sentences = [line]
+            if len(tokenizer.encode_ids([line])[0]) > self.max_tokens:
+                sentences = [part for part in _SENTENCE.split(line) if part]
+            pieces += [(sentence, " ") for sentence in sentences]
+            pieces[-1] = (pieces[-1][0], "\n")
+        pieces[-1] = (pieces[-1][0], "")
+        return [(clean(piece), space) for piece, space in pieces]
+
+    @staticmethod
+    def _tag_id(tokenizer: Tokenizer, language: str) -> int:
+        try:
+            return tokenizer.vocabulary.index(_tag(language))
+        except ValueError:
+            raise BundleError(
+                f"tokenizer.json has no token {_tag(language)}, by which the model is told to write {language}; "
+                "fetch the model anew"
+            ) from None
+
+
+def clean(text: str) -> str:
+    """One line, with single spaces: what stands between words is no part of a sentence."""
+    return " ".join(text.split())
+
+
+def _ended(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of each text and its end; a text without any token gets the unknown one."""
+    rows = tokenizer.encode_ids([clean(text) for text in texts])
+    return [[*(row or [tokenizer.unk_id]), tokenizer.eos_id] for row in rows]
+
+
+def tags(languages: Sequence[str]) -> list[str]:
+    """The tokens that say into which of these languages a source goes."""
+    return [_tag(language) for language in languages]
+
+
+def _tag(language: str) -> str:
+    return f"<2{language}>"
+
+
+def _text(tokenizer: Tokenizer, found: Hypothesis) -> Text:
+    tokens = tokenizer.tokens(found.token_ids)
+    log_probabilities = tuple(zip(tokens, found.log_probabilities, strict=True))
+    return Text(tokenizer.decode(found.token_ids).strip(), len(tokens), found.finish_reason, log_probabilities)
+
+
+def _joined(pieces: Sequence[tuple[Sequence[Text], str]]) -> list[Text]:
+    """The first texts of all pieces as one, the second, and so on, as far as every piece has one."""
+    if len(pieces) == 1:
+        return list(pieces[0][0])
+    joined = []
+    for parts in zip(*(texts for texts, _ in pieces), strict=False):
+        whole = "".join(text.text + space for text, (_, space) in zip(parts, pieces, strict=True))
+        reason = "length" if any(text.finish_reason == "length" for text in parts) else "stop"
+        log_probabilities = tuple(one for text in parts for one in text.log_probabilities)
+        joined.append(Text(whole, sum(text.tokens for text in parts), reason, log_probabilities))
+    return joined
