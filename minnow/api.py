@@ -2,13 +2,13 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from minnow.bundle.bundle import Bundle
-from minnow.errors import DataError, InputError
+from minnow.errors import DataError, InputError, UnknownNameError, nearest
 from minnow.evaluation.compare import Comparison
 from minnow.evaluation.perplexity import LanguageReport
 from minnow.evaluation.report import Report
@@ -18,11 +18,17 @@ from minnow.tasks.signature import Label, Labels
 
 if TYPE_CHECKING:
     from minnow.data.corpus import Corpus
+    from minnow.data.pairs import Pairs
     from minnow.decoding.writing import GenerationSettings
+    from minnow.evaluation.translation import TranslationComparison, TranslationReport
+    from minnow.explain.attention import AttentionMap
     from minnow.tasks.text_generation import Generation, TextGeneration
+    from minnow.tasks.translation import Translation
     from minnow.text.tokenizer import Tokenizer
 
 BATCH_ROWS = 1024
+
+Settings = TypeVar("Settings")
 
 
 class Model:
@@ -92,6 +98,48 @@ class Model:
             chosen,
         )
 
+    def translate(self, texts: str | Sequence[str], *, to: str | None = None, **settings: Any) -> Any:
+        """The translation of a text, or of each of many, as a ``Text``; with ``n_best`` above 1 a list of them each.
+
+        Args:
+            to: the language, where the model writes several.
+            settings: ``beam``, ``length_penalty``, ``n_best``, ``max_ratio``, ``max_extra``; see
+                ``TranslationSettings``.
+
+        Raises:
+            InputError: the model does not translate, or not into that language, or a setting cannot be.
+        """
+        from minnow.decoding.translating import TranslationSettings
+
+        alone = isinstance(texts, str)
+        asked = [texts] if isinstance(texts, str) else list(texts)
+        chosen = settings_of(TranslationSettings, settings)
+        best = self._translator().translate(self.bundle.model, self._tokenizer(), asked, chosen, to)
+        found = best if chosen.n_best > 1 else [texts[0] for texts in best]
+        return found[0] if alone else found
+
+    def attention(self, text: str, *, to: str | None = None, target: str | None = None) -> "AttentionMap":
+        """What each word of a translation looked at; of ``target``, or of what the model itself writes."""
+        from minnow.explain.attention import attention_map
+
+        self._translator()
+        return attention_map(self.bundle, text, to, target)
+
+    def vectors(self, texts: Sequence[str]) -> Any:
+        """A vector of length 1 for each text [N, D], from the encoder of a model that translates: texts that mean the
+        same are near one another, across the languages that it has learnt to read."""
+        return self._translator().vectors(self.bundle.model, self._tokenizer(), list(texts))
+
+    def _translator(self) -> "Translation":
+        from minnow.tasks.translation import Translation
+
+        if not isinstance(self.task, Translation):
+            raise InputError(
+                f"{self.folder} is a model for {self.task.name.replace('_', ' ')} and does not translate; make "
+                "one with: minnow train SOURCE TARGET --task translation"
+            )
+        return self.task
+
     def _writer(self) -> "TextGeneration":
         from minnow.tasks.text_generation import TextGeneration
 
@@ -120,11 +168,11 @@ class Model:
             yield from self.batch(part)
 
     def evaluate(
-        self, data: str | Path, *, text: str | None = None, label: str | None = None
-    ) -> Report | LanguageReport:
-        """Measure the model on labelled data, or a language model on text: a file, a folder, or a name of the catalog
-        (its test part)."""
-        return evaluate(self, data, text=text, label=label)
+        self, data: str | Path, target: str | Path | None = None, *, text: str | None = None, label: str | None = None
+    ) -> "Report | LanguageReport | TranslationReport":
+        """Measure the model on labelled data, text or pairs: a file, a folder, or a name of the catalog (its test
+        part); see ``minnow.evaluate``."""
+        return evaluate(self, data, target, text=text, label=label)
 
 
 def load(folder: str | Path) -> Model:
@@ -169,7 +217,10 @@ def import_folder(
 
 def train(
     data: str | Path,
+    target: str | Path | None = None,
     *,
+    task: str | None = None,
+    languages: Sequence[str] = (),
     test: str | Path | None = None,
     out: str | Path | None = None,
     recipe: str | Path | None = None,
@@ -181,15 +232,19 @@ def train(
     overwrite: bool = False,
 ) -> Model:
     """Train a text classifier; ``minnow.train("reviews.csv")`` is enough. Or teach a language model from conversations:
-    ``minnow.train("chats.jsonl", source="runs/stories")``.
+    ``minnow.train("chats.jsonl", source="runs/stories")``. Or learn to translate:
+    ``minnow.train("train.en", "train.de", task="translation")``.
 
     Args:
-        data: a file, a folder of class folders, or a name of the catalog; or a file of conversations.
+        data: a file, a folder of class folders, or a name of the catalog; or a file of conversations; or of pairs.
+        target: the file of translations beside a file of sources.
+        task: text_classification or translation, where the data do not tell.
+        languages: from which into which to translate; with three or more, from each into each other.
         test: the same, to measure on.
         out: the folder for the model; a new one under ``runs`` where it is left out.
         recipe: a TOML file.
-        model: ngram or text_classifier.
-        source: the folder of a language model to start from, as ``--from`` does.
+        model: ngram or text_classifier; transformer_seq2seq or rnn_seq2seq.
+        source: the folder of a language model, or of one that translates, to start from, as ``--from`` does.
         lora: with conversations, the rank of an adapter that learns beside it, as ``--lora`` does.
         settings: recipe keys with their values, such as ``{"training.epochs": 3}``.
         seed: of everything random.
@@ -201,6 +256,15 @@ def train(
 
     overrides = [f"{key}={_written(value)}" for key, value in (settings or {}).items()]
     folder = Path(out) if out is not None else free_folder(data)
+    if translates(data, target, task, recipe):
+        from minnow.training.translation import train_translation
+
+        if lora is not None or test is not None:
+            raise InputError("lora is for language models, and test pairs are named with pairs.test; leave them out")
+        pairs = resolve_translation_recipe(
+            recipe, overrides, data=data, target=target, languages=languages, model=model, source=source, seed=seed
+        )
+        return Model(train_translation(pairs, folder, overwrite=overwrite).bundle, folder)
     if teaches(data, recipe, model, settings=overrides):
         from minnow.training.instruction import instruct
 
@@ -277,24 +341,31 @@ def pretrain(
 def evaluate(
     model: Model | str | Path,
     data: str | Path,
+    target: str | Path | None = None,
     *,
     part: str = "test",
+    languages: Sequence[str] = (),
     text: str | None = None,
     label: str | None = None,
+    beam: int | None = None,
     context: int | None = None,
     stride: int | None = None,
     samples: int = 0,
     training: str | Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
-) -> Report | LanguageReport:
-    """Measure a model: a classifier on labelled data, a language model on text. ``save`` writes the report.
+) -> "Report | LanguageReport | TranslationReport":
+    """Measure a model: a classifier on labelled data, a language model on text, one that translates on pairs. ``save``
+    writes the report.
 
     Args:
         model: a model or its folder.
         data: a file, a folder, or a name of the catalog.
+        target: the file of translations beside a file of sources.
         part: of a folder or set; where there is no test part, a language model takes the valid one.
-        text: the column with the text, where it should not be guessed.
-        label: the column with the label, likewise.
+        languages: of the pairs, where the files do not tell; else those of the model.
+        text: the column with the text, where it should not be guessed; of pairs, the sources.
+        label: the column with the label, likewise; of pairs, the targets.
+        beam: how many translations are followed at once.
         context, stride: of a language model, see ``evaluation.perplexity.measure_language``.
         samples: how many texts a language model writes, to be measured as well (``evaluation/samples.py``).
         training: the corpus it learnt from, to tell what it copies of it.
@@ -308,6 +379,15 @@ def evaluate(
     from minnow.evaluation.measure import measure
 
     opened = model if isinstance(model, Model) else load(model)
+    if opened.task.name == "translation":
+        if context is not None or stride is not None or samples or training is not None:
+            raise InputError("context, stride, samples and training are for language models; leave them out")
+        return _translation_report(opened, data, target, part, languages, text, label, beam, progress)
+    if target is not None or languages or beam is not None:
+        raise InputError(
+            f"pairs of texts are for models that translate, but this model's task is "
+            f"{opened.task.name.replace('_', ' ')}; give one file"
+        )
     if opened.task.name in ("text_generation", "fill_mask"):
         if label is not None:
             raise InputError("a language model is measured on text alone; leave out the label column")
@@ -323,6 +403,58 @@ def evaluate(
         raise DataError(f"{data} has no part {part!r}; it has: {', '.join(present)}")
     examples = load_examples(data, part, text, label, keep_empty=True)
     return measure(opened.bundle, examples, opened.folder.name, part if part in present else "all")
+
+
+def _translation_report(
+    model: Model,
+    data: str | Path,
+    target: str | Path | None,
+    part: str,
+    languages: Sequence[str],
+    text: str | None,
+    label: str | None,
+    beam: int | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> "TranslationReport":
+    from minnow.decoding.translating import TranslationSettings
+    from minnow.evaluation.measure import measure_translation
+
+    pairs = _pairs_to_measure(model, data, target, part, languages, text, label)
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress("translating", done, len(pairs))
+
+    settings = TranslationSettings() if beam is None else TranslationSettings(beam=beam)
+    return measure_translation(model.bundle, pairs, model.folder.name, part, settings, advance)
+
+
+def _pairs_to_measure(
+    model: Model,
+    data: str | Path,
+    target: str | Path | None,
+    part: str = "test",
+    languages: Sequence[str] = (),
+    text: str | None = None,
+    label: str | None = None,
+) -> "Pairs":
+    """Pairs in the languages asked for; where nothing tells them, in those of a model that knows one direction."""
+    from minnow.data.columns import SIDES
+    from minnow.data.pairs import load_pairs, pair_parts
+
+    directions = model._translator().directions
+    columns = {"source_column": text, "target_column": label}
+    if target is None and not languages and pair_parts(data) != ("all",):
+        languages = directions[0] if len(directions) == 1 else model._translator().languages
+    pairs = load_pairs(data, target, part, languages=languages, keep_empty=True, **columns)
+    if set(pairs.directions) == {SIDES} and SIDES not in directions:
+        if len(directions) > 1:
+            raise InputError(f"{pairs.name} does not tell its languages; say them, such as {','.join(directions[0])}")
+        pairs = replace(pairs, directions=[directions[0]] * len(pairs))
+    return pairs
 
 
 def _language_report(
@@ -362,18 +494,50 @@ def compare(
     first: Model | str | Path,
     second: Model | str | Path,
     data: str | Path,
+    target: str | Path | None = None,
     *,
+    languages: Sequence[str] = (),
     text: str | None = None,
     label: str | None = None,
-) -> Comparison:
-    """Two models on the same rows: differences with intervals and paired significance tests."""
+) -> "Comparison | TranslationComparison":
+    """Two models on the same rows: differences with intervals and paired significance tests; arguments as of
+    ``evaluate``."""
     from minnow.data.examples import load_examples
     from minnow.evaluation.compare import compare as compare_predictions
 
-    examples = load_examples(data, "test", text, label, keep_empty=True)
     opened = [model if isinstance(model, Model) else load(model) for model in (first, second)]
+    if any(model.task.name == "translation" for model in opened):
+        from minnow.evaluation.translation import compare_translations
+
+        pairs = _pairs_to_measure(opened[0], data, target, "test", languages, text, label)
+        into = [target for _, target in pairs.directions]
+        written = [_translations(model, pairs.sources, into) for model in opened]
+        names = [model.folder.name for model in opened]
+        return compare_translations(names[0], names[1], pairs.targets, written[0], written[1], into)
+    examples = load_examples(data, "test", text, label, keep_empty=True)
     given = [[_names(output) for output in model.stream(examples.texts)] for model in opened]
     return compare_predictions(opened[0].folder.name, opened[1].folder.name, examples.labels, *given)
+
+
+def _translations(model: Model, sources: Sequence[str], into: Sequence[str]) -> list[str]:
+    from minnow.decoding.translating import TranslationSettings
+
+    task = model._translator()
+    found = task.translate(model.bundle.model, model._tokenizer(), sources, TranslationSettings(), into)
+    return [best[0].text for best in found]
+
+
+def settings_of(cls: type[Settings], given: Mapping[str, Any]) -> Settings:
+    """The settings with these values; what is None counts as not said.
+
+    Raises:
+        InputError: there is none of a name, which names the nearest.
+    """
+    known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            raise InputError(f"there is no setting {name!r}; {nearest(name, known)}")
+    return cls(**{name: value for name, value in given.items() if value is not None})
 
 
 def resolve_recipe(
@@ -398,6 +562,57 @@ def resolve_recipe(
         "data.label": label,
         "model.name": model,
         "fine_tuning.model": source,
+        "training.seed": seed,
+    }
+    return recipe_from(_tables(path), [*overrides, *_spoken(said)])
+
+
+def translates(
+    data: str | Path | None,
+    target: str | Path | None = None,
+    task: str | None = None,
+    recipe: str | Path | None = None,
+) -> bool:
+    """Whether ``train`` is to learn from pairs of texts: the caller or the recipe says so, or the public set does."""
+    from minnow.data import catalog
+    from minnow.tasks.registry import TASKS
+    from minnow.training.recipe import parse
+    from minnow.training.translation_recipe import KIND
+
+    if task is not None and task not in TASKS:
+        raise UnknownNameError("task", task, TASKS)
+    if recipe is not None and KIND in parse(Path(recipe)):
+        return True
+    if task is not None or target is not None:
+        return task in (None, "translation")
+    known = data is not None and not Path(data).exists() and catalog.is_known(str(data))
+    return known and catalog.find(str(data)).task == "translation"
+
+
+def resolve_translation_recipe(
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    data: str | Path | None = None,
+    target: str | Path | None = None,
+    languages: Sequence[str] = (),
+    model: str | None = None,
+    source: str | Path | None = None,
+    source_column: str | None = None,
+    target_column: str | None = None,
+    seed: int | None = None,
+) -> Any:
+    """A recipe for pairs (or the defaults) with what the caller said put in."""
+    from minnow.training.translation_recipe import recipe_from
+
+    said = {
+        "pairs.train": data,
+        "pairs.train_target": target,
+        "pairs.languages": list(languages) or None,
+        "pairs.source_column": source_column,
+        "pairs.target_column": target_column,
+        "model.name": model,
+        "model.start": source,
         "training.seed": seed,
     }
     return recipe_from(_tables(path), [*overrides, *_spoken(said)])

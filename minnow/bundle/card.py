@@ -88,12 +88,12 @@ def _usage(card: Card) -> str:
     )
 
 
-def _data(card: Card | LanguageCard) -> str:
+def _data(card: Card | LanguageCard | TranslationCard) -> str:
     lines = [f"- {key.replace('_', ' ')}: {value}" for key, value in card.data.items() if value not in (None, "")]
     return "## Data\n\n" + "\n".join(lines)
 
 
-def _provenance(card: Card | LanguageCard) -> str:
+def _provenance(card: Card | LanguageCard | TranslationCard) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in card.provenance.get("versions", {}).items())
     machine = card.provenance.get("machine", {})
     return (
@@ -168,3 +168,50 @@ def _language_metadata(card: LanguageCard, kind: str) -> str:
         library_name="minnow", pipeline_tag=kind, tags=["minnow", "small-language-model"], model_name=card.name
     ).to_yaml()
     return written.strip()
+
+
+@dataclass(frozen=True)
+class TranslationCard:
+    """What the card of a model that translates says, in plain values.
+
+    Attributes:
+        tables: Markdown by section title, in order.
+        curves: the folder holds pictures of the run.
+    """
+
+    name: str
+    languages: Sequence[str]
+    summary: str
+    tables: Mapping[str, str]
+    data: Mapping[str, Any]
+    recipe: str
+    provenance: Mapping[str, Any]
+    curves: bool = False
+
+
+def render_translation_card(card: TranslationCard) -> str:
+    """The whole README.md of a model that translates."""
+    from huggingface_hub import ModelCardData
+
+    written: str = ModelCardData(
+        language=[language for language in card.languages if len(language) <= 3] or None,
+        library_name="minnow",
+        pipeline_tag="translation",
+        tags=["minnow", "small-language-model"],
+        model_name=card.name,
+    ).to_yaml()
+    sections = [
+        f"---\n{written.strip()}\n---",
+        f"# {card.name}",
+        card.summary,
+        '```bash\nminnow translate FOLDER "a text"\n```\n\n'
+        '```python\nimport minnow\n\nmodel = minnow.load("FOLDER")\nmodel.translate("a text")\n```',
+        *(f"## {title}\n\n{table}" for title, table in card.tables.items()),
+        *(["![The run](run/curves.png)"] if card.curves else []),
+        _data(card),
+        "## Limits\n\n- It has learnt from the pairs above alone; texts of another kind may fare worse, and it states "
+        "what is not in the source where it does not know a word.",
+        f"## Recipe\n\n```toml\n{card.recipe.strip()}\n```",
+        _provenance(card),
+    ]
+    return "\n\n".join(sections) + "\n"

@@ -87,10 +87,12 @@ def step_line(row: dict[str, Any]) -> str:
 
 def epoch_line(row: dict[str, Any]) -> str:
     """One epoch in one line."""
-    metric = next((name for name in ("accuracy", "f1_macro") if name in row), "validation_loss")
+    share = next((name for name in ("accuracy", "f1_macro") if name in row), None)
+    scored = f"{share.replace('_', ' ')} {row[share]:.2%}  " if share else ""
+    scored += "".join(f"{name} {row[key]:.2f}  " for key, name in (("bleu", "BLEU"), ("chrf", "chrF")) if key in row)
     return (
         f"epoch {row['epoch']:>2}  loss {row['loss']:.4f}  validation loss {row['validation_loss']:.4f}  "
-        f"{metric.replace('_', ' ')} {row[metric]:.2%}  {row['tokens_per_second']:,.0f} tokens/s  "
+        f"{scored}{row['tokens_per_second']:,.0f} tokens/s  "
         f"{row['seconds']:.0f} s{'  best so far' if row.get('best') else ''}"
     )
 

@@ -1,4 +1,4 @@
-"""``minnow evaluate``: measure a model on labelled data, or a language model on text."""
+"""``minnow evaluate``: measure a model on labelled data, a language model on text, or one that translates on pairs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,15 +8,30 @@ from rich.table import Table
 
 from minnow.cli.console import exit_codes, note, out, print_json
 from minnow.cli.display import progress_of
+from minnow.cli.inputs import languages_of
 
 if TYPE_CHECKING:
     from minnow.evaluation.perplexity import LanguageReport
     from minnow.evaluation.report import Report
+    from minnow.evaluation.translation import TranslationReport
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model folder.")],
     data: Annotated[str, typer.Argument(help="A file, a folder, or a public set.")],
+    target_data: Annotated[
+        str | None, typer.Argument(metavar="[TARGET]", help="The file of translations beside a file of sources.")
+    ] = None,
+    source_language: Annotated[
+        str | None, typer.Option("--source", help="Translation: the language of the sources, if files do not tell.")
+    ] = None,
+    target_language: Annotated[str | None, typer.Option("--target", help="Translation: that of the targets.")] = None,
+    languages: Annotated[
+        str | None, typer.Option("--langs", help="Translation: en,de,fr to measure from each into each other.")
+    ] = None,
+    beam: Annotated[
+        int | None, typer.Option("--beam", help="Translation: how many translations are followed at once.")
+    ] = None,
     part: Annotated[str, typer.Option("--part", help="Which part of a folder or set.")] = "test",
     text: Annotated[str | None, typer.Option("--text", help="The column with the text.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="The column with the label.")] = None,
@@ -36,16 +51,20 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Scores of a classifier with intervals, per label, calibration, and the surest mistakes; of a language model loss,
-    perplexity and bits per byte."""
+    perplexity and bits per byte; of translations BLEU and chrF."""
     with exit_codes():
         from minnow.api import evaluate as measure
         from minnow.evaluation.perplexity import LanguageReport
+        from minnow.evaluation.translation import TranslationReport
 
         with progress_of("tokens") as advance:
             report = measure(
                 model,
                 data,
+                target_data,
                 part=part,
+                languages=languages_of(source_language, target_language, languages),
+                beam=beam,
                 text=text,
                 label=label,
                 context=context,
@@ -65,6 +84,8 @@ def evaluate(
             note(line)
         if isinstance(report, LanguageReport):
             _print_language(report)
+        elif isinstance(report, TranslationReport):
+            _print_translations(report)
         else:
             _print_labels(report)
 
@@ -82,6 +103,26 @@ def _print_language(report: "LanguageReport") -> None:
     )
     if report.samples is not None:
         _print_samples(report.samples)
+
+
+def _print_translations(report: "TranslationReport") -> None:
+    scores = Table("score", "value", "95 % interval", "how it was counted", box=None)
+    for name, value in report.scores.items():
+        low, high = report.intervals[name]
+        scores.add_row(name, f"{value:.2f}", f"{low:.2f} to {high:.2f}", report.signatures[name])
+    out.print(scores)
+    if len(report.directions) > 1:
+        shown = Table("direction", "rows", "bleu", "chrf", "tokenised_bleu", box=None)
+        for row in report.directions:
+            figures = (f"{row[name]:.2f}" for name in ("bleu", "chrf", "tokenised_bleu"))
+            shown.add_row(row["direction"], f"{row['rows']:,}", *figures)
+        out.print(shown)
+    out.print(
+        f"{report.data['rows']:,} rows of {report.data['name']}, {report.sentences_per_second or 0:,.0f} a second"
+    )
+    for row in report.worst[:3]:
+        for name in ("source", "reference", "hypothesis"):
+            out.print(f"{name:<12}{row[name]}", markup=False)
 
 
 def _print_samples(samples: dict[str, Any]) -> None:

@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from minnow.cli import chat, compare, data, evaluate, generate, import_folder, init, predict, pretrain, show, train
+from minnow.cli import (
+    chat,
+    compare,
+    data,
+    evaluate,
+    generate,
+    import_folder,
+    init,
+    predict,
+    pretrain,
+    show,
+    train,
+    translate,
+)
 
 app = typer.Typer(
     name="minnow",
@@ -38,6 +51,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("generate")(generate.generate)
 app.command("chat")(chat.chat)
+app.command("translate")(translate.translate)
 app.command("compare")(compare.compare)
 app.command("import")(import_folder.import_folder)
 app.command("show")(show.show)

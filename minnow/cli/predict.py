@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from minnow.cli.console import exit_codes
+from minnow.cli.inputs import given
 
 ROWS_AT_ONCE = 4096
 
@@ -32,7 +33,7 @@ def predict(
         if (file is None) == (not texts):
             raise InputError("minnow predict takes texts, - for standard input, or --file FILE, one of the three")
         loaded = load(model)
-        source = _texts_of(file, text) if file is not None else _given(texts or [])
+        source = _texts_of(file, text) if file is not None else given(texts or [])
         lines = _answers(loaded, source, scores)
         if as_json:
             rows = [orjson.loads(line) for line in lines]
@@ -56,14 +57,6 @@ def _answers(model, source: Iterator[str], scores: bool) -> Iterator[bytes]:  # 
                 answer.pop("scores", None)
             asked = "prompt" if "text" in answer else "text"  # a model that writes answers with a text of its own
             yield orjson.dumps({asked: text, **answer}, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _given(texts: list[str]) -> Iterator[str]:
-    if texts == ["-"]:
-        for line in sys.stdin.buffer:
-            yield line.decode("utf-8", "replace").rstrip("\r\n")
-    else:
-        yield from texts
 
 
 def _texts_of(file: Path, column: str | None) -> Iterator[str]:

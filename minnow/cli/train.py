@@ -1,4 +1,5 @@
-"""``minnow train``: from labelled texts to a measured model folder, or from conversations to a model that answers."""
+"""``minnow train``: from labelled texts to a measured model folder, from pairs to a model that translates, or from
+conversations to one that answers."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,17 +8,33 @@ import typer
 
 from minnow.cli.console import err, exit_codes, note, out, print_json
 from minnow.cli.display import PretrainingDisplay, TrainingDisplay
+from minnow.cli.inputs import languages_of
 
 
 def train(
     data: Annotated[str | None, typer.Argument(help="A file, a folder of class folders, or a public set.")] = None,
+    target_data: Annotated[
+        str | None, typer.Argument(metavar="[TARGET]", help="The file of translations beside a file of sources.")
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="text_classification or translation.")] = None,
+    source_language: Annotated[
+        str | None, typer.Option("--source", help="Translation: the language of the sources, such as en.")
+    ] = None,
+    target_language: Annotated[str | None, typer.Option("--target", help="Translation: that of the targets.")] = None,
+    languages: Annotated[
+        str | None, typer.Option("--langs", help="Translation: en,de,fr for one model from each into each other.")
+    ] = None,
     test: Annotated[str | None, typer.Option("--test", help="Data to measure on; by default the set's own.")] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="The model's folder; by default runs/NAME.")] = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", help="A TOML file; write one with minnow init.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="auto, ngram or text_classifier.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="auto, ngram or text_classifier; transformer_seq2seq or rnn_seq2seq.")
+    ] = None,
     source: Annotated[
         str | None,
-        typer.Option("--from", help="A language model's folder: fine-tune it to a classifier, or teach it to answer."),
+        typer.Option(
+            "--from", help="A model's folder: fine-tune it to a classifier, teach it to answer or to translate."
+        ),
     ] = None,
     lora: Annotated[
         int | None, typer.Option("--lora", help="With conversations: an adapter of this rank learns beside the model.")
@@ -32,54 +49,91 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Train a text classifier, or teach a language model from conversations, and measure it."""
+    """Train a text classifier, learn to translate, or teach a language model from conversations, and measure it."""
     with exit_codes():
-        from minnow.api import free_folder, resolve_instruction_recipe, resolve_recipe, teaches
-        from minnow.bundle import layout
+        from minnow import api
         from minnow.errors import InputError
-        from minnow.training.train import train as run
 
+        spoken = settings or ()
         if resume:
-            if folder is None:
-                raise InputError("--resume needs --out DIR, the folder of the run to go on with")
-            written = folder / layout.RUN / layout.RECIPE
-            if layout.is_bundle(folder):
-                raise InputError(f"the run in {folder} is finished; there is nothing to resume")
-            if not written.is_file():
-                raise InputError(f"there is no run to resume in {folder}; start one without --resume")
-            if data or test or recipe or model or source or settings or seed is not None:
-                note("--resume goes on with the recipe of the run; what else was said is not used")
-            if teaches(None, written):
-                _teach(resolve_instruction_recipe(written), folder, overwrite, resume, as_json)
-                return
-            resolved = resolve_recipe(written)
-        elif teaches(data, recipe, model, text, label, settings or ()):
-            taught = resolve_instruction_recipe(
-                recipe, settings or (), data=data, test=test, source=source, lora=lora, seed=seed
-            )
-            _teach(taught, folder, overwrite, resume, as_json)
-            return
+            said = (data, target_data, task, test, recipe, model, source, settings, seed)
+            recipe = _run_to_resume(folder, any(one is not None for one in said))
+            data = target_data = test = model = source = seed = None
+            spoken = ()
+        asked = languages_of(source_language, target_language, languages)
+        resolved: Any
+        if api.translates(data, target_data, task, recipe):
+            if lora is not None or test is not None:
+                raise InputError("--lora is for language models; test pairs are named with --set pairs.test=FILE")
+            pairs: dict[str, Any] = {"data": data, "target": target_data, "languages": asked}
+            pairs |= {"source_column": text, "target_column": label}
+            resolved = api.resolve_translation_recipe(recipe, spoken, model=model, source=source, seed=seed, **pairs)
+            work = _translate
+        elif target_data is not None or asked:
+            raise InputError("two files, --source, --target and --langs are for translation; add --task translation")
+        elif api.teaches(data, recipe, model, text, label, spoken):
+            taught: dict[str, Any] = {"data": data, "test": test, "source": source, "lora": lora, "seed": seed}
+            resolved = api.resolve_instruction_recipe(recipe, spoken, **taught)
+            work = _teach
+        elif lora is not None:
+            raise InputError("--lora is for conversations and for minnow pretrain; a classifier learns without it")
         else:
-            if lora is not None:
-                raise InputError("--lora is for conversations and for minnow pretrain; a classifier learns without it")
-            resolved = resolve_recipe(
-                recipe,
-                settings or (),
-                data=data,
-                test=test,
-                model=model,
-                seed=seed,
-                text=text,
-                label=label,
-                source=source,
-            )
-        target = folder or free_folder(resolved.data.train or "model")
-        with TrainingDisplay(err, resolved.training.epochs) as display:
-            trained = run(resolved, target, overwrite=overwrite, resume=resume, note=note, show=display)
-        if as_json:
-            print_json(trained.summary)
-        else:
-            _print_summary(trained.summary, target)
+            labelled = {"data": data, "test": test, "text": text, "label": label}
+            resolved = api.resolve_recipe(recipe, spoken, model=model, source=source, seed=seed, **labelled)
+            work = _classify
+        work(resolved, folder, overwrite, resume, as_json)
+
+
+def _run_to_resume(folder: Path | None, said: bool) -> Path:
+    """The recipe of the unfinished run in a folder."""
+    from minnow.bundle import layout
+    from minnow.errors import InputError
+
+    if folder is None:
+        raise InputError("--resume needs --out DIR, the folder of the run to go on with")
+    if layout.is_bundle(folder):
+        raise InputError(f"the run in {folder} is finished; there is nothing to resume")
+    written = folder / layout.RUN / layout.RECIPE
+    if not written.is_file():
+        raise InputError(f"there is no run to resume in {folder}; start one without --resume")
+    if said:
+        note("--resume goes on with the recipe of the run; what else was said is not used")
+    return written
+
+
+def _classify(recipe: Any, folder: Path | None, overwrite: bool, resume: bool, as_json: bool) -> None:
+    from minnow.api import free_folder
+    from minnow.training.train import train as run
+
+    target = folder or free_folder(recipe.data.train or "model")
+    with TrainingDisplay(err, recipe.training.epochs) as display:
+        trained = run(recipe, target, overwrite=overwrite, resume=resume, note=note, show=display)
+    if as_json:
+        print_json(trained.summary)
+    else:
+        _print_summary(trained.summary, target)
+
+
+def _translate(recipe: Any, folder: Path | None, overwrite: bool, resume: bool, as_json: bool) -> None:
+    from minnow.api import free_folder
+    from minnow.training.translation import train_translation
+
+    target = folder or free_folder(recipe.pairs.train or "model")
+    with TrainingDisplay(err, recipe.training.epochs) as display:
+        trained = train_translation(recipe, target, overwrite=overwrite, resume=resume, note=note, show=display)
+    if as_json:
+        print_json(trained.summary)
+        return
+    summary = trained.summary
+    for name in ("bleu", "chrf", "tokenised_bleu"):
+        low, high = summary["intervals"][name]
+        out.print(f"{name:<28}{summary[name]:.2f}  [{low:.2f}, {high:.2f}]", markup=False)
+    out.print(f"{'measured on':<28}{summary['measured_on']}, {summary['signatures']['bleu']}", markup=False)
+    out.print(f"{'parameters':<28}{summary['parameters']:,}", markup=False)
+    out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}", markup=False)
+    out.print(f"{'size':<28}{summary['size_bytes'] / 1e6:.1f} MB", markup=False)
+    out.print(f"{'model':<28}{target}", markup=False)
+    note(f'next: minnow translate {target} "a text"   ·   card: {target}/README.md')
 
 
 def _teach(recipe: Any, folder: Path | None, overwrite: bool, resume: bool, as_json: bool) -> None:

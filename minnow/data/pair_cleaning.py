@@ -37,30 +37,30 @@ class PairCleaningSettings:
     Attributes:
         empty: leave out pairs with an empty side.
         copies: leave out pairs whose sides are the same, in 12 letters or more.
-        max_characters: of a side; longer ones go with their pair. None for off.
+        max_characters: of a side; longer ones go with their pair; 0 for off.
         max_length_ratio: how many times longer or shorter than usual a target may be for its source, in characters.
             Usual is the median ratio of the direction, so Chinese, with a third of the characters of English, is no
-            special case. None for off.
+            special case; 0 for off.
         language_confidence: how sure the detector must be that a side is in another language than its own; sides of
-            fewer than 12 letters, and languages that it does not know, are not judged. None for off.
+            fewer than 12 letters, and languages that it does not know, are not judged; 0 for off.
         duplicates: leave out pairs that stand there before in the same direction, word for word after normalising.
     """
 
     empty: bool = True
     copies: bool = True
-    max_characters: int | None = 2_000
-    max_length_ratio: float | None = 3.0
-    language_confidence: float | None = SURE_LANGUAGE
+    max_characters: int = 2_000
+    max_length_ratio: float = 3.0
+    language_confidence: float = SURE_LANGUAGE
     duplicates: bool = True
 
     def __post_init__(self) -> None:
-        if self.max_characters is not None and self.max_characters < 1:
-            raise InputError(f"max_characters must be 1 or more, but got {self.max_characters}; try 2000, or None")
-        if self.max_length_ratio is not None and self.max_length_ratio <= 1:
-            raise InputError(f"max_length_ratio must be above 1, but got {self.max_length_ratio}; try 3, or None")
-        if self.language_confidence is not None and not 0 < self.language_confidence <= 1:
+        if self.max_characters < 0:
+            raise InputError(f"max_characters must be 1 or more, but got {self.max_characters}; try 2000, or 0 for off")
+        if self.max_length_ratio and not self.max_length_ratio > 1:
+            raise InputError(f"max_length_ratio must be above 1, but got {self.max_length_ratio}; try 3, or 0 for off")
+        if not 0 <= self.language_confidence <= 1:
             raise InputError(
-                f"language_confidence must lie between 0 and 1, but got {self.language_confidence}; try 0.8, or None"
+                f"language_confidence must lie between 0 and 1, but got {self.language_confidence}; try 0.8, 0 for off"
             )
 
 
@@ -98,13 +98,13 @@ def _filters(settings: PairCleaningSettings, progress: Progress | None) -> Itera
         yield "empty", _empty
     if settings.copies:
         yield "copy", _copies
-    if settings.max_characters is not None:
+    if settings.max_characters:
         yield "too_long", partial(_too_long, settings.max_characters)
-    if settings.max_length_ratio is not None:
+    if settings.max_length_ratio:
         yield "length_ratio", partial(_unlike_in_length, settings.max_length_ratio)
     if settings.duplicates:
         yield "duplicate", _duplicates
-    if settings.language_confidence is not None:
+    if settings.language_confidence:
         yield "language", partial(_in_another_language, settings.language_confidence, progress)
 
 

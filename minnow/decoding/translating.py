@@ -4,16 +4,15 @@ B sources at once · S positions of a source
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from minnow.cores import available_cores
 from minnow.decoding.batched import search
 from minnow.decoding.search import BeamSettings, Hypothesis
 from minnow.errors import InputError
+from minnow.layers.every_core import on_every_core
 
 MOST_BEAMS = 64
 
@@ -97,10 +96,5 @@ def translate_rows(
             found[row] = hypotheses[: settings.n_best]
         advance(len(batch))
 
-    if device.type != "cpu" or len(batches) == 1:
-        for batch in batches:
-            answer(batch)
-    else:
-        with ThreadPoolExecutor(available_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            list(pool.map(answer, batches[::-1]))  # the longest first, so that no core waits at the end
+    on_every_core(answer, batches, device)
     return found

@@ -1,15 +1,26 @@
-"""Run a model over labelled examples and report on it."""
+"""Run a model over labelled examples, or over pairs of texts, and report on it."""
+
+from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from minnow.bundle.bundle import Bundle
 from minnow.data.examples import Examples
+from minnow.data.pairs import Pairs
 from minnow.errors import DataError
 from minnow.evaluation.evaluate import report_for
 from minnow.evaluation.report import Report
+from minnow.evaluation.translation import TranslationReport, translation_report
+from minnow.tasks.base import needed
 from minnow.tasks.registry import task_of
 from minnow.tasks.text_classification import TextClassification
+from minnow.tasks.translation import Translation
+
+if TYPE_CHECKING:
+    from minnow.decoding.translating import TranslationSettings
 
 
 def classification_task(bundle: Bundle) -> TextClassification:
@@ -44,6 +55,46 @@ def measure(bundle: Bundle, examples: Examples, name: str, part: str = "test") -
         data=described(examples, part),
         seconds=seconds,
     )
+
+
+def measure_translation(
+    bundle: Bundle,
+    pairs: Pairs,
+    name: str,
+    part: str = "test",
+    settings: TranslationSettings | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> TranslationReport:
+    """The report of ``bundle`` on ``pairs``; the seconds are those of translating alone.
+
+    Raises:
+        DataError: its task is another, or it does not write a language of the pairs.
+    """
+    from minnow.decoding.translating import TranslationSettings
+
+    task = task_of(bundle)
+    if not isinstance(task, Translation):
+        raise DataError(f"this model's task is {task.name.replace('_', ' ')}; pairs of texts measure translation only")
+    into = [target for _, target in pairs.directions]
+    for target in set(into):
+        task.into(target)
+    started = time.perf_counter()
+    found = task.translate(
+        bundle.model, needed(bundle.tokenizer), pairs.sources, settings or TranslationSettings(), into, advance
+    )
+    seconds = time.perf_counter() - started
+    zero_shot = sorted(set(pairs.directions) - set(task.directions))
+    report = translation_report(
+        name,
+        pairs.sources,
+        pairs.targets,
+        [best[0].text for best in found],
+        pairs.directions,
+        data={"name": pairs.name, "part": part, "sha256": pairs.sha256, "licence": pairs.licence},
+        seconds=seconds,
+    )
+    told = [f"{source}-{target} was never learnt: the model pairs languages by itself" for source, target in zero_shot]
+    return replace(report, notes=[*report.notes, *told])
 
 
 def described(examples: Examples, part: str) -> dict[str, Any]:

@@ -6,14 +6,12 @@ N texts · B rows of a batch · S positions · K outputs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minnow.cores import available_cores
 from minnow.errors import BundleError
 from minnow.text.ngrams import count_ngrams
 from minnow.text.tokenizer import Tokenizer
@@ -39,8 +37,11 @@ class TokenRows:
     def lengths(self) -> NDArray[np.int64]:
         return np.diff(self.starts)
 
+    def row(self, number: int) -> NDArray[np.int32]:
+        return self.ids[self.starts[number] : self.starts[number + 1]]
+
     @classmethod
-    def of(cls, rows: Sequence[Sequence[int]]) -> TokenRows:
+    def of(cls, rows: Sequence[Sequence[int] | NDArray[np.int32]]) -> TokenRows:
         starts = np.zeros(len(rows) + 1, np.int64)
         np.cumsum([len(row) for row in rows], out=starts[1:])
         ids = np.fromiter((token for row in rows for token in row), np.int32, int(starts[-1]))
@@ -66,7 +67,7 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, keep: 
 def token_logits(model: Any, rows: TokenRows, tokens_per_batch: int = TOKENS_PER_BATCH) -> Logits:
     """Outputs [N, K] of a torch model in evaluation mode, rows of like length together.
 
-    On the processor every core takes batches of its own: products this small gain nothing from being shared.
+    On the processor every core takes batches of its own.
     """
     import torch
 
@@ -79,16 +80,12 @@ def token_logits(model: Any, rows: TokenRows, tokens_per_batch: int = TOKENS_PER
             logits_BK = model(token_ids_BS.to(device), lengths_B.to(device))
             outputs[batch] = logits_BK.float().cpu().numpy()
 
+    from minnow.layers.every_core import on_every_core
+
     training = model.training
     model.eval()
     batches = bucketed(rows.lengths, tokens_per_batch)
-    if device.type != "cpu" or len(batches) == 1:
-        for batch in batches:
-            answer(batch)
-    else:
-        cores = available_cores()
-        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            list(pool.map(answer, batches[::-1]))  # the longest first, so that no core waits at the end
+    on_every_core(answer, batches, device)
     model.train(training)
     return outputs
 
@@ -120,7 +117,7 @@ def padded(rows: TokenRows, batch: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     lengths = rows.lengths[batch]
     token_ids = np.zeros((len(batch), _rounded(int(lengths.max(initial=1)))), np.int64)
     for i, row in enumerate(batch):
-        token_ids[i, : lengths[i]] = rows.ids[rows.starts[row] : rows.starts[row + 1]]
+        token_ids[i, : lengths[i]] = rows.row(row)
     return torch.from_numpy(token_ids), torch.from_numpy(lengths)
 
 

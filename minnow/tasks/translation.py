@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from minnow.errors import BundleError, InputError, nearest
+from minnow.errors import BundleError, InputError, RecipeError, nearest
 from minnow.strict import read_record, write_record
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Field, Signature, Text
@@ -46,9 +46,9 @@ class Translation(Task):
 
     def __post_init__(self) -> None:
         if not self.directions or any(len(direction) != 2 for direction in self.directions):
-            raise BundleError(f"a translation has pairs of languages, but got directions={self.directions!r}")
+            raise RecipeError(f"a translation has pairs of languages, but got directions={self.directions!r}")
         if self.max_tokens < 1:
-            raise BundleError(f"max_tokens must be at least 1, but got max_tokens={self.max_tokens}")
+            raise RecipeError(f"max_tokens must be at least 1, but got max_tokens={self.max_tokens}")
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -70,10 +70,10 @@ class Translation(Task):
                 f"the model's task has version {values.get('version')}, but this Minnow knows {cls.version}"
             )
         given = {key: value for key, value in values.items() if key not in ("name", "version")}
-        pairs = given.get("directions")
-        if isinstance(pairs, list | tuple):
-            given["directions"] = tuple(tuple(pair) for pair in pairs if isinstance(pair, list | tuple))
-        return read_record(cls, given, "the task in minnow.json")
+        try:
+            return read_record(cls, given, "the task in minnow.json")
+        except RecipeError as error:
+            raise BundleError(f"minnow.json: {error}") from error
 
     def check(self, model: Any, tokenizer: Tokenizer | None) -> None:
         if getattr(model, "reads", "") != "pairs":

@@ -246,19 +246,7 @@ class Recipe:
         among("data.class_weights", self.data.class_weights, ("none", "balanced"))
         among("text_classifier.keep", self.text_classifier.keep, ("first", "last", "both"))
         among("fine_tuning.keep", self.fine_tuning.keep, ("first", "last", "both"))
-        among("training.optimizer", self.training.optimizer, OPTIMIZERS)
-        among("training.schedule", self.training.schedule, SCHEDULES)
-        among("training.metric", self.training.metric, METRICS)
-        among("training.precision", self.training.precision, ("auto", "float32", "bfloat16"))
-        among("training.device", self.training.device, ("auto", "cpu", "cuda"))
-        for key, least in (("epochs", 1), ("tokens_per_batch", 0)):
-            if getattr(self.training, key) < least:
-                raise RecipeError(f"training.{key} must be at least {least}, but got {getattr(self.training, key)}")
-        for key, low, high in (("learning_rate", 0, 100), ("warmup", -1e-9, 1), ("average", -1e-9, 1)):
-            if not low < getattr(self.training, key) < high:
-                raise RecipeError(
-                    f"training.{key} must lie between {max(low, 0):g} and {high}, but got {getattr(self.training, key)}"
-                )
+        check_training(self.training, METRICS)
         for section, key in (
             ("ngram", "min_texts"),
             ("fine_tuning", "dropout_factor"),
@@ -266,11 +254,6 @@ class Recipe:
             ("fine_tuning", "unfreeze_epochs"),
             ("fine_tuning", "adversarial"),
             ("fine_tuning", "max_tokens"),
-            ("training", "weight_decay"),
-            ("training", "clip"),
-            ("training", "patience"),
-            ("training", "max_minutes"),
-            ("training", "checkpoint_seconds"),
         ):
             at_least(section, key, getattr(getattr(self, section), key), 0)
         at_least("ngram", "max_passes", self.ngram.max_passes, 1)
@@ -286,12 +269,6 @@ class Recipe:
                 f"a {self.model.name} cannot start from a model, but fine_tuning.model is {self.fine_tuning.model!r}; "
                 "leave --from or --model out"
             )
-        if not 0 <= self.training.label_smoothing < 1:
-            raise RecipeError(
-                f"training.label_smoothing must lie between 0 and 1, but got {self.training.label_smoothing}; try 0.1"
-            )
-        if not 0 <= self.training.seed <= MAX_SEED:
-            raise RecipeError(f"training.seed must lie between 0 and {MAX_SEED}, but got {self.training.seed}")
         if not 2 <= self.ngram.folds <= 50:
             raise RecipeError(f"ngram.folds must lie between 2 and 50, but got {self.ngram.folds}; try 5")
 
@@ -304,6 +281,27 @@ class Recipe:
         if not 0 < share < 0.9:
             raise RecipeError(f"data.validation must lie between 0 and 0.9, but got {share}; try 0.1")
         return share
+
+
+def check_training(said: TrainingSettings, metrics: Sequence[str]) -> None:
+    """RecipeError for what the loop cannot do."""
+    among("training.optimizer", said.optimizer, OPTIMIZERS)
+    among("training.schedule", said.schedule, SCHEDULES)
+    among("training.metric", said.metric, metrics)
+    among("training.precision", said.precision, ("auto", "float32", "bfloat16"))
+    among("training.device", said.device, ("auto", "cpu", "cuda"))
+    at_least("training", "epochs", said.epochs, 1)
+    for key in ("tokens_per_batch", "weight_decay", "clip", "patience", "max_minutes", "checkpoint_seconds"):
+        at_least("training", key, getattr(said, key), 0)
+    for key, low, high in (("learning_rate", 0, 100), ("warmup", -1e-9, 1), ("average", -1e-9, 1)):
+        if not low < getattr(said, key) < high:
+            raise RecipeError(
+                f"training.{key} must lie between {max(low, 0):g} and {high}, but got {getattr(said, key)}"
+            )
+    if not 0 <= said.label_smoothing < 1:
+        raise RecipeError(f"training.label_smoothing must lie between 0 and 1, but got {said.label_smoothing}; try 0.1")
+    if not 0 <= said.seed <= MAX_SEED:
+        raise RecipeError(f"training.seed must lie between 0 and {MAX_SEED}, but got {said.seed}")
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -22,7 +22,7 @@ from minnow.bundle.provenance import machine, versions
 from minnow.data.examples import Examples, load_examples
 from minnow.data.sources import parts
 from minnow.data.split import hold_out, leakage
-from minnow.errors import DataError, InputError, RecipeError
+from minnow.errors import DataError, RecipeError
 from minnow.evaluation.evaluate import report_for
 from minnow.evaluation.measure import described, measure
 from minnow.evaluation.report import Report
@@ -32,9 +32,8 @@ from minnow.tasks.batching import logits_for
 from minnow.tasks.text_classification import TextClassification
 from minnow.training.journal import Journal
 from minnow.training.recipe import Recipe, to_toml
+from minnow.training.run_folder import DATA_HASH, SOURCE_HASH, attempt, check_same, drop_state
 
-DATA_HASH = "data.sha256"
-SOURCE_HASH = "source.sha256"
 NEURAL_FROM_ROWS = 200_000
 NEURAL_UP_TO_CHARACTERS = 200
 
@@ -100,12 +99,13 @@ def train(
     _note_leakage(examples, test, note)
     recipe = _with_model(recipe, examples, note)
     _check(recipe, examples, test)
-    run = folder / layout.RUN
-    if not resume:
-        replacing.begin(folder)
-    try:
-        _check_same_data(run, examples, resume)
-        _check_same_source(run, recipe, resume)
+    with attempt(folder, resume) as run:
+        check_same(run / DATA_HASH, examples.sha256, resume, examples.name)
+        if recipe.model.name == "encoder_classifier":
+            from minnow.training.fine_tuning import weights_hash
+
+            source = recipe.fine_tuning.model
+            check_same(run / SOURCE_HASH, weights_hash(source), resume, f"the model {source}")
         write_text(run / layout.RECIPE, to_toml(recipe))
         task = _task(examples, recipe)
         bundle, held = _fit(task, examples, recipe, run, note, show)
@@ -113,12 +113,8 @@ def train(
         bundle = replace(bundle, provenance=_provenance(examples, recipe, seconds), recipe=to_toml(recipe))
         bundle.save(folder)
         replacing.end(folder)
-    except (InputError, KeyboardInterrupt):
-        if not resume:
-            replacing.end(folder)
-        raise
     seconds = time.perf_counter() - started
-    _drop_state(run)
+    drop_state(run)
     bundle = Bundle.load(folder)  # what is measured and handed on is what was saved, to the bit
     validation = _validation_report(folder.name, bundle, held, examples)
     tested = measure(bundle, test, folder.name) if test is not None else None
@@ -434,34 +430,3 @@ def _limits(shown: Report, examples: Examples, held_part: str) -> list[str]:
     if examples.licence:
         limits.append(f"Licence of the training data: {examples.licence}.")
     return limits
-
-
-def _drop_state(run: Path) -> None:
-    """What only a run that goes on would need."""
-    import shutil
-
-    shutil.rmtree(run / "checkpoint", ignore_errors=True)
-    for name in (layout.TOKENIZER, DATA_HASH, SOURCE_HASH):
-        (run / name).unlink(missing_ok=True)
-
-
-def _check_same_data(run: Path, examples: Examples, resume: bool) -> None:
-    """A run that goes on must see the data it began with."""
-    path = run / DATA_HASH
-    if not resume:
-        write_text(path, examples.sha256)
-    elif path.is_file() and path.read_text(encoding="utf-8") != examples.sha256:
-        raise DataError(f"{examples.name} has changed since the run began; put the old data back or use --overwrite")
-
-
-def _check_same_source(run: Path, recipe: Recipe, resume: bool) -> None:
-    """A run that goes on must start from the model it began with."""
-    if recipe.model.name != "encoder_classifier":
-        return
-    from minnow.training.fine_tuning import weights_hash
-
-    path, source = run / SOURCE_HASH, recipe.fine_tuning.model
-    if not resume:
-        write_text(path, weights_hash(source))
-    elif path.is_file() and path.read_text(encoding="utf-8") != weights_hash(source):
-        raise DataError(f"the model {source} has changed since the run began; put the old one back or use --overwrite")

@@ -31,10 +31,10 @@ FAULTS = {
 }
 OFF = {
     "empty": PairCleaningSettings(empty=False),
-    "copy": PairCleaningSettings(copies=False, language_confidence=None),
-    "too_long": PairCleaningSettings(max_characters=None),
-    "length_ratio": PairCleaningSettings(max_length_ratio=None),
-    "language": PairCleaningSettings(language_confidence=None),
+    "copy": PairCleaningSettings(copies=False, language_confidence=0),
+    "too_long": PairCleaningSettings(max_characters=0),
+    "length_ratio": PairCleaningSettings(max_length_ratio=0),
+    "language": PairCleaningSettings(language_confidence=0),
     "duplicate": PairCleaningSettings(duplicates=False),
 }
 on_this_machine = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_chinese_has_fewer_characters_and_that_is_usual() -> None:
     chinese = [("I have never seen such a beautiful sunset.", "我从没见过这么美的日落。")] * 3
     chinese += [("Could you tell me the way to the station?", "你能告诉我去车站的路吗？")] * 3
     faulty = [("Where is it?", "请问你能告诉我去最近的火车站应该怎么走吗，我已经在这里找了很久了，谢谢。")]
-    only_length = PairCleaningSettings(language_confidence=None, duplicates=False)
+    only_length = PairCleaningSettings(language_confidence=0, duplicates=False)
     assert clean_pairs(made(chinese + faulty, ("en", "zh")), only_length)[1]["length_ratio"] == 1
     english = [("Comment allez-vous ce matin ?", "How are you this morning?")] * 8  # usual elsewhere, so odd beside it
     both = made(chinese, ("en", "zh"))
@@ -96,14 +96,14 @@ def test_chinese_has_fewer_characters_and_that_is_usual() -> None:
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=9), st.integers(1, 12))
 def test_the_usual_ratio_is_no_fault_whatever_it_is(lengths: list[int], ratio: int) -> None:
     texts = [("a" * length, "b" * (length * ratio)) for length in lengths]
-    asked = PairCleaningSettings(max_characters=None, max_length_ratio=1.001, language_confidence=None)
+    asked = PairCleaningSettings(max_characters=0, max_length_ratio=1.001, language_confidence=0)
     assert clean_pairs(made(texts), asked)[1]["length_ratio"] == 0
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.text("ab ", max_size=60), st.text("ab ", max_size=60)), max_size=12))
 def test_pairs_are_judged_alike_in_both_directions_and_all_are_counted(texts: list[tuple[str, str]]) -> None:
-    asked = PairCleaningSettings(language_confidence=None, max_length_ratio=1.4142)  # which no pair has exactly
+    asked = PairCleaningSettings(language_confidence=0, max_length_ratio=1.4142)  # which no pair has exactly
     cleaned, counts = clean_pairs(made(texts), asked)
     turned, turned_counts = clean_pairs(made([(target, source) for source, target in texts], ("de", "en")), asked)
     assert turned_counts == counts
@@ -135,7 +135,7 @@ def test_progress_is_told() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "says"),
     [
-        ("max_characters", 0, "must be 1 or more, but got 0; try 2000"),
+        ("max_characters", -1, "must be 1 or more, but got -1; try 2000"),
         ("max_length_ratio", 1.0, "must be above 1, but got 1.0; try 3"),
         ("language_confidence", 2.0, "must lie between 0 and 1, but got 2.0; try 0.8"),
     ],
@@ -148,12 +148,12 @@ def test_a_setting_out_of_bounds_is_refused(setting: str, value: float, says: st
 @on_this_machine
 def test_clean_sets_stay_whole() -> None:
     captions = load_pairs("multi30k", languages=("en", "de"))
-    cleaned, counts = clean_pairs(captions, PairCleaningSettings(language_confidence=None))
+    cleaned, counts = clean_pairs(captions, PairCleaningSettings(language_confidence=0))
     assert {name: count for name, count in counts.items() if count and name in REASONS} == {
         "length_ratio": 2,  # their German side is "@@"
         "duplicate": 3,
     }
     every_tenth = cleaned.chosen(range(0, len(cleaned), 10))
     assert clean_pairs(every_tenth, PairCleaningSettings())[1]["dropped"] == 0
-    _, counts = clean_pairs(load_pairs("tatoeba-eng-fra", part="all"), PairCleaningSettings(language_confidence=None))
+    _, counts = clean_pairs(load_pairs("tatoeba-eng-fra", part="all"), PairCleaningSettings(language_confidence=0))
     assert (counts["dropped"], counts["duplicate"]) == (142, 142)  # most differ in the kind of a space

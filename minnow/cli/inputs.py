@@ -1,0 +1,30 @@
+"""Texts as a person gives them on the command line."""
+
+import sys
+from collections.abc import Iterator
+
+
+def given(texts: list[str]) -> Iterator[str]:
+    """The texts themselves; for - alone the lines of standard input."""
+    if texts == ["-"]:
+        for line in sys.stdin.buffer:
+            yield line.decode("utf-8", "replace").rstrip("\r\n")
+    else:
+        yield from texts
+
+
+def languages_of(source: str | None, target: str | None, listed: str | None) -> tuple[str, ...]:
+    """The languages that --source and --target, or --langs, name.
+
+    Raises:
+        InputError: one of the two without the other, or both ways at once.
+    """
+    from minnow.errors import InputError
+
+    if listed is not None:
+        if source is not None or target is not None:
+            raise InputError("--langs names all languages, --source and --target one direction; give one of the two")
+        return tuple(part.strip() for part in listed.split(",") if part.strip())
+    if (source is None) != (target is None):
+        raise InputError("--source and --target name a direction together, such as --source en --target de")
+    return () if source is None or target is None else (source, target)

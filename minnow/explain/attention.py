@@ -1,0 +1,118 @@
+"""What a model that translates looked at: a weight for each word it wrote and each word it read.
+
+S words of the source · T words of the target · N, M their tokens
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from minnow.bundle.bundle import Bundle
+from minnow.decoding.translating import TranslationSettings
+from minnow.errors import DataError
+from minnow.tasks.base import needed
+from minnow.tasks.registry import task_of
+from minnow.tasks.translation import Translation, clean
+from minnow.text.tokenizer import Tokenizer
+
+Floats = NDArray[np.float64]
+Spans = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """One source and its target.
+
+    Attributes:
+        source_tokens, target_tokens: words and signs.
+        weights_TS: how much each word of the target looked at each of the source; a row adds up to one, less what went
+            to the end of the source and to its tag.
+    """
+
+    source: str
+    target: str
+    source_tokens: tuple[str, ...]
+    target_tokens: tuple[str, ...]
+    weights_TS: Floats
+
+    @property
+    def alignment(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of word numbers, source and target: each word of the target with the one that it looked at most.
+
+        A word that looked at the end of the source more than at any word has none.
+        """
+        rest_T = 1 - self.weights_TS.sum(axis=1)
+        return tuple(
+            (int(row.argmax()), number)
+            for number, row in enumerate(self.weights_TS)
+            if len(row) and row.max() >= rest_T[number]
+        )
+
+
+def attention_map(bundle: Bundle, source: str, to: str | None = None, target: str | None = None) -> AttentionMap:
+    """The attention of a model that translates, while it writes ``target``; without one, what it would write itself.
+
+    Raises:
+        DataError: the model does not translate, or there is nothing to look at.
+    """
+    task = task_of(bundle)
+    if not isinstance(task, Translation):
+        raise DataError(f"this model's task is {task.name.replace('_', ' ')}; attention is shown of translations only")
+    tokenizer, language = needed(bundle.tokenizer), task.into(to)
+    source = clean(source)
+    if not source:
+        raise DataError("there is nothing to look at in an empty text; give some words")
+    if target is None:
+        settings = TranslationSettings()
+        target = task.translate(bundle.model, tokenizer, [source], settings, language)[0][0].text
+    target = clean(target)
+    source_ids = task.source_ids(tokenizer, [source], [language])[0]
+    target_ids = task.target_ids(tokenizer, [target])[0]
+    with torch.inference_mode():
+        sides = torch.tensor([source_ids]), torch.tensor([len(source_ids)]), torch.tensor([target_ids])
+        weights_MN = bundle.model.eval().attention(*sides)[0].double().numpy()
+    source_words, target_words = _words(tokenizer, source), _words(tokenizer.writing, target)
+    first = 1 if task.tagged else 0
+    weights_TS = np.array(
+        [
+            [weights_MN[start:end, first + left : first + right].sum(axis=1).mean() for left, right in source_words]
+            for start, end in target_words
+        ]
+    ).reshape(len(target_words), len(source_words))
+    return AttentionMap(source, target, *_spelt(tokenizer, source, target), weights_TS)
+
+
+def _words(tokenizer: Tokenizer, text: str) -> Spans:
+    """First token and the one behind the last of each word; what stands between two spaces is one."""
+    spans: Spans = []
+    end_of_last = -1
+    for number, (start, end) in enumerate(tokenizer.encode(text).offsets):
+        joins = spans and (start == end_of_last or start < end_of_last) and _inside(text, start)
+        if joins:
+            spans[-1] = (spans[-1][0], number + 1)
+        else:
+            spans.append((number, number + 1))
+        end_of_last = end
+    return spans
+
+
+def _inside(text: str, place: int) -> bool:
+    """Whether a word goes on at this place: both sides are letters, digits or marks of one, and not Chinese."""
+    return 0 < place < len(text) and _of_word(text[place - 1]) and _of_word(text[place])
+
+
+def _of_word(character: str) -> bool:
+    return (character.isalnum() or character in "'’-") and not "\u3040" <= character <= "\u9fff"
+
+
+def _spelt(tokenizer: Tokenizer, source: str, target: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words of both sides as they stand in the text."""
+    found: list[tuple[str, ...]] = []
+    for side, text in ((tokenizer, source), (tokenizer.writing, target)):
+        offsets: Sequence[tuple[int, int]] = side.encode(text).offsets
+        spans = [(offsets[start][0], offsets[end - 1][1]) for start, end in _words(side, text)]
+        found.append(tuple(text[start:end].strip() for start, end in spans))
+    return found[0], found[1]

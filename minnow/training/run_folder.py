@@ -1,0 +1,50 @@
+"""The folder of a run of ``minnow train``: begun, gone on with, and left."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from minnow.bundle import layout, replacing
+from minnow.errors import DataError, InputError
+from minnow.files import write_text
+
+DATA_HASH = "data.sha256"
+SOURCE_HASH = "source.sha256"
+
+
+@contextmanager
+def attempt(folder: Path, resume: bool) -> Iterator[Path]:
+    """What trains in here puts a new model in the place of an old one, which comes back if nothing comes of it.
+
+    Gives the folder of what a run leaves behind. The body calls ``replacing.end`` when the model is complete.
+    """
+    if not resume:
+        replacing.begin(folder)
+    try:
+        yield folder / layout.RUN
+    except (InputError, KeyboardInterrupt):
+        if not resume:
+            replacing.end(folder)
+        raise
+
+
+def check_same(path: Path, found: str, resume: bool, what: str) -> None:
+    """Keep a hash for a run that goes on, or compare with the one that was kept.
+
+    Raises:
+        DataError: ``what`` has changed since the run began.
+    """
+    if not resume:
+        write_text(path, found)
+    elif path.is_file() and path.read_text(encoding="utf-8") != found:
+        raise DataError(f"{what} has changed since the run began; put the old one back or use --overwrite")
+
+
+def drop_state(run: Path) -> None:
+    """What only a run that goes on would need."""
+    shutil.rmtree(run / "checkpoint", ignore_errors=True)
+    for name in (layout.TOKENIZER, layout.TARGET_TOKENIZER, DATA_HASH, SOURCE_HASH):
+        (run / name).unlink(missing_ok=True)

@@ -1,0 +1,147 @@
+"""What a model that translates learns from and is measured by: rows of tokens on both sides.
+
+N rows · B rows of a batch · S positions of the source · T of the target · D features
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from minnow.data.pairs import Pairs
+from minnow.decoding.translating import TranslationSettings
+from minnow.layers.cross_entropy import chunked_cross_entropy, token_losses
+from minnow.layers.every_core import on_every_core
+from minnow.layers.masks import padding_mask
+from minnow.metrics.counted import pooled
+from minnow.metrics.translation import bleu, chrf
+from minnow.tasks.batching import TokenRows, bucketed, padded
+from minnow.tasks.translation import Translation
+from minnow.text.tokenizer import Tokenizer
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PairRows:
+    """Token ids of both sides of N pairs: what the model reads, and what it learns to write."""
+
+    sources: TokenRows
+    targets: TokenRows
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Of the longer side [N], by which rows are put together."""
+        return np.maximum(self.sources.lengths, self.targets.lengths)
+
+    def chosen(self, rows: Sequence[int] | Rows) -> "PairRows":
+        return PairRows(*(TokenRows.of([side.row(row) for row in rows]) for side in (self.sources, self.targets)))
+
+
+def pair_rows(task: Translation, tokenizer: Tokenizer, pairs: Pairs) -> PairRows:
+    """Pairs as what the training loop reads."""
+    into = [target for _, target in pairs.directions]
+    sources = TokenRows.of(task.source_ids(tokenizer, pairs.sources, into))
+    return PairRows(sources, TokenRows.of(task.target_ids(tokenizer, pairs.targets)))
+
+
+class Translating:
+    """The lesson of a model that translates; see ``trainer.Lesson``.
+
+    It is measured by the loss on the validation pairs, and by BLEU and chrF of greedy translations of them.
+
+    Args:
+        train: rows of the training pairs.
+        validation: pairs whose targets are the references.
+        smoothing: share of each target token that goes to all tokens evenly.
+        translates: how many validation pairs are translated at each measuring, evenly spaced; 0 for none.
+    """
+
+    def __init__(
+        self,
+        task: Translation,
+        tokenizer: Tokenizer,
+        train: PairRows,
+        validation: Pairs,
+        smoothing: float,
+        translates: int = 1000,
+    ):
+        self.task, self.tokenizer, self.train = task, tokenizer, train
+        self.held = pair_rows(task, tokenizer, validation)
+        self.smoothing = smoothing
+        count = min(translates, len(validation))
+        self.asked = validation.chosen(np.linspace(0, len(validation) - 1, count).round().astype(int))
+        self.num_tokens = len(train.targets.ids)
+
+    def batches(self, tokens_per_batch: int, random: np.random.Generator) -> list[Rows]:
+        return bucketed(self.train.lengths, tokens_per_batch, random)
+
+    def weight(self, rows: Rows) -> int:
+        """Every target token counts alike."""
+        return self.tokens(rows)
+
+    def tokens(self, rows: Rows) -> int:
+        return int(self.train.targets.lengths[rows].sum())
+
+    def loss(self, model: Any, rows: Rows, device: torch.device) -> Tensor:
+        hidden_ND, targets_N = _written(model, self.train, rows, device)
+        return chunked_cross_entropy(
+            hidden_ND, model.output_weight_VD, targets_N, model.output_bias_V, smoothing=self.smoothing
+        )
+
+    def measure(self, model: nn.Module) -> dict[str, float]:
+        training = model.training
+        model.eval()
+        scores = {"loss": self._held_loss(model)}
+        if len(self.asked):
+            into = [target for _, target in self.asked.directions]
+            settings = replace(TranslationSettings(), beam=1)
+            found = self.task.translate(model, self.tokenizer, self.asked.sources, settings, into)
+            hypotheses = [best[0].text for best in found]
+            scores |= _scores(hypotheses, self.asked.targets, into)
+        model.train(training)
+        return scores
+
+    def _held_loss(self, model: Any) -> float:
+        """Nats a target token."""
+        device = next(model.parameters()).device
+        totals: list[float] = []
+
+        def add(rows: Rows) -> None:
+            with torch.inference_mode():
+                hidden_ND, targets_N = _written(model, self.held, rows, device)
+                losses_N = token_losses(hidden_ND, model.output_weight_VD, targets_N, model.output_bias_V)
+                totals.append(float(losses_N.sum()))
+
+        on_every_core(add, bucketed(self.held.lengths, 4096), device)
+        return sum(totals) / len(self.held.targets.ids)
+
+
+def _written(model: Any, pairs: PairRows, rows: Rows, device: torch.device) -> tuple[Tensor, Tensor]:
+    """States before the output layer at every token of the targets [N, D], without padding, and the tokens [N]."""
+    source_ids_BS, source_lengths_B = (x.to(device) for x in padded(pairs.sources, rows))
+    target_ids_BT, target_lengths_B = (x.to(device) for x in padded(pairs.targets, rows))
+    hidden_BTD = model.hidden(source_ids_BS, source_lengths_B, target_ids_BT)
+    places = padding_mask(target_lengths_B, target_ids_BT.shape[1]).flatten().nonzero().squeeze(1)
+    return hidden_BTD.flatten(0, 1).index_select(0, places), target_ids_BT.flatten()[places]
+
+
+def _scores(hypotheses: Sequence[str], references: Sequence[str], into: Sequence[str]) -> dict[str, float]:
+    """BLEU and chrF over all rows; each language is cut into words in its own way."""
+    parts = []
+    for language in dict.fromkeys(into):
+        rows = [row for row, one in enumerate(into) if one == language]
+        sides = ([side[row] for row in rows] for side in (hypotheses, references))
+        given, wanted = sides
+        parts.append((bleu(given, wanted, language=language), chrf(given, wanted)))
+    return {
+        "bleu": pooled([found for found, _ in parts]).value,
+        "chrf": pooled([found for _, found in parts]).value,
+    }

@@ -1,0 +1,353 @@
+"""From pairs of texts to a measured model that turns one into the other.
+
+pairs → clean → vocabulary → rows → steps → bundle → report → card
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from minnow.bundle import layout, replacing
+from minnow.bundle.bundle import Bundle, size_on_disk
+from minnow.bundle.card import TranslationCard, render_translation_card
+from minnow.bundle.provenance import machine, versions
+from minnow.data.pair_cleaning import REASONS, clean_pairs
+from minnow.data.pairs import Pairs, load_pairs, pair_parts
+from minnow.data.split import hold_out_pairs, leakage
+from minnow.errors import BundleError, DataError, RecipeError
+from minnow.evaluation.measure import measure_translation
+from minnow.evaluation.translation import TranslationReport
+from minnow.files import write_text
+from minnow.models.registry import architecture
+from minnow.models.seq2seq import Seq2Seq
+from minnow.tasks.registry import task_of
+from minnow.tasks.translation import Translation, tags
+from minnow.text.tokenizer import Tokenizer
+from minnow.training.fine_tuning import weights_hash
+from minnow.training.journal import Journal
+from minnow.training.recipe_file import to_toml
+from minnow.training.run_folder import DATA_HASH, SOURCE_HASH, attempt, check_same, drop_state
+from minnow.training.trainer import Outcome, Trainer, choose_device
+from minnow.training.translating import Translating, pair_rows
+from minnow.training.translation_recipe import TranslationRecipe
+
+HELD_OUT = 0.02
+SPLIT_SEED = 0
+MOST_TOKENS = 256  # of a side; longer pairs are left out, for a sentence is what is learnt
+
+Note = Callable[[str], None]
+Show = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A finished run: the folder, the report on held-out pairs, and on the test part where there was one."""
+
+    folder: Path
+    bundle: Bundle
+    validation: TranslationReport
+    test: TranslationReport | None
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the recipe names."""
+
+    train: Pairs
+    validation: Pairs
+    test: Pairs | None
+
+
+def unheard(_: object) -> None:
+    """For callers who want to hear nothing."""
+
+
+def train_translation(
+    recipe: TranslationRecipe,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    note: Note = unheard,
+    show: Show = unheard,
+) -> Translator:
+    """Learn to translate and write the model's folder; arguments as of ``train``.
+
+    Raises:
+        InputError: pairs, recipe or folder cannot be used as they are; one line says what to do.
+    """
+    started = time.perf_counter()
+    if not recipe.pairs.train:
+        raise RecipeError("the recipe names no pairs; give two files: minnow train SOURCE TARGET --task translation")
+    choose_device(recipe.training.device)
+    if not resume:
+        layout.check_free(folder, overwrite)
+    source = _source(recipe)
+    read = _read(recipe, note)
+    task = _task(read.train, source)
+    config_class, _ = architecture(recipe.model.name)
+    config_class.from_dict({"vocab_size": recipe.tokenizer.vocab_size, **recipe.shape})
+    with attempt(folder, resume) as run:
+        check_same(run / DATA_HASH, read.train.sha256, resume, read.train.name)
+        if source is not None:
+            found = weights_hash(recipe.model.start)
+            check_same(run / SOURCE_HASH, found, resume, f"the model {recipe.model.start}")
+        write_text(run / layout.RECIPE, to_toml(recipe))
+        tokenizer = _tokenizer(read.train, recipe, task, source, run)
+        model, task, outcome = _fit(task, tokenizer, read, recipe, source, run, note, show)
+        seconds = time.perf_counter() - started
+        bundle = Bundle(model, task.to_dict(), tokenizer, _provenance(read.train, recipe, seconds), to_toml(recipe))
+        bundle.save(folder)
+        replacing.end(folder)
+    if outcome.interrupted:
+        note(f"interrupted: the best model so far, of step {outcome.step:,}, is kept")
+    drop_state(run)
+    bundle = Bundle.load(folder)  # what is measured and handed on is what was saved, to the bit
+    validation = measure_translation(bundle, read.validation, folder.name, "validation")
+    test = None if read.test is None else measure_translation(bundle, read.test, folder.name, "test")
+    for line in (test or validation).notes:
+        note(line)
+    _write_evidence(folder, bundle, validation, test, recipe)
+    return Translator(folder, bundle, validation, test, _summary(folder, bundle, validation, test, seconds, outcome))
+
+
+def _source(recipe: TranslationRecipe) -> Bundle | None:
+    """The model that the run goes on from."""
+    if not recipe.model.start:
+        return None
+    bundle = Bundle.load(recipe.model.start)
+    if not isinstance(task_of(bundle), Translation):
+        raise BundleError(f"{recipe.model.start} does not translate, so a translation cannot go on from it")
+    return bundle
+
+
+def _read(recipe: TranslationRecipe, note: Note) -> _Read:
+    said = recipe.pairs
+    train = _load(recipe, said.train, said.train_target, "train")
+    for line in (f"{train.name}: {len(train):,} pairs of {', '.join(train.languages)}", *train.notes):
+        note(line)
+    if said.clean:
+        train, counts = clean_pairs(train, recipe.cleaning)
+        for name, reason in REASONS.items():
+            if counts.get(name):
+                note(f"left out {counts[name]:,} pairs {reason}")
+    own_parts = () if said.train_target else pair_parts(said.train)
+    share = said.share()
+    if said.validation and share is None:
+        validation = _load(recipe, said.validation, said.validation_target, "valid")
+    elif share is None and "valid" in own_parts:
+        validation = _load(recipe, said.train, "", "valid")
+    else:
+        train, validation = _held_out(train, share or HELD_OUT)
+    test = None
+    if said.test:
+        test = _load(recipe, said.test, said.test_target, "test", keep_empty=True)
+    elif "test" in own_parts:
+        test = _load(recipe, said.train, "", "test", keep_empty=True)
+    if not len(train) or not len(validation):
+        raise DataError(f"{train.name} has too few pairs to learn from and to hold some out; add pairs")
+    for other in (validation, test):
+        leaked = 0 if other is None else leakage(train.sources, other.sources).count
+        if other is not None and leaked:
+            note(f"{leaked:,} of {len(other):,} sources of {other.name} stand in the training part too")
+    return _Read(train, validation, test)
+
+
+def _load(recipe: TranslationRecipe, source: str, target: str, part: str, keep_empty: bool = False) -> Pairs:
+    said = recipe.pairs
+    return load_pairs(
+        source,
+        target or None,
+        part,
+        languages=said.languages,
+        source_column=said.source_column or None,
+        target_column=said.target_column or None,
+        keep_empty=keep_empty,
+    )
+
+
+def _held_out(pairs: Pairs, share: float) -> tuple[Pairs, Pairs]:
+    kept, held = hold_out_pairs(pairs.sources, pairs.targets, share, SPLIT_SEED)
+    return pairs.chosen(kept), pairs.chosen(held)
+
+
+def _task(train: Pairs, source: Bundle | None) -> Translation:
+    directions = tuple(dict.fromkeys(train.directions))
+    if source is None:
+        return Translation(directions, tagged=len({target for _, target in directions}) > 1)
+    task = task_of(source)
+    assert isinstance(task, Translation)
+    for _, target in directions:
+        task.into(target)
+    return replace(task, directions=tuple(dict.fromkeys((*task.directions, *directions))))
+
+
+def _tokenizer(
+    train: Pairs, recipe: TranslationRecipe, task: Translation, source: Bundle | None, run: Path
+) -> Tokenizer:
+    """The run's tokenizer: the source's, or read where the run has one already, else learnt from the pairs."""
+    if source is not None and source.tokenizer is not None:
+        return source.tokenizer
+    path, target_path = run / layout.TOKENIZER, run / layout.TARGET_TOKENIZER
+    if path.is_file():
+        tokenizer = Tokenizer.load(path)
+        tokenizer.target = Tokenizer.load(target_path) if target_path.is_file() else None
+        return tokenizer
+    said = recipe.tokenizer.settings
+    sides = (train.sources, train.targets)
+    if recipe.tokenizer.joint:
+        tokenizer = Tokenizer.train((text for side in sides for text in side), said)
+    else:
+        tokenizer, target = (Tokenizer.train(side, said) for side in sides)
+        tokenizer.target = target
+        target.save(target_path)
+    if task.tagged:
+        tokenizer = tokenizer.with_special_tokens(tags(task.targets))
+    tokenizer.save(path)
+    return tokenizer
+
+
+def _fit(
+    task: Translation,
+    tokenizer: Tokenizer,
+    read: _Read,
+    recipe: TranslationRecipe,
+    source: Bundle | None,
+    run: Path,
+    note: Note,
+    show: Show,
+) -> tuple[Seq2Seq, Translation, Outcome]:
+    rows = pair_rows(task, tokenizer, read.train)
+    short = [row for row, length in enumerate(rows.lengths) if length <= MOST_TOKENS]
+    if len(short) < len(rows):
+        note(f"left out {len(rows) - len(short):,} pairs of more than {MOST_TOKENS} tokens on a side")
+    if not short:
+        raise DataError(f"every pair of {read.train.name} has more than {MOST_TOKENS} tokens on a side; cut the texts")
+    rows = rows.chosen(short)
+    task = replace(task, max_tokens=int(rows.sources.lengths.max()))
+    torch.manual_seed(recipe.training.seed)
+    model = _model(tokenizer, recipe, source)
+    show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
+    note(f"{recipe.model.name}: {model.num_parameters():,} parameters, {tokenizer.vocab_size:,} tokens")
+    lesson = Translating(task, tokenizer, rows, read.validation, recipe.training.label_smoothing)
+    outcome = Trainer(model, lesson, recipe.training, run, show).fit()
+    return model.to("cpu").eval(), task, outcome
+
+
+def _model(tokenizer: Tokenizer, recipe: TranslationRecipe, source: Bundle | None) -> Seq2Seq:
+    if source is not None:
+        model: Seq2Seq = source.model
+        return model
+    config_class, model_class = architecture(recipe.model.name)
+    target = tokenizer.target
+    sizes = {
+        "vocab_size": tokenizer.vocab_size,
+        "target_vocab_size": 0 if target is None else target.vocab_size,
+        "start_id": tokenizer.writing.bos_id,
+    }
+    try:
+        made: Seq2Seq = model_class(config_class.from_dict({**sizes, **recipe.shape}))
+    except (RuntimeError, TypeError) as error:  # torch's for a size beyond memory, and for one beyond 64 bits
+        raise RecipeError("a model of this [shape] takes more memory than there is; make it smaller") from error
+    return made
+
+
+def _provenance(train: Pairs, recipe: TranslationRecipe, seconds: float) -> dict[str, Any]:
+    start = {}
+    if recipe.model.start:
+        name = Path(recipe.model.start).name
+        start = {"from": {"name": name, "weights_sha256": weights_hash(recipe.model.start)}}
+    return {
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "train_seconds": round(seconds, 3),
+        "data": {
+            "name": train.name,
+            "rows": len(train),
+            "directions": {f"{a}-{b}": count for (a, b), count in Counter(train.directions).items()},
+            "sha256": train.sha256,
+            "licence": train.licence,
+        },
+        "model": recipe.model.name,
+        **start,
+        "machine": machine(),
+        "versions": versions(),
+    }
+
+
+def _summary(
+    folder: Path,
+    bundle: Bundle,
+    validation: TranslationReport,
+    test: TranslationReport | None,
+    seconds: float,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    """What ``minnow train --json`` prints: the scores of the test part, else those of the held-out pairs."""
+    shown = test or validation
+    return {
+        "model": str(folder),
+        "model_type": bundle.model.config.model_type,
+        "directions": ["-".join(direction) for direction in bundle.task["directions"]],
+        "measured_on": shown.data["part"],
+        **shown.scores,
+        "intervals": shown.intervals,
+        "signatures": shown.signatures,
+        "validation": {**validation.scores, "loss": outcome.scores["loss"]},
+        "rows": bundle.provenance["data"]["rows"],
+        "test_rows": test.data["rows"] if test else None,
+        "steps": outcome.step,
+        "parameters": bundle.model.num_parameters(),
+        "size_bytes": size_on_disk(folder),
+        "train_seconds": round(seconds, 3),
+        "sentences_per_second": shown.sentences_per_second,
+    }
+
+
+def _write_evidence(
+    folder: Path,
+    bundle: Bundle,
+    validation: TranslationReport,
+    test: TranslationReport | None,
+    recipe: TranslationRecipe,
+) -> None:
+    """Reports, curves and the card; the model itself stands already."""
+    from minnow.evaluation import plots, tables
+
+    shown = test or validation
+    shown.save(folder / layout.EVALUATION)
+    if test is not None:
+        validation.save(folder / layout.EVALUATION / "validation")
+    journal = Journal(folder / layout.RUN / "journal.jsonl").rows()
+    curves = plots.available() and len(journal) > 1
+    if curves:
+        plots.save(plots.training_curves(journal), folder / layout.RUN / "curves")
+    data: Mapping[str, Any] = bundle.provenance["data"]
+    card = TranslationCard(
+        name=folder.name,
+        languages=sorted({language for direction in bundle.task["directions"] for language in direction}),
+        summary=(
+            f"A small model ({bundle.model.config.model_type}, {bundle.model.num_parameters():,} parameters, "
+            f"{size_on_disk(folder) / 1e6:.1f} MB) that translates "
+            f"{', '.join(' to '.join(direction) for direction in bundle.task['directions'])}, made with Minnow from "
+            f"{data['rows']:,} pairs."
+        ),
+        tables={
+            f"Scores on {shown.data['name']}": tables.directions_table(shown),
+            "Translations": tables.translations_table(shown.examples),
+            "Furthest from the references": tables.translations_table(shown.worst[:8]),
+        },
+        curves=curves,
+        data=data,
+        recipe=to_toml(recipe),
+        provenance=bundle.provenance,
+    )
+    write_text(folder / layout.CARD, render_translation_card(card))

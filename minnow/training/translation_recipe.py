@@ -1,0 +1,155 @@
+"""The recipe of ``minnow train SOURCE TARGET --task translation``: all that decides how a model learns to turn one text
+into another."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from minnow.data.pair_cleaning import PairCleaningSettings
+from minnow.errors import RecipeError, UnknownNameError
+from minnow.text.tokenizer import TokenizerSettings
+from minnow.training import recipe_file
+from minnow.training.recipe import TrainingSettings, check_training
+from minnow.training.recipe_file import among, at_least
+
+KIND = "pairs"  # the section by which such a recipe is told from others
+MODELS = ("transformer_seq2seq", "rnn_seq2seq")
+METRICS = ("bleu", "chrf", "loss")
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """Where the pairs come from.
+
+    Attributes:
+        train: a file of sources; or a table with both sides, the prefix of line-parallel files (corpus for corpus.en
+            and corpus.de), or a name of `minnow data list`.
+        train_target: the file of targets, line by line beside a file of sources; "" where train has both sides.
+        validation: the same as train, for the pairs to choose by; or the share of train to hold out; "" for the set's
+            own part or else 0.02.
+        validation_target: its file of targets.
+        test: the same, to measure on; "" for the set's own test part where it has one.
+        test_target: its file of targets.
+        languages: from which into which; with three or more, from each into each other, in one model.
+        source_column: the column of a table with the sources; "" to find it.
+        target_column: the one with the targets; "" likewise.
+        clean: leave out pairs that are no translations, as [cleaning] says, from train alone.
+    """
+
+    train: str = ""
+    train_target: str = ""
+    validation: str = ""
+    validation_target: str = ""
+    test: str = ""
+    test_target: str = ""
+    languages: tuple[str, ...] = ()
+    source_column: str = ""
+    target_column: str = ""
+    clean: bool = True
+
+    def share(self) -> float | None:
+        """Of train to hold out; None where ``validation`` names pairs, or nothing."""
+        try:
+            share = float(self.validation)
+        except ValueError:
+            return None
+        if not 0 < share < 0.9:
+            raise RecipeError(f"pairs.validation must lie between 0 and 0.9, but got {share}; try 0.02")
+        return share
+
+
+@dataclass(frozen=True)
+class Seq2SeqSettings:
+    """Which model.
+
+    Attributes:
+        name: transformer_seq2seq or rnn_seq2seq.
+        start: the folder of a model that translates, whose weights and vocabulary the run goes on from; "" to begin
+            anew.
+    """
+
+    name: str = "transformer_seq2seq"
+    start: str = ""
+
+
+@dataclass(frozen=True)
+class PairTokenizer:
+    """How text becomes tokens; learnt from the training pairs.
+
+    Attributes:
+        joint: one vocabulary for both sides, whose embeddings they share; else each side has its own.
+        kind: bpe, unigram, word, character, wordpiece or whitespace.
+        vocab_size: the most entries of a vocabulary.
+        lowercase: drop case; what is written has none then.
+        normalization: nfkc, nfc or none.
+        min_frequency: how often something must occur to earn an entry.
+    """
+
+    joint: bool = True
+    kind: str = "bpe"
+    vocab_size: int = 8000
+    lowercase: bool = False
+    normalization: str = "nfc"
+    min_frequency: int = 2
+
+    @property
+    def settings(self) -> TokenizerSettings:
+        return TokenizerSettings(self.kind, self.vocab_size, self.lowercase, self.normalization, self.min_frequency)
+
+
+@dataclass(frozen=True)
+class TranslationTraining(TrainingSettings):
+    epochs: int = 40
+    tokens_per_batch: int = 4096
+    weight_decay: float = 0.01
+    schedule: str = "cosine"
+    warmup: float = 0.05
+    label_smoothing: float = 0.1
+    average: float = 0.999
+    metric: str = "bleu"
+    patience: int = 0
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class TranslationRecipe:
+    """One whole run on pairs.
+
+    Attributes:
+        shape: keys of the architecture's configuration, such as hidden_size; what is left out is as it is there.
+    """
+
+    pairs: PairSettings = field(default_factory=PairSettings)
+    cleaning: PairCleaningSettings = field(default_factory=PairCleaningSettings)
+    model: Seq2SeqSettings = field(default_factory=Seq2SeqSettings)
+    tokenizer: PairTokenizer = field(default_factory=PairTokenizer)
+    shape: dict[str, Any] = field(default_factory=dict)
+    training: TranslationTraining = field(default_factory=TranslationTraining)
+
+    def __post_init__(self) -> None:
+        among("model.name", self.model.name, MODELS)
+        check_training(self.training, METRICS)
+        at_least("tokenizer", "vocab_size", self.tokenizer.vocab_size, 1)
+        _ = self.tokenizer.settings
+        if len(self.pairs.languages) == 1:
+            raise RecipeError(
+                f"pairs.languages must name two or more, but got {self.pairs.languages[0]!r} alone; such as en, de"
+            )
+        self.pairs.share()
+
+
+def render(recipe: TranslationRecipe) -> str:
+    """The recipe as TOML with a comment above every key."""
+    return recipe_file.render(recipe, "minnow train --recipe THIS_FILE")
+
+
+def recipe_from(tables: Mapping[str, Any], overrides: Sequence[str] = ()) -> TranslationRecipe:
+    """A recipe from tables and ``section.key=value`` overrides.
+
+    Raises:
+        RecipeError: an unknown key, which names the nearest, or an impossible value.
+    """
+    try:
+        return recipe_file.read(TranslationRecipe, tables, overrides)
+    except UnknownNameError as error:
+        raise RecipeError(str(error)) from error
