@@ -5,9 +5,14 @@ B rows · S positions · D features · V vocabulary
 """
 
 from abc import abstractmethod
+from typing import Any
 
+import numpy as np
 import torch
+from numba import njit
 from torch import Tensor, nn
+
+from minnow.layers.vector_math import FAST, array_of, put, suits_kernels, wide
 
 
 class Drawing(nn.Module):
@@ -39,10 +44,57 @@ class Dropping(Drawing):
 
 
 class FeatureDropout(Dropping):
-    """Drops single features of any tensor (Srivastava et al. 2014)."""
+    """Drops single features of any tensor (Srivastava et al. 2014).
+
+    In a training step of one thread on a processor a kernel draws each feature's fate from its number and one random
+    number of the whole, once on the way forward and again on the way back: no mask is kept, and drawing costs next to
+    nothing, where the library's random numbers would be a tenth of a small transformer's step.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.keep(tuple(x.shape), x) if self.active else x
+        if not self.active:
+            return x
+        if suits_kernels(x):
+            salt = int(torch.randint(2**31, (), generator=self.generator))
+            dropped: Tensor = _Dropped.apply(x, self.rate, salt)  # type: ignore[no-untyped-call]
+            return dropped
+        return x * self.keep(tuple(x.shape), x)
+
+
+class _Dropped(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, x: Tensor, rate: float, salt: int) -> Tensor:
+        context.rate, context.salt = rate, salt
+        return _thinned(x, rate, salt)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return _thinned(gradients[0], context.rate, context.salt), None, None
+
+
+def _thinned(x: Tensor, rate: float, salt: int) -> Tensor:
+    x = x.contiguous()
+    thinned = torch.empty_like(x)
+    _thin(
+        array_of(x.view(-1)),
+        np.uint32(round(rate * 2**32)),
+        np.uint32(salt),
+        1 / (1 - rate),
+        array_of(thinned.view(-1)),
+    )
+    return thinned
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def _thin(x: Any, threshold: Any, salt: Any, scale: float, thinned: Any) -> None:
+    """A number's fate is a hash of its place: the last mixing of MurmurHash3, all in 32 bits."""
+    factor = np.float32(scale)
+    for i in range(x.size):
+        h = np.uint32(np.uint32(i) * np.uint32(0x9E3779B1)) ^ salt
+        h = np.uint32((h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B))
+        h = np.uint32((h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35))
+        h = h ^ (h >> np.uint32(16))
+        put(thinned, i, wide(x[i]) * factor if h >= threshold else np.float32(0))
 
 
 class VariationalDropout(Dropping):
