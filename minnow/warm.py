@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from minnow.layers.cross_entropy import chunked_cross_entropy
 from minnow.models.ngram import NgramConfig, NgramModel, ViewConfig
 from minnow.models.registry import architecture
 from minnow.text.ngrams import count_ngrams
@@ -41,6 +42,26 @@ def compile_decoders() -> None:
                 loss(token_ids, token_ids)[0].backward()
 
 
+def compile_seq2seq() -> None:
+    """A step of a model that translates, likewise: attention to another text, smoothed targets."""
+    torch.set_num_threads(1)
+    shape = {
+        "vocab_size": 8,
+        "hidden_size": 8,
+        "num_heads": 2,
+        "inner_size": 8,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+    }
+    config_class, model_class = architecture("transformer_seq2seq")
+    model, token_ids = model_class(config_class.from_dict(shape)), torch.arange(6)[None]
+    for narrow in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            hidden_ND = model.hidden(token_ids, torch.tensor([6]), token_ids).flatten(0, 1)
+            chunked_cross_entropy(hidden_ND, model.output_weight_VD, token_ids[0], smoothing=0.1).backward()
+
+
 if __name__ == "__main__":
     compile_ngrams()
     compile_decoders()
+    compile_seq2seq()

@@ -16,6 +16,7 @@ import minnow
 from minnow.cli.main import app
 from minnow.strict import write_record
 from minnow.training.recipe import Recipe, attribute_lines
+from minnow.training.translation_recipe import TranslationRecipe
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -54,20 +55,33 @@ def options(command: Any) -> list[str]:
 
 
 VERBS = dict(verbs(typer.main.get_command(app)))
-SECTIONS = [part.name for part in fields(Recipe)]
+SECTIONS = [("training", Recipe(), part.name) for part in fields(Recipe)] + [
+    ("translation", TranslationRecipe(), name) for name in ("pairs", "cleaning", "model", "tokenizer")
+]
 
 
-@pytest.mark.parametrize("name", SECTIONS)
-def test_every_recipe_key_is_documented_with_its_default(name: str) -> None:
-    settings = getattr(Recipe(), name)
-    documented = section(read(DOCS / "training.md"), f"### `[{name}]`")
-    written = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", documented, re.MULTILINE))
-    assert written == {key: tomlkit.item(value).as_string() for key, value in write_record(settings).items()}
+def documented_keys(page: str, name: str) -> dict[str, str]:
+    documented = section(read(DOCS / f"{page}.md"), f"### `[{name}]`")
+    return dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", documented, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", SECTIONS)
-def test_every_recipe_key_is_explained_in_its_docstring(name: str) -> None:
-    settings = getattr(Recipe(), name)
+def as_written(settings: Any) -> dict[str, str]:
+    return {key: tomlkit.item(value).as_string() for key, value in write_record(settings).items()}
+
+
+@pytest.mark.parametrize(("page", "recipe", "name"), SECTIONS)
+def test_every_recipe_key_is_documented_with_its_default(page: str, recipe: Any, name: str) -> None:
+    assert documented_keys(page, name) == as_written(getattr(recipe, name))
+
+
+def test_what_is_trained_otherwise_for_pairs_is_documented() -> None:
+    usual, other = as_written(Recipe().training), as_written(TranslationRecipe().training)
+    assert documented_keys("translation", "training") == {k: v for k, v in other.items() if v != usual[k]}
+
+
+@pytest.mark.parametrize(("page", "recipe", "name"), SECTIONS)
+def test_every_recipe_key_is_explained_in_its_docstring(page: str, recipe: Any, name: str) -> None:  # noqa: ARG001
+    settings = getattr(recipe, name)
     assert set(attribute_lines(type(settings))) == {part.name for part in fields(settings)}
 
 

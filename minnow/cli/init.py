@@ -11,7 +11,11 @@ from minnow.cli.console import exit_codes, note, print_json
 def init(
     path: Annotated[Path, typer.Argument(help="The recipe to write.")] = Path("recipe.toml"),
     data: Annotated[str | None, typer.Option("--data", help="The training data to name in it.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="auto, ngram or text_classifier.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="auto, ngram or text_classifier; transformer_seq2seq or rnn_seq2seq."),
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="text_classification or translation.")] = None,
     language: Annotated[
         bool, typer.Option("--pretrain", help="A recipe of minnow pretrain, for a language model.")
     ] = False,
@@ -21,20 +25,23 @@ def init(
 ) -> None:
     """Write a recipe with all keys at their defaults and a comment on each."""
     with exit_codes():
-        from minnow.api import resolve_instruction_recipe, resolve_pretraining_recipe, resolve_recipe, teaches
+        from minnow import api
         from minnow.errors import StorageError
         from minnow.files import write_text
-        from minnow.training import instruction_recipe, pretraining_recipe, recipe
+        from minnow.training import instruction_recipe, pretraining_recipe, recipe, translation_recipe
 
         if path.exists() and not overwrite:
             raise StorageError(f"{path} exists already; choose another name or add --overwrite")
         if language:
-            resolved = resolve_pretraining_recipe(None, settings or (), corpus=data, model=model)
+            resolved = api.resolve_pretraining_recipe(None, settings or (), corpus=data, model=model)
             text = pretraining_recipe.render(resolved)
-        elif teaches(data, model=model, settings=settings or ()):
-            text = instruction_recipe.render(resolve_instruction_recipe(None, settings or (), data=data))
+        elif api.translates(data, task=task):
+            resolved = api.resolve_translation_recipe(None, settings or (), data=data, model=model)
+            text = translation_recipe.render(resolved)
+        elif api.teaches(data, model=model, settings=settings or ()):
+            text = instruction_recipe.render(api.resolve_instruction_recipe(None, settings or (), data=data))
         else:
-            text = recipe.render(resolve_recipe(None, settings or (), data=data, model=model))
+            text = recipe.render(api.resolve_recipe(None, settings or (), data=data, model=model))
         write_text(path, text)
         if as_json:
             print_json({"recipe": str(path)})

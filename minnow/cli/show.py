@@ -31,7 +31,7 @@ def show(
 def _about(folder: Path) -> dict[str, Any]:
     from minnow.bundle import layout
     from minnow.bundle.bundle import Bundle, size_on_disk
-    from minnow.evaluation.report import Report
+    from minnow.evaluation.report import read_report
     from minnow.tasks.registry import task_from
 
     bundle = Bundle.load(folder)
@@ -42,11 +42,11 @@ def _about(folder: Path) -> dict[str, Any]:
         "model_type": bundle.model.config.model_type,
         "parameters": bundle.model.num_parameters(),
         "size_bytes": size_on_disk(folder),
-        **{key: bundle.task[key] for key in ("labels", "temperature") if key in bundle.task},
+        **{key: bundle.task[key] for key in ("labels", "temperature", "directions") if key in bundle.task},
     }
     if (folder / layout.EVALUATION / "report.json").is_file():
-        report = Report.load(folder / layout.EVALUATION)
-        about |= {"measured_on": report.data, "scores": report.scores}
+        report = read_report(folder / layout.EVALUATION)
+        about |= {"measured_on": report["data"], "scores": report["scores"]}
     told = ("imported", "data", "made", "train_seconds", "machine", "versions")
     about |= {key: bundle.provenance[key] for key in told if bundle.provenance.get(key) is not None}
     return about

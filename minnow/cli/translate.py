@@ -43,7 +43,8 @@ def translate(
         if (file is None) == (not texts):
             raise InputError("minnow translate takes texts, - for standard input, or --file FILE, one of the three")
         loaded = load(model)
-        settings: dict[str, Any] = {"beam": max(beam, n_best), "n_best": n_best, "length_penalty": length_penalty}
+        wide = max(beam, n_best) if beam > 0 else beam  # which is refused
+        settings: dict[str, Any] = {"beam": wide, "n_best": n_best, "length_penalty": length_penalty}
         if attention is not None:
             if file is not None or texts is None or len(texts) != 1 or texts == ["-"]:
                 raise InputError("--attention draws the picture of one text; give one")
