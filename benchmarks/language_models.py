@@ -4,21 +4,15 @@ Each experiment is a few commands that a person could type. Models are kept in `
 is not trained again, only read. Finished experiments stand in ``language_models.jsonl``; ``--only ptb`` takes some.
 """
 
-import argparse
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from record import HERE, Cells, stamp, stamp_lines, table, tell, write
+from experiments import RECIPES, Experiment, Row, Series, answer, by_minute, minnow, parser_of, told, trained
+from record import tell
 
 from minnow.data.examples import load_examples
 
-RECIPES = HERE.parent / "recipes"
 FOX = "The quick brown fox"
 CHINESE = ("online-shopping", "thucnews-titles", "chnsenticorp")
 EXPLAINED = """\
@@ -26,17 +20,8 @@ One run each, seed 0. **minutes** are from the command's first line to the model
 tells; reading and tokenising the text is part of them. Perplexities of the Penn Treebank and WikiText-2 are of the test
 part, per word, ends of lines included, with the memory carried over the whole text. **from scratch** is the same
 classifier with the same tokenizer and head, its encoder as it was before the language model's first step, trained for
-as many epochs by the same recipe but for the rates by layer, which would hold back an encoder that knows nothing."""
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """What is asked, and the function that takes a work folder and answers with what was reached."""
-
-    asked: str
-    run: Callable[[Path], Row]
+as many epochs by the same recipe but for the rates by layer, which would hold back an encoder that knows nothing.
+WikiText-2 and ChnSentiCorp had the machine not to themselves: tests ran beside them, so their minutes did less."""
 
 
 def shakespeare(work: Path) -> Row:
@@ -104,26 +89,7 @@ FROM_SCRATCH = ("fine_tuning.encoder_rate=1", "fine_tuning.layer_decay=1", "fine
 
 
 def main() -> None:
-    given = arguments()
-    given.work.mkdir(parents=True, exist_ok=True)
-    cells = Cells(given.out / "language_models.jsonl")
-    for name in given.only or EXPERIMENTS:
-
-        def run(name: str = name) -> Row:
-            began, stamped = time.time(), stamp(0)
-            return {**EXPERIMENTS[name].run(given.work), "stamp": stamped, "script_seconds": time.time() - began}
-
-        cells.take({"experiment": name, "seed": 0}, run)
-    found = {name: cell for name in EXPERIMENTS if (cell := cells.get({"experiment": name, "seed": 0}))}
-    write(given.out / "language_models.md", page(found))
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, help="experiments to run")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the models")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder for language_models.md and .jsonl")
-    return parser.parse_args()
+    answer(SERIES, parser_of(SERIES, __doc__).parse_args())
 
 
 # Steps
@@ -131,23 +97,16 @@ def arguments() -> argparse.Namespace:
 
 def pretrained(folder: Path, corpus: str, *options: str) -> Path:
     """The folder of a language model, trained unless it stands there finished."""
-    if not (folder / "minnow.json").is_file():
-        minnow("pretrain", corpus, *options, "--out", str(folder), "--overwrite", "--json")
-    return folder
+    return trained(folder, "pretrain", corpus, *options)
 
 
 def carried(work: Path, data: str, taught: Path, untaught: Path, recipe: Path) -> Row:
     """A classifier from a language model, the same from scratch, and both side by side."""
     models = []
     for name, source, changes in (("from-lm", taught, ()), ("from-scratch", untaught, FROM_SCRATCH)):
-        folder = work / f"{data}-{name}"
-        if not (folder / "minnow.json").is_file():
-            options = [part for change in changes for part in ("--set", change)]
-            minnow(
-                "train", data, "--recipe", str(recipe), "--from", str(source), *options, "--out", str(folder),
-                "--overwrite", "--json",
-            )  # fmt: skip
-        models.append(folder)
+        options = [part for change in changes for part in ("--set", change)]
+        command = ("train", data, "--recipe", str(recipe), "--from", str(source), *options)
+        models.append(trained(work / f"{data}-{name}", *command))
     compared = json.loads(minnow("compare", *map(str, models), "--data", data, "--json"))
     accuracy = compared["differences"]["accuracy"]
     seconds = [told(model)["seconds"] for model in (taught, *models)]
@@ -186,53 +145,6 @@ def evaluated(model: Path, data: str, *options: str) -> dict[str, float]:
     return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
-def told(model: Path) -> Row:
-    """What a finished model says of its training: seconds, settings, the curve of its validation loss."""
-    made = json.loads((model / "minnow.json").read_text(encoding="utf-8"))["provenance"]
-    journal = [json.loads(line) for line in (model / "run" / "journal.jsonl").read_text(encoding="utf-8").splitlines()]
-    curve = [(round(row["seconds"]), row["validation_loss"]) for row in journal if "validation_loss" in row]
-    return {
-        "seconds": made["train_seconds"],
-        "steps": made.get("steps"),
-        "tokens": made.get("tokens_seen"),
-        "machine": made["machine"],
-        "recipe": (model / "recipe.toml").read_text(encoding="utf-8"),
-        "curve": curve,
-    }
-
-
-def minnow(*words: str) -> str:
-    """Standard output of a command; its progress goes to whoever watches."""
-    tell("minnow " + " ".join(words))
-    command = [sys.executable, "-c", "from minnow.cli.main import main; main()", *words]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-
-# The page
-
-
-def page(found: dict[str, Row]) -> list[str]:
-    """The results as Markdown."""
-    if not found:
-        return ["# Language models in a given time", "", "Nothing has been measured."]
-    last = max(found.values(), key=lambda cell: cell["stamp"]["date"])
-    rows = [
-        [name, EXPERIMENTS[name].asked, cell["reached"], f"{cell['seconds'] / 60:.1f}"] for name, cell in found.items()
-    ]
-    lines = [
-        "# Language models in a given time",
-        "",
-        *stamp_lines(last["stamp"]),
-        "",
-        *table(("", "asked", "reached", "minutes"), rows),
-        "",
-        *EXPLAINED.splitlines(),
-    ]
-    for name, cell in found.items():
-        lines += ["", f"## {name}", "", *details(cell)]
-    return lines
-
-
 def details(cell: Row) -> Sequence[str]:
     lines = []
     if "parts" in cell:
@@ -240,12 +152,13 @@ def details(cell: Row) -> Sequence[str]:
     if "scores" in cell:
         lines.append(", ".join(f"{name} {value:,.4g}" for name, value in cell["scores"].items()) + ".")
     if cell.get("curve"):
-        points = ", ".join(f"{seconds / 60:.1f}: {loss:.3f}" for seconds, loss in cell["curve"])
-        lines.append(f"Validation loss by minute: {points}.")
+        lines.append(f"Validation loss by minute: {by_minute(cell['curve'])}.")
     if "text" in cell:
         lines += ["", *(f"> {line}" for line in cell["text"].splitlines())]
     return lines
 
+
+SERIES = Series("language_models", "Language models in a given time", EXPERIMENTS, EXPLAINED, details)
 
 if __name__ == "__main__":
     main()

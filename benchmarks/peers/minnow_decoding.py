@@ -1,0 +1,59 @@
+"""Minnow translating with the search of ``minnow translate``: random weights, the end of a text forbidden."""
+
+from importlib.metadata import version
+
+import torch
+from marian import (
+    BEAMS,
+    DECODER_LAYERS,
+    ENCODER_LAYERS,
+    END,
+    GATED_INNER,
+    HEADS,
+    PAD,
+    ROWS,
+    TOKENS,
+    VOCAB_SIZE,
+    WIDTH,
+    Ids,
+    arguments,
+    num_cores,
+    race,
+    sources,
+)
+
+from minnow.decoding.translating import TranslationSettings, translate_rows
+from minnow.models.transformer_seq2seq import TransformerSeq2Seq, TransformerSeq2SeqConfig
+
+NO_MORE = 1e-6  # tokens of a target for one of its source, beside those that each may have
+
+
+def main() -> None:
+    given = arguments(__doc__).parse_args()
+    torch.manual_seed(0)
+    torch.set_num_threads(num_cores())  # the search's own workers take a core each
+    model = TransformerSeq2Seq(
+        TransformerSeq2SeqConfig(
+            vocab_size=VOCAB_SIZE,
+            start_id=PAD,
+            hidden_size=WIDTH,
+            encoder_layers=ENCODER_LAYERS,
+            decoder_layers=DECODER_LAYERS,
+            num_heads=HEADS,
+            inner_size=GATED_INNER,
+        )
+    ).eval()
+    rows = sources()
+    settings = {beam: TranslationSettings(beam, max_ratio=NO_MORE, max_extra=TOKENS) for beam in BEAMS.values()}
+
+    def translate(beam: int) -> Ids:
+        found = translate_rows(model, rows, settings[beam], END, banned_ids=[END, PAD], rows_at_once=ROWS)
+        return [list(best[0].token_ids) for best in found]
+
+    versions = {"minnow-lm": version("minnow-lm"), "torch": torch.__version__}
+    arithmetic = str(next(model.parameters()).dtype).removeprefix("torch.")
+    race(translate, given.seconds, versions, parameters=model.num_parameters(), arithmetic=arithmetic)
+
+
+if __name__ == "__main__":
+    main()
