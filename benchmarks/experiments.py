@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from record import HERE, Cells, stamp, stamp_lines, table, tell, write
+from record import HERE, Cells, journal, stamp, stamp_lines, table, tell, write
 
 RECIPES = HERE.parent / "recipes"
 
@@ -131,12 +131,6 @@ def told(model: Path) -> Row:
         "recipe": (model / "recipe.toml").read_text(encoding="utf-8"),
         "curve": curve,
     }
-
-
-def journal(model: Path) -> list[Row]:
-    """The rows that the training loop wrote, in order."""
-    lines = (model / "run" / "journal.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def minnow(*words: str) -> str:

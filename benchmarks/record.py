@@ -82,7 +82,8 @@ class Cells:
 
 
 def minnow_train(data: str, *options: str, keep: Path | None = None) -> dict[str, Any] | None:
-    """What ``minnow train DATA --json`` prints, with ``training_seconds`` of the loop; None where it fails.
+    """What ``minnow train DATA --json`` prints, with ``training_seconds`` and ``journal`` of the loop; None where it
+    fails.
 
     ``keep`` is where the model goes; it is thrown away otherwise.
     """
@@ -98,8 +99,14 @@ def minnow_train(data: str, *options: str, keep: Path | None = None) -> dict[str
         if done.returncode:
             tell(f"minnow train {data} failed: {done.stderr.strip().splitlines()[-1:]}")
             return None
-        journal = (out / "run" / "journal.jsonl").read_text(encoding="utf-8").splitlines()
-        return {**json.loads(done.stdout), "training_seconds": json.loads(journal[-1]).get("seconds")}
+        rows = journal(out)
+        return {**json.loads(done.stdout), "training_seconds": rows[-1].get("seconds"), "journal": rows}
+
+
+def journal(model: Path) -> list[dict[str, Any]]:
+    """The rows that the training loop wrote into a model's folder, in order."""
+    lines = (model / "run" / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def write_part(path: Path, texts: Sequence[str], labels: Sequence[tuple[str, ...]]) -> None:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minnow.api import Model, compare, evaluate, import_folder, load, pretrain, train
+    from minnow.api import Model, augment, compare, evaluate, import_folder, load, pretrain, train
     from minnow.evaluation.report import Report
     from minnow.tasks.signature import Filled, Label, Labels, Text
 
@@ -19,6 +19,7 @@ __all__ = [
     "Model",
     "Report",
     "Text",
+    "augment",
     "compare",
     "evaluate",
     "import_folder",

@@ -1,4 +1,5 @@
-"""Minnow in Python: ``load``, ``train``, ``pretrain``, ``evaluate``, ``compare``, ``Model``; the commands call them."""
+"""Minnow in Python: ``load``, ``train``, ``pretrain``, ``augment``, ``evaluate``, ``compare``, ``Model``; the commands
+call them."""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -7,8 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from minnow.bundle.bundle import Bundle
-from minnow.errors import DataError, InputError, UnknownNameError, nearest
+from minnow.errors import DataError, InputError, StorageError, UnknownNameError, nearest
 from minnow.evaluation.compare import Comparison
 from minnow.evaluation.perplexity import LanguageReport
 from minnow.evaluation.report import Report
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from minnow.decoding.writing import GenerationSettings
     from minnow.evaluation.translation import TranslationComparison, TranslationReport
     from minnow.explain.attention import AttentionMap
+    from minnow.tasks.back_translation import Augmented
     from minnow.tasks.text_generation import Generation, TextGeneration
     from minnow.tasks.translation import Translation
     from minnow.text.tokenizer import Tokenizer
@@ -98,23 +102,37 @@ class Model:
             chosen,
         )
 
-    def translate(self, texts: str | Sequence[str], *, to: str | None = None, **settings: Any) -> Any:
+    def translate(
+        self,
+        texts: str | Sequence[str],
+        *,
+        to: str | None = None,
+        glossary: Mapping[str, str | Sequence[str]] | None = None,
+        keep: Sequence[str] = (),
+        **settings: Any,
+    ) -> Any:
         """The translation of a text, or of each of many, as a ``Text``; with ``n_best`` above 1 a list of them each.
 
         Args:
             to: the language, where the model writes several.
-            settings: ``beam``, ``length_penalty``, ``n_best``, ``max_ratio``, ``max_extra``; see
-                ``TranslationSettings``.
+            glossary: translations of terms, such as ``{"bicycle": "Fahrrad"}``, or several of which one must be
+                written: where the term stands in a source, its target has the translation. See ``text/terms.py``.
+            keep: ``numbers`` and ``codes`` of a source stand in its target as they are.
+            settings: ``beam``, ``length_penalty``, ``n_best``, ``max_ratio``, ``max_extra``, ``sample``,
+                ``temperature``, ``top_k``, ``seed``; see ``TranslationSettings``.
 
         Raises:
-            InputError: the model does not translate, or not into that language, or a setting cannot be.
+            InputError: the model does not translate, or not into that language, or a setting cannot be, or the
+                vocabulary cannot spell what must be written.
         """
         from minnow.decoding.translating import TranslationSettings
+        from minnow.text.terms import Terms
 
         alone = isinstance(texts, str)
         asked = [texts] if isinstance(texts, str) else list(texts)
         chosen = settings_of(TranslationSettings, settings)
-        best = self._translator().translate(self.bundle.model, self._tokenizer(), asked, chosen, to)
+        terms = Terms(glossary, keep) or None
+        best = self._translator().translate(self.bundle.model, self._tokenizer(), asked, chosen, to, terms=terms)
         found = best if chosen.n_best > 1 else [texts[0] for texts in best]
         return found[0] if alone else found
 
@@ -130,6 +148,49 @@ class Model:
         same are near one another, across the languages that it has learnt to read."""
         return self._translator().vectors(self.bundle.model, self._tokenizer(), list(texts))
 
+    def neighbours(
+        self,
+        queries: str | Sequence[str],
+        texts: Sequence[str],
+        count: int = 5,
+        *,
+        centred: bool = False,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Any:
+        """The ``count`` of the texts nearest to a query by the cosine of their ``vectors``, nearest first, as a list of
+        ``Neighbour``; of many queries a list each. Query and texts may be in any language that the encoder has learnt.
+
+        Args:
+            centred: subtract the mean of all queries, and that of all texts, which takes away what sets the languages
+                apart (see ``metrics/retrieval.py``). For fifty queries or more of one language, and texts of one other;
+                a few queries have no mean worth the name.
+            progress: called with what is done, how much of it, and of how much.
+
+        Raises:
+            InputError: the model has no such vectors, ``count`` is below 1, or there are no texts.
+        """
+        from minnow.metrics.retrieval import centre, nearest
+        from minnow.tasks.signature import Neighbour
+
+        asked = [queries] if isinstance(queries, str) else list(queries)
+        if not texts:
+            raise InputError("there are no texts to look among; give one at least")
+        asked_QD = self.vectors(asked)
+        parts = []
+        for first in range(0, len(texts), BATCH_ROWS):
+            parts.append(self.vectors(texts[first : first + BATCH_ROWS]))
+            if progress is not None:
+                progress("reading", min(first + BATCH_ROWS, len(texts)), len(texts))
+        texts_ND = np.concatenate(parts)
+        if centred:
+            asked_QD, texts_ND = centre(asked_QD), centre(texts_ND)
+        rows_QC, cosines_QC = nearest(asked_QD, texts_ND, count)
+        found = [
+            [Neighbour(texts[row], cosine, row) for row, cosine in zip(rows, cosines, strict=True)]
+            for rows, cosines in zip(rows_QC.tolist(), cosines_QC.tolist(), strict=True)
+        ]
+        return found[0] if isinstance(queries, str) else found
+
     def _translator(self) -> "Translation":
         from minnow.tasks.translation import Translation
 
@@ -144,9 +205,10 @@ class Model:
         from minnow.tasks.text_generation import TextGeneration
 
         if not isinstance(self.task, TextGeneration):
+            verb = "translate" if self.task.name == "translation" else "predict"
             raise InputError(
-                f"{self.folder} is a model for {self.task.name.replace('_', ' ')} and writes no text; "
-                "use minnow predict, or make a language model with minnow pretrain"
+                f"{self.folder} is a model for {self.task.name.replace('_', ' ')} and writes no text of its own; "
+                f"use minnow {verb}, or make a language model with minnow pretrain"
             )
         return self.task
 
@@ -265,6 +327,8 @@ def train(
             recipe, overrides, data=data, target=target, languages=languages, model=model, source=source, seed=seed
         )
         return Model(train_translation(pairs, folder, overwrite=overwrite).bundle, folder)
+    if target is not None or languages:
+        raise InputError("two files and languages are for translation; add task='translation' or leave them out")
     if teaches(data, recipe, model, settings=overrides):
         from minnow.training.instruction import instruct
 
@@ -336,6 +400,66 @@ def pretrain(
     folder = Path(out) if out is not None else free_folder(corpus)
     trained = run(resolved, folder, overwrite=overwrite)
     return Model(trained.bundle, folder) if trained is not None else load(folder)
+
+
+def augment(
+    file: str | Path,
+    *,
+    back_translate: Model | str | Path,
+    out: str | Path,
+    languages: Sequence[str] = (),
+    to: str | None = None,
+    real: str | Path | None = None,
+    tag: str = "",
+    progress: Callable[[str, int, int], None] | None = None,
+    note: Callable[[str], None] = lambda _: None,
+    **settings: Any,
+) -> "Augmented":
+    """Make pairs of the lines of a text: a model of the other direction writes the source of each.
+
+    The table has a column for each language and goes to ``minnow train TABLE --task translation``. It is written as it
+    comes, in constant memory, and stands there whole or not at all.
+
+    Args:
+        file: a text, one sentence a line, in the language that is to be translated into.
+        back_translate: a model from that language into the one that is to be translated from, or its folder.
+        out: the table, ``.tsv`` or ``.jsonl``; ``.gz`` packs it.
+        languages: from which into which the pairs go, where the model knows several directions.
+        to: the language that the model is to write, where that is enough.
+        real: pairs that come first, as ``train`` reads them: a table, a prefix, a name of the catalog.
+        tag: stands before each source that the model wrote.
+        progress: called with what is done, how much of it, and of how much.
+        note: is told what was read and left out.
+        settings: of the translation, as in ``Model.translate``; with ``sample`` sources are drawn (Edunov et al. 2018,
+            "Understanding Back-Translation at Scale").
+
+    Raises:
+        InputError: file, model or languages do not fit one another; nothing is written then.
+    """
+    from minnow.data.parallel import language_of
+    from minnow.decoding.translating import TranslationSettings
+    from minnow.tasks.back_translation import BackTranslator, direction_of_pairs, write_pairs
+
+    opened = back_translate if isinstance(back_translate, Model) else load(back_translate)
+    task, path = opened._translator(), Path(out)
+    direction = direction_of_pairs(task, languages, to, language_of(Path(file)))
+    chosen = settings_of(TranslationSettings, settings)
+    if path.exists() and any(Path(one).exists() and path.samefile(one) for one in (file, real) if one is not None):
+        raise StorageError(f"--out {path} would overwrite what is read; choose another --out")
+    written = task.into(direction[0] if direction[0] in task.languages else to)
+    translate = BackTranslator(task, opened.bundle.model, opened._tokenizer(), chosen, written, progress)
+    return write_pairs(Path(file), path, direction, translate, _real_pairs(real, direction, note), tag)
+
+
+def _real_pairs(real: str | Path | None, languages: tuple[str, str], note: Callable[[str], None]) -> "Pairs | None":
+    from minnow.data.pairs import load_pairs
+
+    if real is None:
+        return None
+    pairs = load_pairs(real, languages=languages)
+    for line in (f"{pairs.name}: {len(pairs):,} pairs", *pairs.notes):
+        note(line)
+    return pairs
 
 
 def evaluate(
@@ -514,6 +638,8 @@ def compare(
         written = [_translations(model, pairs.sources, into) for model in opened]
         names = [model.folder.name for model in opened]
         return compare_translations(names[0], names[1], pairs.targets, written[0], written[1], into)
+    if target is not None or languages:
+        raise InputError("pairs of texts are for models that translate, and neither of these does; give one file")
     examples = load_examples(data, "test", text, label, keep_empty=True)
     given = [[_names(output) for output in model.stream(examples.texts)] for model in opened]
     return compare_predictions(opened[0].folder.name, opened[1].folder.name, examples.labels, *given)
@@ -575,12 +701,12 @@ def translates(
 ) -> bool:
     """Whether ``train`` is to learn from pairs of texts: the caller or the recipe says so, or the public set does."""
     from minnow.data import catalog
-    from minnow.tasks.registry import TASKS
     from minnow.training.recipe import parse
     from minnow.training.translation_recipe import KIND
 
-    if task is not None and task not in TASKS:
-        raise UnknownNameError("task", task, TASKS)
+    known_tasks = ("text_classification", "translation")
+    if task is not None and task not in known_tasks:
+        raise UnknownNameError("task", task, known_tasks)
     if recipe is not None and KIND in parse(Path(recipe)):
         return True
     if task is not None or target is not None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from minnow.decoding.leading import leading
 from minnow.layers.cross_entropy import chunked_cross_entropy
 from minnow.models.ngram import NgramConfig, NgramModel, ViewConfig
 from minnow.models.registry import architecture
@@ -58,7 +59,9 @@ def compile_seq2seq() -> None:
     for narrow in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
             hidden_ND = model.hidden(token_ids, torch.tensor([6]), token_ids).flatten(0, 1)
-            chunked_cross_entropy(hidden_ND, model.output_weight_VD, token_ids[0], smoothing=0.1).backward()
+            loss = chunked_cross_entropy(hidden_ND, model.output_weight_VD, token_ids[0], smoothing=0.1)
+            loss.backward()  # type: ignore[no-untyped-call]
+    leading(torch.zeros(1, 8), torch.zeros(8, dtype=torch.bool), 1)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Data and models that several tests share, made once a session; nobody may change them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from colours import csv_file, rows
-from command import minnow, net
+from command import minnow, net, with_settings
+from pairs import TURNING, files
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +38,34 @@ def neural(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_pictures(linear: Path, neural: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """Leave out the pictures, which take longer than the rest of a small run; the shared models are made before."""
     monkeypatch.setattr("minnow.evaluation.plots.available", lambda: False)
+
+
+@pytest.fixture(scope="session")
+def turning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with sequences in ``train.sources`` and ``test.sources``, and the same turned round in ``….targets``."""
+    folder = tmp_path_factory.mktemp("turning")
+    files(folder, 600, seed=1)
+    files(folder, 40, seed=2, name="test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def translator(turning: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has learnt them a little, measured on the test part."""
+    folder = tmp_path_factory.mktemp("models") / "translator"
+    sides = [turning / f"train.{side}" for side in ("sources", "targets")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("minnow.evaluation.plots.available", lambda: False)
+        minnow("train", *sides, "--task", "translation", "--out", folder, *with_settings(TURNING))
+    return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """So small a model takes longer with two; and the kernels for training are taken on one alone."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -46,3 +46,8 @@ def word_ids(lines: Sequence[str]) -> list[list[int]]:
 def num_cores() -> int:
     """That this process may use; every contender pins its threads to them."""
     return len(os.sched_getaffinity(0))
+
+
+def environment() -> dict[str, str]:
+    """This process's, for a program that takes the number of its threads from there."""
+    return {**os.environ, "OMP_NUM_THREADS": str(num_cores()), "MKL_NUM_THREADS": str(num_cores())}

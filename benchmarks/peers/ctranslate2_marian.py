@@ -57,7 +57,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("folder", type=Path, help="of the converted model")
     parser.add_argument("--convert", action="store_true")
-    parser.add_argument("--arithmetic", choices=("float32", "int8"), default="float32")
+    parser.add_argument("--int8", action="store_true")
     given = parser.parse_args()
     if given.convert:
         print(json.dumps({"parameters": convert(given.folder)}))
@@ -65,7 +65,7 @@ def main() -> None:
     translator = ctranslate2.Translator(
         str(given.folder),
         device="cpu",
-        compute_type=given.arithmetic,
+        compute_type="int8" if given.int8 else "float32",
         inter_threads=num_cores(),
         intra_threads=1,
     )

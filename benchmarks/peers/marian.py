@@ -22,6 +22,7 @@ BEAMS = {"greedy": 1, "beam 4": 4}
 FEWEST_PASSES = 3
 
 Ids = list[list[int]]
+Written = dict[str, Ids]  # by beam
 
 
 def sources() -> Ids:
@@ -46,7 +47,8 @@ def race(translate: Callable[[int], Ids], seconds: float, versions: dict[str, st
     Raises:
         ValueError: some translation is not exactly as long as it should be.
     """
-    rates, written = {}, {}
+    rates: dict[str, float] = {}
+    written: Written = {}
     for name, beam in BEAMS.items():
         written[name] = checked(translate(beam))
         times: list[float] = []
@@ -56,7 +58,7 @@ def race(translate: Callable[[int], Ids], seconds: float, versions: dict[str, st
             times.append(time.perf_counter() - began)
             checked(found)
         rates[name] = SENTENCES / median(times)
-    print(json.dumps({"sentences_per_second": rates, "written": written, "versions": versions, **details}))
+    print(json.dumps({"rates": rates, "written": written, "versions": versions, **details}))
 
 
 def checked(found: Ids) -> Ids:

@@ -112,7 +112,7 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "tokens_per_second": rate(shown),
+                "rates": {"training": rate(shown)},
                 "rows_per_batch": len(rows) / len(lesson.batches(settings.tokens_per_batch, np.random.default_rng(0))),
                 "steps": shown[-1]["step"],
                 "parameters": model.num_parameters(),

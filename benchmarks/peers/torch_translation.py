@@ -8,6 +8,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from captions import (
@@ -89,8 +90,8 @@ def padded(rows: list[list[int]]) -> Tensor:
     return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=PAD)
 
 
-def rates(step: Callable[[Batch], None], drawn: Iterator[Batch], seconds: float) -> dict[str, float]:
-    """Target tokens a second over whole steps, the making of the batches included."""
+def timed(step: Callable[[Batch], None], drawn: Iterator[Batch], seconds: float) -> dict[str, Any]:
+    """Target tokens a second over whole steps, the making of the batches included; and of what size these were."""
     for _ in range(WARM_UP):
         step(next(drawn))
     num_tokens = num_rows = num_steps = 0
@@ -100,7 +101,7 @@ def rates(step: Callable[[Batch], None], drawn: Iterator[Batch], seconds: float)
         step((source_BS, whole_BT))
         num_tokens += int((whole_BT[:, 1:] != PAD).sum())
         num_rows, num_steps = num_rows + len(source_BS), num_steps + 1
-    return {"tokens_per_second": num_tokens / took, "rows_per_batch": num_rows / num_steps, "steps": num_steps}
+    return {"rates": {"training": num_tokens / took}, "rows_per_batch": num_rows / num_steps, "steps": num_steps}
 
 
 def main() -> None:
@@ -123,7 +124,7 @@ def main() -> None:
         nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
 
-    found = rates(step, batches(sources, targets, given.buckets), given.seconds)
+    found = timed(step, batches(sources, targets, given.buckets), given.seconds)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     told = {"parameters": parameters, "arithmetic": given.precision, "versions": {"torch": torch.__version__}}
     print(json.dumps({**found, **told}))

@@ -41,6 +41,7 @@ def network() -> transformers.MarianMTModel:
         scale_embedding=True,
         activation_function="swish",
         share_encoder_decoder_embeddings=True,
+        init_std=0.1,  # smaller weights write one word whatever the source
     )
     return transformers.MarianMTModel(config).eval()
 

@@ -117,6 +117,11 @@ def _print_translations(report: "TranslationReport") -> None:
             figures = (f"{row[name]:.2f}" for name in ("bleu", "chrf", "tokenised_bleu"))
             shown.add_row(row["direction"], f"{row['rows']:,}", *figures)
         out.print(shown)
+    for row in report.retrieval:
+        out.print(
+            f"{row['direction']}: the nearest text of the other language is the translation for {row['forward']:.1%} "
+            f"of the sources and {row['backward']:.1%} of the targets"
+        )
     out.print(
         f"{report.data['rows']:,} rows of {report.data['name']}, {report.sentences_per_second or 0:,.0f} a second"
     )

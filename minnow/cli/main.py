@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from minnow.cli import (
+    augment,
     chat,
     compare,
     data,
@@ -12,6 +13,7 @@ from minnow.cli import (
     generate,
     import_folder,
     init,
+    neighbours,
     predict,
     pretrain,
     show,
@@ -52,6 +54,8 @@ app.command("predict")(predict.predict)
 app.command("generate")(generate.generate)
 app.command("chat")(chat.chat)
 app.command("translate")(translate.translate)
+app.command("neighbours")(neighbours.neighbours)
+app.command("augment")(augment.augment)
 app.command("compare")(compare.compare)
 app.command("import")(import_folder.import_folder)
 app.command("show")(show.show)

@@ -33,6 +33,8 @@ def predict(
         if (file is None) == (not texts):
             raise InputError("minnow predict takes texts, - for standard input, or --file FILE, one of the three")
         loaded = load(model)
+        if loaded.task.name == "translation":
+            raise InputError(f"{model} is a model for translation; use minnow translate")
         source = _texts_of(file, text) if file is not None else given(texts or [])
         lines = _answers(loaded, source, scores)
         if as_json:

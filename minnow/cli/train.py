@@ -56,9 +56,11 @@ def train(
 
         spoken = settings or ()
         if resume:
-            said = (data, target_data, task, test, recipe, model, source, settings, seed)
-            recipe = _run_to_resume(folder, any(one is not None for one in said))
-            data = target_data = test = model = source = seed = None
+            said = (data, target_data, task, source_language, target_language, languages, test, recipe, model, source)
+            more = (lora, text, label, settings, seed)
+            recipe = _run_to_resume(folder, any(one is not None for one in (*said, *more)))
+            data = target_data = task = source_language = target_language = languages = test = model = source = None
+            lora = text = label = seed = None
             spoken = ()
         asked = languages_of(source_language, target_language, languages)
         resolved: Any

@@ -27,6 +27,12 @@ def translate(
     length_penalty: Annotated[
         float, typer.Option("--length-penalty", help="Of a length in tokens to this power; 0 prefers short texts.")
     ] = 1.0,
+    glossary: Annotated[
+        Path | None, typer.Option("--glossary", help="Terms and translations that must be written, a tab between.")
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", help="What stays as it is: numbers, codes, or both with a comma between.")
+    ] = None,
     attention: Annotated[
         Path | None, typer.Option("--attention", help="A picture (png or svg) of what each word looked at; one text.")
     ] = None,
@@ -36,6 +42,7 @@ def translate(
     """Translate texts, one line each."""
     with exit_codes():
         from minnow.api import load
+        from minnow.data.glossary import read_glossary
         from minnow.data.table import read_lines
         from minnow.errors import InputError
         from minnow.files import written_whole
@@ -45,6 +52,8 @@ def translate(
         loaded = load(model)
         wide = max(beam, n_best) if beam > 0 else beam  # which is refused
         settings: dict[str, Any] = {"beam": wide, "n_best": n_best, "length_penalty": length_penalty}
+        settings["glossary"] = read_glossary(glossary) if glossary is not None else None
+        settings["keep"] = [kind.strip() for kind in (keep or "").split(",") if kind.strip()]
         if attention is not None:
             if file is not None or texts is None or len(texts) != 1 or texts == ["-"]:
                 raise InputError("--attention draws the picture of one text; give one")

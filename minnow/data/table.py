@@ -8,7 +8,9 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -59,8 +61,13 @@ def read_lines(path: Path, encoding: str | None = None) -> list[str]:
     Raises:
         DataError: whatever is wrong with the file, in one line that names the line or the byte.
     """
-    read = _bounded(path, blocks(path, encoding, MAX_LINE_BYTES))
-    return [line for block in read for line in _bare_lines(decode(path, block, every_line=True))]
+    return list(iterate_lines(path, encoding))
+
+
+def iterate_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
+    """The same, one by one in constant memory."""
+    for block in _bounded(path, blocks(path, encoding, MAX_LINE_BYTES)):
+        yield from _bare_lines(decode(path, block, every_line=True))
 
 
 def iterate_rows(
@@ -112,12 +119,26 @@ def write_table(frame: pl.DataFrame, path: Path | str) -> None:
             _flat(frame, (pl.Object,)).write_parquet(stream)
         return
     encoded = _encoders[file_format](frame)
-    with written_whole(path) as stream:
-        if path.suffix == ".gz":
-            with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=6) as packed:
-                _write_all(packed, encoded)
-        else:
-            _write_all(stream, encoded)
+    with written_whole(path) as stream, _packing(stream, path) as packed:
+        _write_all(packed, encoded)
+
+
+def write_texts(rows: Iterable[Sequence[str]], columns: Sequence[str], path: Path | str) -> None:
+    """Write rows of texts as they come, in constant memory, as tsv or jsonl (``.gz`` packs), whole or not at all.
+
+    In tsv white space inside a text becomes one space; no cell wears quotes, so that each row is a line.
+
+    Raises:
+        DataError: the name promises another format.
+        StorageError: the disk refuses.
+    """
+    path = Path(path)
+    file_format = format_of(path)
+    if file_format not in ("tsv", "jsonl"):
+        raise DataError(f"texts are written as .tsv or .jsonl (.gz packs them), but got {path.name}; choose one")
+    encoded = _lines_of(rows, columns) if file_format == "tsv" else _records_of(rows, columns)
+    with written_whole(path) as stream, _packing(stream, path) as packed:
+        _write_all(packed, encoded)
 
 
 class _Merge:
@@ -355,9 +376,36 @@ def _parquet_error(path: Path, error: Exception) -> DataError:
     return DataError(f"{path} is a damaged parquet file ({reason}); fetch or write it again")
 
 
+@contextmanager
+def _packing(stream: BinaryIO, path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+    """The stream, or one that packs into it, as the name says."""
+    if path.suffix != ".gz":
+        yield stream
+        return
+    with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=6) as packed:
+        yield packed
+
+
 def _write_all(stream: BinaryIO | gzip.GzipFile, encoded: Iterable[bytes]) -> None:
     for piece in encoded:
         stream.write(piece)
+
+
+def _records_of(rows: Iterable[Sequence[str]], columns: Sequence[str]) -> Iterator[bytes]:
+    for row in rows:
+        yield orjson.dumps(dict(zip(columns, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _lines_of(rows: Iterable[Sequence[str]], columns: Sequence[str]) -> Iterator[bytes]:
+    yield ("\t".join(columns) + "\n").encode()
+    for row in rows:
+        yield ("\t".join(map(_bare_cell, row)) + "\n").encode()
+
+
+def _bare_cell(text: str) -> str:
+    cell = " ".join(text.replace("\0", " ").split())
+    # Doubled quotes behind a quote are what only a writer of quotes leaves: a reader would take the rest so.
+    return re.sub('"{2,}', '"', cell) if cell.startswith('"') else cell
 
 
 def _jsonl_bytes(frame: pl.DataFrame) -> Iterator[bytes]:

@@ -1,19 +1,22 @@
-"""Beam search and greedy search over many sources at once, in tensors: no step looks at single rows.
+"""Beam search, greedy search and drawing for many sources at once, in tensors: no step looks at single rows.
 
 B sources that go on · K beams · V vocabulary · N tokens written so far · M the most that may be written
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from minnow.decoding.rows import LENGTH, STOP
-from minnow.decoding.sampling import MINUS_INFINITY
+from minnow.decoding.leading import leading
+from minnow.decoding.pool import Pool, attainable, cut, ended
+from minnow.decoding.sampling import MINUS_INFINITY, SamplingSettings, drawn, filtered
 from minnow.decoding.search import BeamSettings, Hypothesis, Stepper
 
 Found = list[list[Hypothesis]]  # of each source, best first
+# From logits [B, V], the sources [B] and a place: the log-probability of a token for each [B], and the tokens [B].
+Choose = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 @torch.no_grad()
@@ -40,29 +43,67 @@ def search(
     """
     if len(max_tokens_B) == 0:
         return []
-    forbidden_V = torch.zeros(logits_BV.shape[1], dtype=torch.bool, device=logits_BV.device)
-    forbidden_V[vocab_size or logits_BV.shape[1] :] = True
-    if banned_ids is not None:
-        forbidden_V[banned_ids] = True
-    way = _greedy if settings.num_beams == 1 else _beams
-    return way(model, logits_BV, state, max_tokens_B, settings, end_id, forbidden_V)
+    forbidden_V = forbidden(logits_BV, banned_ids, vocab_size)
+    if settings.num_beams > 1:
+        return _beams(model, logits_BV, state, max_tokens_B, settings, end_id, forbidden_V)
+
+    def likeliest(logits_BV: Tensor, _: Tensor, __: int) -> tuple[Tensor, Tensor]:
+        found_B1, token_ids_B1 = leading(logits_BV, forbidden_V, 1)
+        return found_B1.squeeze(1), token_ids_B1.squeeze(1)
+
+    return _singly(model, logits_BV, state, max_tokens_B, settings, end_id, likeliest)
 
 
-def _greedy(
+@torch.no_grad()
+def sample(
+    model: Stepper,
+    logits_BV: Tensor,
+    state: Any,
+    max_tokens_B: Tensor,
+    settings: SamplingSettings,
+    numbers_BM: Tensor,
+    end_id: int,
+    banned_ids: Tensor | None = None,
+    vocab_size: int | None = None,
+) -> Found:
+    """One text for each source, drawn token by token; temperature, top k, top p and min p of ``settings`` count.
+
+    Args:
+        numbers_BM: random numbers between 0 and 1, one for each token and one for the end [B, M + 1]. What a source
+            gets depends on its own numbers alone.
+        max_tokens_B, end_id, banned_ids, vocab_size: as in ``search``.
+    """
+    if len(max_tokens_B) == 0:
+        return []
+
+    forbidden_V = forbidden(logits_BV, banned_ids, vocab_size)
+
+    def choose(logits_BV: Tensor, going: Tensor, place: int) -> tuple[Tensor, Tensor]:
+        own_BV = log_probabilities(logits_BV, forbidden_V)
+        token_ids_B = (
+            drawn(filtered(own_BV, settings), numbers_BM[going, place]) if settings.draws else own_BV.argmax(1)
+        )
+        return own_BV.gather(1, token_ids_B[:, None])[:, 0], token_ids_B
+
+    return _singly(model, logits_BV, state, max_tokens_B, BeamSettings(1), end_id, choose)
+
+
+def _singly(
     model: Stepper,
     logits_BV: Tensor,
     state: Any,
     max_tokens_B: Tensor,
     settings: BeamSettings,
     end_id: int,
-    forbidden_V: Tensor,
+    choose: Choose,
 ) -> Found:
+    """One text a source, of tokens that are chosen one by one."""
     num_sources, most = len(max_tokens_B), int(max_tokens_B.max())
-    pool = _Pool.empty(num_sources, 1, most, logits_BV.device)
+    pool = Pool.empty(num_sources, 1, most, logits_BV.device)
     going = torch.arange(num_sources, device=logits_BV.device)
     for place in range(most + 1):
-        found_B, token_ids_B = _log_probabilities(logits_BV, forbidden_V).max(dim=1)
-        pool.tokens[going, 0, place], pool.found[going, 0, place] = token_ids_B, found_B
+        pool.found[going, 0, place], token_ids_B = choose(logits_BV, going, place)
+        pool.tokens[going, 0, place] = token_ids_B
         ends_B = token_ids_B == end_id
         stops_B = ends_B | (max_tokens_B[going] <= place)
         if bool(stops_B.any()):
@@ -75,52 +116,7 @@ def _greedy(
     found, counted_B1 = pool.found.squeeze(1).cumsum(1), pool.lengths + pool.ended.long()
     totals_B1 = torch.where(counted_B1 > 0, found.gather(1, (counted_B1 - 1).clamp(min=0)), 0.0)
     pool.scores = totals_B1 / counted_B1.clamp(min=1).float() ** settings.length_penalty
-    return [_hypotheses(pool, row) for row in range(num_sources)]
-
-
-@dataclass
-class _Pool:
-    """The best finished texts of each source.
-
-    Attributes:
-        scores: [B, K], by which they are ranked; minus infinity where there is none.
-        tokens, found: what was written, and its log-probabilities [B, K, M + 1].
-        lengths: tokens of each [B, K].
-        ended: whether a token ended it, whose log-probability then stands behind the last [B, K].
-    """
-
-    scores: Tensor
-    tokens: Tensor
-    found: Tensor
-    lengths: Tensor
-    ended: Tensor
-
-    @classmethod
-    def empty(cls, num_sources: int, num_beams: int, most: int, device: torch.device) -> "_Pool":
-        shape = (num_sources, num_beams)
-        return cls(
-            torch.full(shape, MINUS_INFINITY, device=device),
-            torch.zeros((*shape, most + 1), dtype=torch.long, device=device),
-            torch.zeros((*shape, most + 1), device=device),
-            torch.zeros(shape, dtype=torch.long, device=device),
-            torch.zeros(shape, dtype=torch.bool, device=device),
-        )
-
-    def merge(self, other: "_Pool") -> "_Pool":
-        """The best of both, as many as this one holds."""
-        num_beams = self.scores.shape[1]
-        scores, places = torch.cat([self.scores, other.scores], 1).topk(num_beams, dim=1)
-        wide = places[:, :, None].expand(-1, -1, self.tokens.shape[2])
-        return _Pool(
-            scores,
-            torch.cat([self.tokens, other.tokens], 1).gather(1, wide),
-            torch.cat([self.found, other.found], 1).gather(1, wide),
-            torch.cat([self.lengths, other.lengths], 1).gather(1, places),
-            torch.cat([self.ended, other.ended], 1).gather(1, places),
-        )
-
-    def select(self, rows: Tensor) -> "_Pool":
-        return _Pool(*(x[rows] for x in vars(self).values()))
+    return [pool.hypotheses(row) for row in range(num_sources)]
 
 
 def _beams(
@@ -132,7 +128,9 @@ def _beams(
     end_id: int,
     forbidden_V: Tensor,
 ) -> Found:
-    num_beams, vocab_size, most = settings.num_beams, logits_BV.shape[1], int(max_tokens_B.max())
+    num_beams, most = settings.num_beams, int(max_tokens_B.max())
+    # No beam has more than so many of a source's best continuations.
+    num_leading = min(2 * num_beams, logits_BV.shape[1])
     device = logits_BV.device
     results: dict[int, list[Hypothesis]] = {}
     going = torch.arange(len(max_tokens_B), device=device)
@@ -141,25 +139,26 @@ def _beams(
     totals_BK[:, 0] = 0
     tokens_BKN = torch.zeros(len(going), num_beams, most + 1, dtype=torch.long, device=device)
     found_BKN = torch.zeros(len(going), num_beams, most + 1, device=device)
-    pool = _Pool.empty(len(going), num_beams, most, device)
+    pool = Pool.empty(len(going), num_beams, most, device)
     state = state.select(going.repeat_interleave(num_beams))
     logits_BV = logits_BV.repeat_interleave(num_beams, dim=0)
     for place in range(most + 1):
-        own_BKV = _log_probabilities(logits_BV, forbidden_V).view(len(going), num_beams, vocab_size)
+        own, token_ids = (x.view(len(going), -1) for x in leading(logits_BV, forbidden_V, num_leading))
         full_B = max_tokens_B[going] <= place
-        best_BC, flat_BC = (totals_BK[:, :, None] + own_BKV).flatten(1).topk(2 * num_beams, dim=1)
-        parents_BC, token_ids_BC = flat_BC.div(vocab_size, rounding_mode="floor"), flat_BC % vocab_size
-        step_BC = own_BKV.flatten(1).gather(1, flat_BC)
+        totals = totals_BK.repeat_interleave(num_leading, dim=1) + own
+        best_BC, places_BC = totals.topk(2 * num_beams, dim=1)
+        parents_BC = places_BC.div(num_leading, rounding_mode="floor")
+        token_ids_BC, step_BC = token_ids.gather(1, places_BC), own.gather(1, places_BC)
         ends_BC = token_ids_BC == end_id
         # An unlikely end would crowd out likelier texts.
         may_end = torch.arange(2 * num_beams, device=device) < num_beams
         scores_BC = best_BC / float(place + 1) ** settings.length_penalty
         scores_BC = scores_BC.masked_fill(~(ends_BC & may_end) | full_B[:, None], MINUS_INFINITY)
-        pool = pool.merge(_ended(scores_BC, parents_BC, step_BC, tokens_BKN, found_BKN, place))
+        pool = pool.merge(ended(scores_BC, parents_BC, step_BC, tokens_BKN, found_BKN, place))
         if bool(full_B.any()):
             cut_BK = totals_BK / float(max(1, place)) ** settings.length_penalty
             cut_BK = cut_BK.masked_fill(~full_B[:, None], MINUS_INFINITY)
-            pool = pool.merge(_cut(cut_BK, tokens_BKN, found_BKN, place))
+            pool = pool.merge(cut(cut_BK, tokens_BKN, found_BKN, place))
         # The best that go on; ends rank behind everything else.
         totals_BK, chosen_BK = best_BC.masked_fill(ends_BC, MINUS_INFINITY).topk(num_beams, dim=1)
         parents_BK, token_ids_BK = parents_BC.gather(1, chosen_BK), token_ids_BC.gather(1, chosen_BK)
@@ -168,10 +167,11 @@ def _beams(
         tokens_BKN[:, :, place], found_BKN[:, :, place] = token_ids_BK, step_BC.gather(1, chosen_BK)
         first_B = num_beams * torch.arange(len(going), device=device)
         rows_BK = first_B[:, None] + parents_BK
-        done_B = full_B | _settled(totals_BK, pool.scores, place + 2, max_tokens_B[going] + 1, settings)
+        hoped_BK = attainable(totals_BK, place + 2, max_tokens_B[going] + 1, settings)
+        done_B = full_B | (hoped_BK.amax(1) <= pool.scores.amin(1))
         if bool(done_B.any()):
             for row in done_B.nonzero().squeeze(1).tolist():
-                results[int(going[row])] = _hypotheses(pool, row)
+                results[int(going[row])] = pool.hypotheses(row)
             rows = (~done_B).nonzero().squeeze(1)
             if len(rows) == 0:
                 break
@@ -181,54 +181,15 @@ def _beams(
     return [results[number] for number in range(len(max_tokens_B))]
 
 
-def _log_probabilities(logits_BV: Tensor, forbidden_V: Tensor) -> Tensor:
+def forbidden(logits_BV: Tensor, banned_ids: Tensor | None, vocab_size: int | None) -> Tensor:
+    """Which tokens are never written [V]."""
+    forbidden_V = torch.zeros(logits_BV.shape[1], dtype=torch.bool, device=logits_BV.device)
+    forbidden_V[vocab_size or logits_BV.shape[1] :] = True
+    if banned_ids is not None:
+        forbidden_V[banned_ids] = True
+    return forbidden_V
+
+
+def log_probabilities(logits_BV: Tensor, forbidden_V: Tensor) -> Tensor:
     """The model's own; what may not be written has none."""
     return logits_BV.float().log_softmax(dim=1).masked_fill_(forbidden_V, MINUS_INFINITY)
-
-
-def _ended(
-    scores_BC: Tensor, parents_BC: Tensor, step_BC: Tensor, tokens_BKN: Tensor, found_BKN: Tensor, place: int
-) -> _Pool:
-    """The candidates that end here; one that does not has no score. The end's own log-probability stands last."""
-    scores_BK, chosen_BK = scores_BC.topk(tokens_BKN.shape[1], dim=1)
-    parents_BK = parents_BC.gather(1, chosen_BK)
-    wide_BKN = parents_BK[:, :, None].expand_as(tokens_BKN)
-    found = found_BKN.gather(1, wide_BKN)
-    found[:, :, place] = step_BC.gather(1, chosen_BK)
-    return _Pool(
-        scores_BK,
-        tokens_BKN.gather(1, wide_BKN),
-        found,
-        torch.full_like(parents_BK, place),
-        torch.ones_like(parents_BK, dtype=torch.bool),
-    )
-
-
-def _cut(scores_BK: Tensor, tokens_BKN: Tensor, found_BKN: Tensor, place: int) -> _Pool:
-    """Texts that have all the tokens they may have."""
-    lengths = torch.full(scores_BK.shape, place, device=scores_BK.device)
-    return _Pool(scores_BK, tokens_BKN, found_BKN, lengths, torch.zeros_like(lengths, dtype=torch.bool))
-
-
-def _settled(totals_BK: Tensor, pool_BK: Tensor, shortest: int, longest_B: Tensor, settings: BeamSettings) -> Tensor:
-    """Whether no text that goes on can come before the worst finished one: its log-probability only falls, so the best
-    it can hope for is what it has now, shared among as few or as many tokens as suits it."""
-    best_B = totals_BK.amax(1)
-    soon_B = best_B / float(shortest) ** settings.length_penalty
-    late_B = best_B / longest_B.float() ** settings.length_penalty
-    return torch.maximum(soon_B, late_B) <= pool_BK.amin(1)
-
-
-def _hypotheses(pool: _Pool, row: int) -> list[Hypothesis]:
-    parts = (pool.scores[row], pool.tokens[row], pool.found[row], pool.lengths[row], pool.ended[row])
-    return [
-        Hypothesis(
-            tuple(tokens[:length]),
-            tuple(found[:length]),
-            sum(found[: length + 1]) if ended else sum(found[:length]),
-            score,
-            STOP if ended else LENGTH,
-        )
-        for score, tokens, found, length, ended in zip(*(part.tolist() for part in parts), strict=True)
-        if score > MINUS_INFINITY
-    ]

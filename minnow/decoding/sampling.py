@@ -95,15 +95,19 @@ def filtered(logits_BV: Tensor, settings: SamplingSettings) -> Tensor:
 
 
 def draw(logits_BV: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-    """One token id a row [B] from softmax(logits), each with one number of its row's generator (on the processor).
+    """One token id a row [B] from softmax(logits), each with one number of its row's generator (on the processor)."""
+    numbers_B = torch.cat([torch.rand(1, generator=one, dtype=torch.float64) for one in generators])
+    return drawn(logits_BV, numbers_B.to(logits_BV.device))
+
+
+def drawn(logits_BV: Tensor, numbers_B: Tensor) -> Tensor:
+    """One token id a row [B] from softmax(logits), for a random number between 0 and 1 each.
 
     The number is looked up among the summed probabilities, in float64: a draw for each token, as the Gumbel trick
     wants, would cost more than the rest of a small model's step.
     """
-    numbers_B1 = torch.stack([torch.rand(1, generator=one, dtype=torch.float64) for one in generators])
     summed_BV = logits_BV.double().softmax(dim=1).cumsum(dim=1)
-    wanted_B1 = numbers_B1.to(logits_BV.device) * summed_BV[:, -1:]
-    found_B = torch.searchsorted(summed_BV, wanted_B1, right=True)[:, 0]
+    found_B = torch.searchsorted(summed_BV, numbers_B[:, None] * summed_BV[:, -1:], right=True)[:, 0]
     last_B = logits_BV.shape[1] - 1 - (logits_BV > MINUS_INFINITY).flip(1).int().argmax(dim=1)
     return torch.minimum(found_B, last_B)  # rounding may reach behind the last token that may come
 

@@ -1,6 +1,6 @@
 """Many sources to their targets: rows of like length together, each core with batches of its own.
 
-B sources at once · S positions of a source
+B sources at once · S positions of a source · M tokens of the longest target
 """
 
 from collections.abc import Callable, Sequence
@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from minnow.decoding.batched import search
+from minnow.decoding import batched, constrained_beams
+from minnow.decoding.constrained_beams import beams_for, needed
+from minnow.decoding.phrases import Borders, Phrase, holds
+from minnow.decoding.sampling import SamplingSettings, generator_for
 from minnow.decoding.search import BeamSettings, Hypothesis
 from minnow.errors import InputError
 from minnow.layers.every_core import on_every_core
 
 MOST_BEAMS = 64
+MOST_RATIO, MOST_EXTRA = 100, 10_000  # room is made for the longest text that may be written
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ class TranslationSettings:
         n_best: how many texts are given for each source, best first; at most ``beam``.
         max_ratio: a target has at most this many times the tokens of its source, and ``max_extra`` more.
         max_extra: see ``max_ratio``.
+        sample: draw each text token by token instead; one for each source.
+        temperature, top_k: of the draw; see ``SamplingSettings``.
+        seed: of the draw; a source gets the same text with it, whatever others stand beside it, at the same place.
 
     Raises:
         InputError: a value that cannot be.
@@ -38,6 +46,10 @@ class TranslationSettings:
     n_best: int = 1
     max_ratio: float = 2.0
     max_extra: int = 10
+    sample: bool = False
+    temperature: float = 1.0
+    top_k: int = 0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.beam <= MOST_BEAMS:
@@ -46,12 +58,35 @@ class TranslationSettings:
             raise InputError(f"n_best must lie between 1 and beam={self.beam}, but got {self.n_best}")
         if not 0 <= self.length_penalty <= 10:
             raise InputError(f"length_penalty must lie between 0 and 10, but got {self.length_penalty}; try 1.0")
-        if not self.max_ratio > 0 or self.max_extra < 0:
-            raise InputError(f"a target needs room, but got max_ratio={self.max_ratio}, max_extra={self.max_extra}")
+        if not 0 < self.max_ratio <= MOST_RATIO:
+            raise InputError(f"max_ratio must be above 0 and at most {MOST_RATIO}, but got {self.max_ratio}; try 2.0")
+        if not 0 <= self.max_extra <= MOST_EXTRA:
+            raise InputError(f"max_extra must lie between 0 and {MOST_EXTRA:,}, but got {self.max_extra}; try 10")
+        if not self.sample and (self.temperature, self.top_k, self.seed) != (1.0, 0, 0):
+            raise InputError("temperature, top_k and seed are of a draw; set sample=True, or leave them out")
+        if self.sample and self.n_best > 1:
+            raise InputError(f"a draw gives one text for each source, but got n_best={self.n_best}; leave it out")
+        _ = self.sampling
+
+    @property
+    def sampling(self) -> SamplingSettings:
+        """How a draw is made."""
+        return SamplingSettings(temperature=self.temperature, top_k=self.top_k)
 
     def most_tokens(self, num_source: int) -> int:
         """That a target of such a source may have."""
         return int(self.max_ratio * num_source) + self.max_extra
+
+
+@dataclass(frozen=True)
+class Required:
+    """The phrases that the target of each row must hold, and where words begin and end in the vocabulary."""
+
+    phrases: Sequence[Sequence[Phrase]]
+    borders: Borders
+
+    def met(self, row: int, texts: Sequence[Hypothesis]) -> bool:
+        return all(holds(text.token_ids, self.phrases[row], self.borders) for text in texts)
 
 
 def translate_rows(
@@ -63,8 +98,11 @@ def translate_rows(
     vocab_size: int | None = None,
     rows_at_once: int = 0,
     advance: Callable[[int], None] = lambda _: None,
+    required: Required | None = None,
 ) -> list[list[Hypothesis]]:
     """The best targets of each row of source ids, in the order of the rows.
+
+    Most targets hold what they must as they are; only for those that do not a search begins anew that is held to it.
 
     Args:
         model: a ``Seq2Seq`` in evaluation mode.
@@ -72,29 +110,79 @@ def translate_rows(
         end_id, banned_ids, vocab_size: as in ``batched.search``.
         rows_at_once: sources of a batch; 0 for what suits the beams.
         advance: told how many rows more are done, from whichever thread.
+        required: not for texts that are drawn.
     """
     device = next(model.parameters()).device
-    size = rows_at_once or max(1, 256 // settings.beam)
-    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    batches = [order[first : first + size] for first in range(0, len(order), size)]
-    found: list[list[Hypothesis]] = [[] for _ in rows]
     banned = torch.tensor(sorted(banned_ids), dtype=torch.long, device=device) if banned_ids else None
     beams = BeamSettings(settings.beam, settings.length_penalty)
+    found: list[list[Hypothesis]] = [[] for _ in rows]
+    unmet: list[int] = []
 
-    def answer(batch: list[int]) -> None:
-        lengths = [len(rows[row]) for row in batch]
-        token_ids_BS = torch.zeros(len(batch), max(lengths), dtype=torch.long)
-        for number, row in enumerate(batch):
-            token_ids_BS[number, : lengths[number]] = torch.tensor(rows[row])
-        most = [settings.most_tokens(length) for length in lengths]
+    def plain(batch: Sequence[int]) -> None:
+        most = [settings.most_tokens(len(rows[row])) for row in batch]
         with torch.inference_mode():
-            logits_BV, state = model.prefill(token_ids_BS.to(device), torch.tensor(lengths, device=device))
-            texts = search(
-                model, logits_BV, state, torch.tensor(most, device=device), beams, end_id, banned, vocab_size
+            logits_BV, state, most_B = _read(model, [rows[row] for row in batch], most, device)
+            if settings.sample:
+                numbers_BM = _numbers(batch, max(most), settings.seed).to(device)
+                texts = batched.sample(
+                    model, logits_BV, state, most_B, settings.sampling, numbers_BM, end_id, banned, vocab_size
+                )
+            else:
+                texts = batched.search(model, logits_BV, state, most_B, beams, end_id, banned, vocab_size)
+        for row, best in zip(batch, texts, strict=True):
+            found[row] = best[: settings.n_best]
+        again = [] if required is None else [row for row in batch if not required.met(row, found[row])]
+        unmet.extend(again)
+        advance(len(batch) - len(again))
+
+    def held(batch: Sequence[int]) -> None:
+        assert required is not None
+        phrases = [required.phrases[row] for row in batch]
+        most = [settings.most_tokens(len(rows[row])) + needed(required.phrases[row]) for row in batch]
+        with torch.inference_mode():
+            logits_BV, state, most_B = _read(model, [rows[row] for row in batch], most, device)
+            usual_B = torch.tensor([len(found[row][0].token_ids) + 1 for row in batch], device=device)
+            texts = constrained_beams.search(
+                model, logits_BV, state, most_B, usual_B, beams, end_id, phrases, required.borders, banned, vocab_size
             )
-        for row, hypotheses in zip(batch, texts, strict=True):
-            found[row] = hypotheses[: settings.n_best]
+        for row, best in zip(batch, texts, strict=True):
+            found[row] = best[: settings.n_best]
         advance(len(batch))
 
-    on_every_core(answer, batches, device)
+    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
+    on_every_core(plain, _batches(order, lambda _: settings.beam, rows_at_once), device)
+    if required is not None and unmet:
+        widths = {row: beams_for(required.phrases[row], settings.beam) for row in unmet}
+        order = sorted(unmet, key=lambda row: (widths[row], len(rows[row])))
+        on_every_core(held, _batches(order, widths.__getitem__, rows_at_once), device)
     return found
+
+
+def _batches(order: Sequence[int], beams_of: Callable[[int], int], rows_at_once: int) -> list[list[int]]:
+    """Rows in their order, so many at once that some 256 texts are followed; no row has fewer beams than those before
+    it."""
+    batches: list[list[int]] = []
+    for row in order:
+        most = rows_at_once or max(1, 256 // beams_of(row))
+        if not batches or len(batches[-1]) >= most:
+            batches.append([])
+        batches[-1].append(row)
+    return batches
+
+
+def _read(
+    model: Any, sources: Sequence[Sequence[int]], most: Sequence[int], device: torch.device
+) -> tuple[Tensor, Any, Tensor]:
+    """The logits and the state after the sources, and the most tokens of each target."""
+    lengths = [len(source) for source in sources]
+    token_ids_BS = torch.zeros(len(sources), max(lengths), dtype=torch.long)
+    for number, source in enumerate(sources):
+        token_ids_BS[number, : lengths[number]] = torch.tensor(source)
+    logits_BV, state = model.prefill(token_ids_BS.to(device), torch.tensor(lengths, device=device))
+    return logits_BV, state, torch.tensor(most, device=device)
+
+
+def _numbers(batch: Sequence[int], most: int, seed: int) -> Tensor:
+    """Random numbers for each token and for the end [B, M + 1]: those of a row, whatever batch it comes in."""
+    streams = (generator_for(seed, row) for row in batch)
+    return torch.stack([torch.rand(most + 1, generator=stream, dtype=torch.float64) for stream in streams])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from minnow.bundle.bundle import Bundle
@@ -14,6 +14,7 @@ from minnow.errors import DataError
 from minnow.evaluation.evaluate import report_for
 from minnow.evaluation.report import Report
 from minnow.evaluation.translation import TranslationReport, translation_report
+from minnow.metrics.retrieval import retrieval
 from minnow.tasks.base import needed
 from minnow.tasks.registry import task_of
 from minnow.tasks.text_classification import TextClassification
@@ -94,7 +95,23 @@ def measure_translation(
         seconds=seconds,
     )
     told = [f"{source}-{target} was never learnt: the model pairs languages by itself" for source, target in zero_shot]
-    return replace(report, notes=[*report.notes, *told])
+    return replace(report, notes=[*report.notes, *told], retrieval=_retrieval(task, bundle, pairs))
+
+
+def _retrieval(task: Translation, bundle: Bundle, pairs: Pairs) -> list[dict[str, Any]]:
+    """Of each two languages that the model reads; there and back is the same question, so it is asked once."""
+    reads = {source for source, _ in task.directions}
+    found: dict[frozenset[str], dict[str, Any]] = {}
+    for direction in dict.fromkeys(pairs.directions):
+        if reads.issuperset(direction) and frozenset(direction) not in found:
+            sides = pairs.of(direction)
+            sources_ND = task.vectors(bundle.model, needed(bundle.tokenizer), sides.sources)
+            targets_ND = task.vectors(bundle.model, needed(bundle.tokenizer), sides.targets)
+            found[frozenset(direction)] = {
+                "direction": "-".join(direction),
+                **asdict(retrieval(sources_ND, targets_ND)),
+            }
+    return list(found.values())
 
 
 def described(examples: Examples, part: str) -> dict[str, Any]:

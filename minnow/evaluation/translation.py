@@ -46,6 +46,9 @@ class TranslationReport:
         notes: what else the reader should be told.
         seconds: that the model took.
         sentences_per_second: from it.
+        retrieval: where the model reads both languages, how often the nearest text of the other language is the
+            translation: ``direction``, ``rows``, ``forward`` (for sources among all targets) and ``backward``, 0 to 1;
+            see ``metrics/retrieval.py``.
         translations: all that the model wrote; it goes to a file of its own.
     """
 
@@ -61,6 +64,7 @@ class TranslationReport:
     notes: list[str] = field(default_factory=list)
     seconds: float | None = None
     sentences_per_second: float | None = None
+    retrieval: list[dict[str, Any]] = field(default_factory=list)
     translations: tuple[str, ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:

@@ -86,16 +86,18 @@ def attention_map(bundle: Bundle, source: str, to: str | None = None, target: st
 
 
 def _words(tokenizer: Tokenizer, text: str) -> Spans:
-    """First token and the one behind the last of each word; what stands between two spaces is one."""
+    """First token and the one behind the last of each word. A space that is a token of its own belongs to the word that
+    follows, as it does where the two are one token; tokens of one character, which are bytes of it, belong together."""
     spans: Spans = []
-    end_of_last = -1
+    end_of_last, begun = -1, 0
     for number, (start, end) in enumerate(tokenizer.encode(text).offsets):
-        joins = spans and (start == end_of_last or start < end_of_last) and _inside(text, start)
-        if joins:
+        if text[start:end].isspace():
+            continue
+        if start < end_of_last or (start == end_of_last and _inside(text, start)):
             spans[-1] = (spans[-1][0], number + 1)
         else:
-            spans.append((number, number + 1))
-        end_of_last = end
+            spans.append((begun, number + 1))
+        end_of_last, begun = end, number + 1
     return spans
 
 

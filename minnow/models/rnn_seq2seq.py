@@ -137,6 +137,10 @@ class RnnSeq2Seq(Seq2Seq):
     def output_size(self) -> int:
         return self.config.readout_size
 
+    @property
+    def encoded_size(self) -> int:
+        return self.config.hidden_size
+
     def encode(self, source_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:
         embedded_BSE = self.embedding_dropout(self.source_embedding(source_ids_BS))
         return self.encoder(embedded_BSE, lengths_B)  # type: ignore[no-any-return]

@@ -104,6 +104,11 @@ class Seq2Seq(Writer):
         start_B1 = torch.full_like(target_ids_BT[:, :1], self.config.start_id)
         return torch.cat([start_B1, target_ids_BT[:, :-1]], dim=1)
 
+    @property
+    @abstractmethod
+    def encoded_size(self) -> int:
+        """D of the states of the source, which may have another size than those of the target."""
+
     @abstractmethod
     def encode(self, source_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:
         """States of the source [B, S, D]."""

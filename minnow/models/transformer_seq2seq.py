@@ -54,6 +54,9 @@ class TransformerSeq2SeqConfig(Seq2SeqConfig):
         self.check_sizes("hidden_size", "num_heads", "inner_size")
         self.check_layers("encoder_layers", "decoder_layers")
         self.check_rates("dropout", "attention_dropout")
+        for name, usual in (("rope_theta", 10_000.0), ("norm_eps", 1e-6)):
+            if not getattr(self, name) > 0:
+                raise RecipeError(f"{name} must be above 0, but got {name}={getattr(self, name)}; try {usual:g}")
         if self.hidden_size % (2 * self.num_heads):
             raise RecipeError(
                 f"hidden_size must be an even multiple of num_heads, but got hidden_size={self.hidden_size} and "
@@ -202,6 +205,10 @@ class TransformerSeq2Seq(Seq2Seq):
 
     @property
     def output_size(self) -> int:
+        return self.config.hidden_size
+
+    @property
+    def encoded_size(self) -> int:
         return self.config.hidden_size
 
     def encode(self, source_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:

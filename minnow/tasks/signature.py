@@ -91,6 +91,21 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Neighbour:
+    """A text near to another; ``row`` is its place among those that were looked through, from 0."""
+
+    text: str
+    cosine: float
+    row: int
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"text": self.text, "cosine": self.cosine, "row": self.row}
+
+
+@dataclass(frozen=True)
 class Candidate:
     """What could stand in a gap, and how likely the model holds it to be."""
 

@@ -18,7 +18,8 @@ from minnow.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from minnow.decoding.search import Hypothesis
-    from minnow.decoding.translating import TranslationSettings
+    from minnow.decoding.translating import Required, TranslationSettings
+    from minnow.text.terms import Requirement
 
 Direction = tuple[str, str]
 # A sentence ends behind its last mark and the quotes and brackets that close there; Chinese has no space behind it.
@@ -81,6 +82,9 @@ class Translation(Task):
                 f"minnow.json says that the model translates, but a {model.config.model_type} cannot; fetch it anew"
             )
         check_vocabulary(model, tokenizer)
+        if (needed(tokenizer).target is None) != (model.config.target_vocab_size == 0):
+            side = "is missing" if needed(tokenizer).target is None else "is too much"
+            raise BundleError(f"target_tokenizer.json {side}, by what config.json says; fetch the model anew")
         writes = needed(tokenizer).writing.vocab_size
         if writes > model.config.output_vocab_size:
             raise BundleError(
@@ -135,6 +139,7 @@ class Translation(Task):
         settings: TranslationSettings,
         to: str | Sequence[str] | None = None,
         advance: Callable[[int], None] = lambda _: None,
+        terms: Requirement | None = None,
     ) -> list[list[Text]]:
         """The targets of each source, best first.
 
@@ -144,16 +149,20 @@ class Translation(Task):
         Args:
             to: the language, or one for each source; None where the model writes one alone.
             advance: told how many pieces more are done.
+            terms: what the target of each piece must hold.
 
         Raises:
-            InputError: a language that the model does not write.
+            InputError: a language that the model does not write; terms that its vocabulary cannot spell, or that a draw
+                was to hold.
         """
         languages = [self.into(to)] * len(sources) if to is None or isinstance(to, str) else [*map(self.into, to)]
         pieces = [self._pieces(tokenizer, source) for source in sources]
         flat = [(piece, target) for parts, target in zip(pieces, languages, strict=True) for piece, _ in parts]
         asked = [row for row, (piece, _) in enumerate(flat) if piece]
         texts, targets = [flat[row][0] for row in asked], [flat[row][1] for row in asked]
-        found = self._found(model, tokenizer, self.source_ids(tokenizer, texts, targets), settings, advance)
+        asked_ids = self.source_ids(tokenizer, texts, targets)
+        required = self._required(tokenizer.writing, texts, settings, terms) if terms is not None else None
+        found = self._found(model, tokenizer, asked_ids, settings, advance, required)
         written: list[list[Text]] = [[Text("", 0, "stop")] * settings.n_best for _ in flat]
         for row, best in zip(asked, found, strict=True):
             written[row] = [_text(tokenizer.writing, one) for one in best]
@@ -174,7 +183,7 @@ class Translation(Task):
         from minnow.tasks.batching import TokenRows, bucketed, padded
 
         rows = TokenRows.of(_ended(tokenizer, texts))
-        vectors = np.zeros((len(texts), model.output_size), np.float32)
+        vectors = np.zeros((len(texts), model.eval().encoded_size), np.float32)
         with torch.inference_mode():
             for batch in bucketed(rows.lengths, 8192):
                 token_ids_BS, lengths_B = padded(rows, batch)
@@ -191,16 +200,33 @@ class Translation(Task):
         rows: list[list[int]],
         settings: TranslationSettings,
         advance: Callable[[int], None],
+        required: Required | None,
     ) -> list[list[Hypothesis]]:
         from minnow.decoding.translating import translate_rows
 
         writing = tokenizer.writing
+        more: dict[str, Any] = {"advance": advance, "required": required}
+        return translate_rows(
+            model.eval(), rows, settings, writing.eos_id, self._silent(writing), writing.vocab_size, **more
+        )
+
+    def _required(
+        self, writing: Tokenizer, sources: Sequence[str], settings: TranslationSettings, terms: Requirement
+    ) -> Required:
+        from minnow.decoding.phrases import Speller
+        from minnow.decoding.translating import Required
+
+        if settings.sample:
+            raise InputError("a draw cannot be held to terms; leave out sample, or the glossary and what is kept")
+        speller = Speller(writing, self._silent(writing))
+        return Required([speller.phrases(terms.required(source)) for source in sources], speller.borders)
+
+    def _silent(self, writing: Tokenizer) -> list[int]:
+        """Tokens that no target has."""
         silent = {writing.pad_id, writing.unk_id, writing.bos_id}
         if self.tagged:
             silent |= {self._tag_id(writing, target) for target in self.targets if _tag(target) in writing.vocabulary}
-        return translate_rows(
-            model.eval(), rows, settings, writing.eos_id, sorted(silent), writing.vocab_size, advance=advance
-        )
+        return sorted(silent)
 
     def _pieces(self, tokenizer: Tokenizer, source: str) -> list[tuple[str, str]]:
         """What is translated by itself, and the white space behind it."""

@@ -26,6 +26,7 @@ from minnow.errors import BundleError, DataError, RecipeError
 from minnow.evaluation.measure import measure_translation
 from minnow.evaluation.translation import TranslationReport
 from minnow.files import write_text
+from minnow.models.base import ModelConfig
 from minnow.models.registry import architecture
 from minnow.models.seq2seq import Seq2Seq
 from minnow.tasks.registry import task_of
@@ -94,8 +95,10 @@ def train_translation(
     source = _source(recipe)
     read = _read(recipe, note)
     task = _task(read.train, source)
-    config_class, _ = architecture(recipe.model.name)
-    config_class.from_dict({"vocab_size": recipe.tokenizer.vocab_size, **recipe.shape})
+    if source is None:
+        _config(recipe, recipe.tokenizer.vocab_size)
+    else:  # which has its shape
+        recipe = replace(recipe, model=replace(recipe.model, name=source.model.config.model_type), shape={})
     with attempt(folder, resume) as run:
         check_same(run / DATA_HASH, read.train.sha256, resume, read.train.name)
         if source is not None:
@@ -247,18 +250,28 @@ def _model(tokenizer: Tokenizer, recipe: TranslationRecipe, source: Bundle | Non
     if source is not None:
         model: Seq2Seq = source.model
         return model
-    config_class, model_class = architecture(recipe.model.name)
     target = tokenizer.target
-    sizes = {
-        "vocab_size": tokenizer.vocab_size,
-        "target_vocab_size": 0 if target is None else target.vocab_size,
-        "start_id": tokenizer.writing.bos_id,
-    }
+    config = _config(recipe, tokenizer.vocab_size, target.vocab_size if target else 0, tokenizer.writing.bos_id)
     try:
-        made: Seq2Seq = model_class(config_class.from_dict({**sizes, **recipe.shape}))
+        made: Seq2Seq = architecture(recipe.model.name)[1](config)
     except (RuntimeError, TypeError) as error:  # torch's for a size beyond memory, and for one beyond 64 bits
         raise RecipeError("a model of this [shape] takes more memory than there is; make it smaller") from error
     return made
+
+
+def _config(recipe: TranslationRecipe, vocab_size: int, target_vocab_size: int = 0, start_id: int = 0) -> ModelConfig:
+    """The configuration of a new model.
+
+    Raises:
+        RecipeError: ``[shape]`` asks for what cannot be.
+    """
+    sizes = {"vocab_size": vocab_size, "target_vocab_size": target_vocab_size, "start_id": start_id}
+    for key in sizes.keys() & recipe.shape.keys():
+        raise RecipeError(f"shape.{key} follows from the tokenizer; leave it out")
+    try:
+        return architecture(recipe.model.name)[0].from_dict({**recipe.shape, **sizes})
+    except BundleError as error:
+        raise RecipeError(str(error).replace("config.json", "shape")) from error
 
 
 def _provenance(train: Pairs, recipe: TranslationRecipe, seconds: float) -> dict[str, Any]:

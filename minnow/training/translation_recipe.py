@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minnow.data.pair_cleaning import PairCleaningSettings
-from minnow.errors import RecipeError, UnknownNameError
+from minnow.errors import InputError, RecipeError
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training import recipe_file
 from minnow.training.recipe import TrainingSettings, check_training
@@ -151,5 +151,5 @@ def recipe_from(tables: Mapping[str, Any], overrides: Sequence[str] = ()) -> Tra
     """
     try:
         return recipe_file.read(TranslationRecipe, tables, overrides)
-    except UnknownNameError as error:
+    except InputError as error:  # of the settings that others share, which say no more than what is wrong
         raise RecipeError(str(error)) from error

@@ -18,7 +18,8 @@ from contracts.model import TokenModelPromises
 from minnow.errors import BundleError
 from minnow.layers.masks import padding_mask
 from minnow.models.base import ModelConfig
-from minnow.models.language_model import DecodeState, LanguageModel
+from minnow.models.language_model import LanguageModel
+from minnow.models.writer import DecodeState
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 

@@ -3,12 +3,16 @@
 B rows · S positions · V vocabulary
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from minnow.decoding.rows import LENGTH, STOP
+from minnow.decoding.search import BeamSettings, Hypothesis
 from minnow.models.base import ModelConfig
 from minnow.models.language_model import LanguageModel
 
@@ -78,3 +82,17 @@ class Table(LanguageModel):
         """[V] after a whole text; what the rest is checked against."""
         before, last = ([0, *text])[-2:]
         return self.weight[before, last].detach()
+
+
+def every_text(model: Table, prompt: list[int], max_tokens: int, settings: BeamSettings) -> Iterator[Hypothesis]:
+    """All texts that can be written, with their scores, counted out."""
+    size = model.config.vocab_size  # type: ignore[attr-defined]
+    for length in range(max_tokens + 1):
+        for text in itertools.product(range(1, size), repeat=length):
+            steps = [float(model.next_logits([*prompt, *text[:i]]).log_softmax(0)[one]) for i, one in enumerate(text)]
+            if length == max_tokens:
+                yield Hypothesis(text, tuple(steps), sum(steps), settings.normalized(sum(steps), length), LENGTH)
+            else:
+                end = float(model.next_logits([*prompt, *text]).log_softmax(0)[0])
+                score = settings.normalized(sum(steps) + end, length + 1)
+                yield Hypothesis(text, tuple(steps), sum(steps) + end, score, STOP)

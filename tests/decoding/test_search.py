@@ -1,13 +1,11 @@
 """Search over a model that is small enough to count every text of it."""
 
-import itertools
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
 
-from decoding.tables import Table, TableConfig
+from decoding.tables import Table, TableConfig, every_text
 from minnow.decoding.rows import LENGTH, STOP, Row
 from minnow.decoding.sampling import SamplingSettings, generator_for
 from minnow.decoding.search import BeamSettings, Hypothesis, beam_search, read_prompts, sample
@@ -107,20 +105,6 @@ def test_rows_of_the_model_without_a_token_are_never_chosen() -> None:
 
 
 # Beam search
-
-
-def every_text(model: Table, prompt: list[int], max_tokens: int, settings: BeamSettings) -> Iterator[Hypothesis]:
-    """All texts that can be written, with their scores, counted out."""
-    size = model.config.vocab_size  # type: ignore[attr-defined]
-    for length in range(max_tokens + 1):
-        for text in itertools.product(range(1, size), repeat=length):
-            steps = [float(model.next_logits([*prompt, *text[:i]]).log_softmax(0)[one]) for i, one in enumerate(text)]
-            if length == max_tokens:
-                yield Hypothesis(text, tuple(steps), sum(steps), settings.normalized(sum(steps), length), LENGTH)
-            else:
-                end = float(model.next_logits([*prompt, *text]).log_softmax(0)[0])
-                score = settings.normalized(sum(steps) + end, length + 1)
-                yield Hypothesis(text, tuple(steps), sum(steps) + end, score, STOP)
 
 
 def search(model: Table, prompt: list[int], max_tokens: int, settings: BeamSettings) -> list[Hypothesis]:

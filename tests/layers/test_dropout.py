@@ -122,3 +122,37 @@ def test_weights_are_dropped_one_by_one_at_the_rate_and_the_rest_makes_up_for_it
     neighbours = float((dropped[:, 1:] * dropped[:, :-1]).mean())
     assert abs(neighbours - rate**2) < tolerance(rate**2, dropped.numel())
     assert torch.equal(mask, seeded(WeightDropout(rate)).mask(weights))  # type: ignore[operator]
+
+
+@pytest.mark.usefixtures("one_thread")
+class TestKernel:
+    """In a training step of one thread features are drawn by a kernel."""
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    @pytest.mark.parametrize("rate", RATES)
+    def test_it_drops_at_the_rate_evenly_over_rows_and_features(self, rate: float, dtype: torch.dtype) -> None:
+        x = torch.ones(400, 500, dtype=dtype, requires_grad=True)
+        gone = (seeded(FeatureDropout(rate))(x) == 0).double()
+        assert abs(float(gone.mean()) - rate) < tolerance(rate, gone.numel())
+        for axis, size in ((0, 400), (1, 500)):
+            assert float(gone.mean(axis).sub(rate).abs().max()) < tolerance(rate, size)
+
+    @pytest.mark.parametrize("rate", RATES)
+    def test_neighbours_and_draws_know_nothing_of_one_another(self, rate: float) -> None:
+        dropout, x = seeded(FeatureDropout(rate)), torch.ones(400, 500, requires_grad=True)
+        first, second = ((dropout(x) == 0).double().sub(rate) for _ in range(2))
+        near = 6 / 200_000**0.5
+        for one, other in ((first[:, 1:], first[:, :-1]), (first[1:], first[:-1]), (first, second)):
+            assert abs(float((one * other).mean()) / (rate * (1 - rate))) < near
+
+    def test_the_gradient_goes_where_the_values_went(self) -> None:
+        x = torch.randn(30, 40, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        dropped = seeded(FeatureDropout(0.4))(x)
+        dropped.sum().backward()
+        kept = dropped != 0
+        torch.testing.assert_close(dropped[kept], x[kept] / 0.6)
+        torch.testing.assert_close(x.grad, kept / 0.6)
+
+    def test_a_view_is_dropped_as_its_numbers_stand(self) -> None:
+        x = torch.randn(6, 4, requires_grad=True)
+        assert torch.equal(seeded(FeatureDropout(0.5))(x.T), seeded(FeatureDropout(0.5))(x.T.contiguous()))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from contracts.model import TokenModelPromises
 
-from minnow.errors import BundleError, InputError, UnknownNameError
+from minnow.errors import BundleError, InputError, RecipeError, UnknownNameError
 from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifierConfig
 from minnow.models.rnn_lm import RnnLM, RnnLMConfig
 
@@ -137,3 +137,23 @@ def test_an_encoder_that_is_none_is_refused() -> None:
         EncoderClassifier(small(encoder={"model_type": "ngram"}))
     with pytest.raises(BundleError, match=r"cel.*did you mean 'cell'"):
         EncoderClassifier(small(encoder={**encoder(), "cel": "gru"}))
+
+
+def test_dropped_types_are_read_as_the_unknown_token_wherever_they_stand() -> None:
+    model = EncoderClassifier(small(token_dropout=0.5, unk_id=1, first_id=2))
+    seen: list[torch.Tensor] = []
+    model.encoder.embedding.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    token_ids = torch.tensor([[4, 5, 6, 7, 8, 9, 4, 5, 6, 7, 8, 9]] * 20)
+    model.train()(token_ids, torch.full((20,), 12))
+    read = seen[0][:, 1:]
+    assert (seen[0][:, 0] == 2).all()  # the border is no part of the text
+    assert torch.equal(read[:, :6], read[:, 6:])
+    assert ((read == token_ids) | (read == 1)).all()
+    assert 0.3 < float((read == 1).double().mean()) < 0.7
+    model.eval()(token_ids, torch.full((20,), 12))
+    assert torch.equal(seen[1][:, 1:], token_ids)
+
+
+def test_dropping_types_needs_an_unknown_token() -> None:
+    with pytest.raises(RecipeError, match="needs an unknown token"):
+        small(token_dropout=0.1)

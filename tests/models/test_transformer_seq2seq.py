@@ -27,8 +27,6 @@ def small(**changes: Any) -> TransformerSeq2SeqConfig:
 
 
 class TestEveryShape(Seq2SeqPromises):
-    learning_rate = 0.02
-
     @pytest.fixture(
         params=[
             pytest.param(small(), id="joint-tied"),
@@ -78,7 +76,7 @@ def test_more_layers_leave_the_scale_of_the_output_where_it_was() -> None:
         torch.manual_seed(0)
         model = TransformerSeq2Seq(small(encoder_layers=num_layers, decoder_layers=num_layers)).eval()
         given = torch.randint(1, 24, (8, 9)), torch.full((8,), 9), torch.randint(1, 24, (8, 9))
-        scales.append(float(model(*given).std()))
+        scales.append(model(*given).std().item())
     assert 0.3 < scales[1] / scales[0] < 3
 
 

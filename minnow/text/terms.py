@@ -1,0 +1,104 @@
+"""What a translation must hold: the translations of given terms, and what stays as it stands, such as numbers."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from minnow.errors import InputError, UnknownNameError
+
+# Scripts that set no spaces between words: Chinese, Japanese, Thai, Lao, Tibetan, Burmese, Khmer.
+_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
+_LETTER = rf"[^\W{_UNSPACED}]"
+_UNIT = re.compile(rf"[{_UNSPACED}]|{_LETTER}+|[^\w\s]")
+_NUMBER = re.compile(rf"(?<!{_LETTER})\d+(?:[.,:/]\d+)*(?!{_LETTER})")
+_CODE = re.compile(
+    r"(?:https?://|www\.)[^\s<>\"'，。、；：（）「」《》]*[^\s<>\"'，。、；：（）「」《》.,;:!?)\]]"  # addresses
+    rf"|(?<!{_LETTER}){_LETTER}[\w.+-]{{0,63}}@[\w-]+(?:\.[\w-]+)+"  # e-mail
+    rf"|(?<!{_LETTER})[@#]{_LETTER}+"  # names and tags
+    rf"|(?<!{_LETTER})(?=[\w-]{{0,63}}\d)(?=[\w-]{{0,63}}[A-Z]){_LETTER}+(?:-{_LETTER}+)*"  # A320, COVID-19
+)
+KEPT = {"codes": _CODE, "numbers": _NUMBER}
+Translations = tuple[str, ...]  # of which one must be written
+
+
+class Requirement(Protocol):
+    """What a source asks of its target."""
+
+    def required(self, source: str) -> list[Translations]: ...
+
+
+class Terms:
+    """The requirements of a glossary, and of what is kept."""
+
+    def __init__(self, glossary: Mapping[str, str | Sequence[str]] | None = None, keep: Sequence[str] = ()):
+        """Take both up.
+
+        Args:
+            glossary: the translation of each term, or several of which one must be written. A term with a capital is
+                found as it stands, others in any case.
+            keep: ``numbers`` such as 3, 1,000 and 10:30; ``codes`` such as A320, addresses, @names and #tags.
+
+        Raises:
+            InputError: an empty term or translation.
+            UnknownNameError: something else to keep.
+        """
+        kinds = [keep] if isinstance(keep, str) else list(keep)
+        for kind in kinds:
+            if kind not in KEPT:
+                raise UnknownNameError("kind of word to keep", kind, KEPT)
+        self._kept = [pattern for kind, pattern in KEPT.items() if kind in kinds]
+        self._exact: dict[str, Translations] = {}
+        self._folded: dict[str, Translations] = {}
+        self._longest = 0  # in units
+        for term, given in (glossary or {}).items():
+            spelled = _normal(term)
+            translations = tuple(_normal(one) for one in ([given] if isinstance(given, str) else given))
+            if not _UNIT.search(spelled) or not translations or not all(translations):
+                raise InputError(f"a term and its translations must hold some text, but got {term!r}: {given!r}")
+            self._longest = max(self._longest, sum(1 for _ in _UNIT.finditer(spelled)))
+            cased = spelled != spelled.lower()
+            (self._exact if cased else self._folded)[spelled if cased else spelled.casefold()] = translations
+
+    def __bool__(self) -> bool:
+        return bool(self._kept or self._longest)
+
+    def required(self, source: str) -> list[Translations]:
+        """What the target of this source must hold, each once: the translations of its terms, the longest that fit, and
+        what is kept of the rest."""
+        text = _normal(source)
+        found: list[Translations] = []
+        taken = bytearray(len(text))
+        for start, end, translations in self._terms(text):
+            found.append(translations)
+            taken[start:end] = b"\1" * (end - start)
+        for pattern in self._kept:
+            for match in pattern.finditer(text):
+                if not any(taken[match.start() : match.end()]):
+                    found.append((match[0],))
+                    taken[match.start() : match.end()] = b"\1" * len(match[0])
+        return list(dict.fromkeys(found))
+
+    def _terms(self, text: str) -> Iterator[tuple[int, int, Translations]]:
+        """The terms from left to right, of those that begin at a place the longest, with their places."""
+        units = [match.span() for match in _UNIT.finditer(text)] if self._longest else []
+        first = 0
+        while first < len(units):
+            start = units[first][0]
+            for last in range(min(first + self._longest, len(units)) - 1, first - 1, -1):
+                spelled = text[start : units[last][1]]
+                translations = self._exact.get(spelled) or self._folded.get(spelled.casefold())
+                if translations:
+                    yield start, units[last][1], translations
+                    first = last
+                    break
+            first += 1
+
+
+def is_letter(character: str) -> bool:
+    """Whether the character is of a word that spaces or marks end."""
+    return re.fullmatch(_LETTER, character) is not None
+
+
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFC", " ".join(text.split()))

@@ -1,0 +1,380 @@
+"""Pairs on the command line: trained on, measured, compared and translated; what cannot be is one line and code 2."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from command import files_in, minnow, with_settings
+from pairs import TURNING, files, turned
+from writers import folder as writer
+
+from minnow.evaluation.translation import TranslationReport
+
+QUICK = with_settings(TURNING | {"training.epochs": 1, "training.tokens_per_batch": 512})
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(translator: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    monkeypatch.setattr("minnow.evaluation.plots.available", lambda: False)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    files(folder, 40, seed=4)
+    return folder
+
+
+def sides(folder: Path, name: str = "train") -> list[Path]:
+    return [folder / f"{name}.{side}" for side in ("sources", "targets")]
+
+
+# minnow train
+
+
+def test_json_is_one_object_with_the_names_of_the_scores(small: Path, turning: Path, tmp_path: Path) -> None:
+    test = {"pairs.test": turning / "test.sources", "pairs.test_target": turning / "test.targets"}
+    made = minnow(
+        *("train", *sides(small), "--task", "translation", "--out", tmp_path / "m", "--json"),
+        *("--source", "en", "--target", "de", "--set", "pairs.clean=false", *QUICK, *with_settings(test)),
+    )
+    told = made.json
+    assert (told["model"], told["model_type"], told["directions"]) == (str(tmp_path / "m"), "rnn_seq2seq", ["en-de"])
+    assert (told["measured_on"], told["test_rows"]) == ("test", 40)
+    for name in ("bleu", "chrf", "tokenised_bleu"):
+        low, high = told["intervals"][name]
+        assert 0 <= low <= told[name] <= high <= 100
+    assert told["signatures"]["bleu"].startswith("nrefs:1|")
+    assert "version:" in told["signatures"]["chrf"]
+    assert {"loss", "bleu", "chrf", "tokenised_bleu"} <= told["validation"].keys()
+    assert told["parameters"] > 0 < told["size_bytes"]
+    assert "40 pairs of de, en" in made.err
+
+
+def test_without_json_scores_go_out_and_notes_go_to_standard_error(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = minnow("train", *sides(small), *QUICK)
+    for words in ("bleu", "chrf", "measured on", "validation, nrefs:1", "runs/train"):
+        assert words in made.out
+    assert "epoch  1" in made.err
+    assert "BLEU" in made.err
+    assert 'next: minnow translate runs/train "a text"' in made.err
+    assert (tmp_path / "runs" / "train" / "minnow.json").is_file()
+
+
+def test_a_table_and_a_prefix_are_pairs_as_well(small: Path, tmp_path: Path) -> None:
+    sources, targets = (path.read_text().splitlines() for path in sides(small))
+    (tmp_path / "data.jsonl").write_text(
+        "".join(json.dumps({"de": b, "en": a}) + "\n" for a, b in zip(sources, targets, strict=True))
+    )
+    for language, texts in (("en", sources), ("de", targets)):
+        (tmp_path / f"data.{language}").write_text("\n".join(texts))
+    told = []
+    for name in ("data.jsonl", "data"):
+        asked = ("train", tmp_path / name, "--task", "translation", "--langs", "en,de", "--out", tmp_path / f"m-{name}")
+        told.append(minnow(*asked, "--json", "--set", "pairs.clean=false", *QUICK).json)
+        assert told[-1]["directions"] == ["en-de"]
+    assert told[0]["validation"] == told[1]["validation"]
+
+
+def test_a_run_that_was_cut_off_goes_on_with_its_own_recipe(translator: Path, tmp_path: Path) -> None:
+    (tmp_path / "m" / "run").mkdir(parents=True)
+    recipe = (translator / "recipe.toml").read_text().replace("epochs = 4", "epochs = 1")
+    (tmp_path / "m" / "run" / "recipe.toml").write_text(recipe)
+    resumed = minnow("train", "--resume", "--out", tmp_path / "m", "--source", "en", "--target", "fr", "--json")
+    assert resumed.json["directions"] == ["source-target"]
+    assert "what else was said is not used" in resumed.err
+    assert "is finished" in minnow("train", "--resume", "--out", tmp_path / "m", fails=True).error
+
+
+def test_a_run_goes_on_from_a_model(translator: Path, small: Path, tmp_path: Path) -> None:
+    more = ["--from", translator, "--set", "training.epochs=1", "--set", "training.precision=float32"]
+    minnow("train", *sides(small), "--task", "translation", *more, "--out", tmp_path / "m")
+    for name in ("config.json", "tokenizer.json"):
+        assert (tmp_path / "m" / name).read_bytes() == (translator / name).read_bytes()
+    assert minnow("translate", tmp_path / "m", "one two").out == "two one\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{data}/train.sources", "--task", "translation"], "has one column"),
+        (["{data}/train.sources", "{data}/test.targets"], "40 lines.*20|20.*40"),
+        (["{data}/train.sources", "{data}/nothing.targets"], "nothing.targets"),
+        (["{data}/train.sources", "{data}/blank.targets"], "empty"),
+        (["{data}/train.sources", "{data}/void.targets"], "empty"),
+        (["{data}/train.sources", "{data}/train.targets", "--task", "text_classification"], "--task translation"),
+        (["{data}/train.sources", "--source", "en", "--target", "de"], "add --task translation"),
+        (["{data}/train.sources", "{data}/train.targets", "--source", "en"], "name a direction together"),
+        (["{data}/train.sources", "{data}/train.targets", "--langs", "en,de", "--source", "en"], "one of the two"),
+        (["{data}/train.sources", "{data}/train.targets", "--langs", "en"], "two"),
+        (["{data}/train.sources", "{data}/train.targets", "--langs", "en,de,fr"], "two files hold two languages"),
+        (["{data}/train.sources", "{data}/train.targets", "--lora", "4"], "--lora is for language models"),
+        (["{data}/train.sources", "{data}/train.targets", "--test", "x"], "--set pairs.test=FILE"),
+        (["{data}/train.sources", "{data}/train.targets", "--model", "ngram"], "choose one of|did you mean"),
+        (["{data}/train.sources", "{data}/train.targets", "--task", "translat"], "did you mean 'translation'"),
+        (["{data}/train.sources", "{data}/train.targets", "--task", "text_generation"], "unknown task"),
+        (["{data}/train.sources", "{data}/train.targets", "--out", "{translator}"], "already holds a model"),
+        (["{data}/train.sources", "{data}/train.targets", "--from", "{writer}"], "does not translate"),
+        (["{data}/train.sources", "{data}/train.targets", "--set", "training.metric=accuracy"], "metric"),
+        (["{data}/train.sources", "{data}/train.targets", "--set", "shape.hidden_size=-8"], "hidden_size"),
+        (["{data}/table.tsv", "--task", "translation", "--langs", "en,xx"], "'xx'"),
+        (["{data}/table.tsv", "--task", "translation", "--text", "en", "--label", "xx"], "'xx'"),
+        (["multi30k", "--langs", "en,xx"], "'xx'"),
+    ],
+)
+def test_pairs_that_cannot_be_learnt_from_are_one_line(
+    arguments: list[str], words: str, small: Path, translator: Path, tmp_path: Path
+) -> None:
+    files(small, 20, seed=6, name="test")
+    (small / "blank.targets").write_text("\n" * 40)
+    (small / "void.targets").write_text("")
+    (small / "table.tsv").write_text("en\tde\none\teins\ntwo\tzwei\n")
+    places = {"data": small, "translator": translator, "writer": writer(tmp_path / "writer")}
+    given = [argument.format(**places) for argument in arguments]
+    out = [] if "--out" in given else ["--out", tmp_path / "m"]
+    before = files_in(translator)
+    failed = minnow("train", *given, *out, fails=True)
+    assert failed.code == 2
+    assert re.search(words, failed.error), failed.error
+    assert failed.out == ""
+    assert not (tmp_path / "m").exists()
+    assert files_in(translator) == before
+
+
+# minnow evaluate
+
+
+def test_the_scores_of_a_report_are_printed_and_written(translator: Path, turning: Path, tmp_path: Path) -> None:
+    asked = ("evaluate", translator, *sides(turning, "test"), "--out", tmp_path / "r")
+    found = minnow(*asked, "--json")
+    assert found.json["bleu"] > 50
+    assert {"bleu", "chrf", "tokenised_bleu", "signatures", "intervals", "directions", "worst"} <= found.json.keys()
+    assert found.json["data"]["rows"] == 40
+    assert files_in(tmp_path / "r") == ["report.json", "translations.txt"]
+    saved = TranslationReport.from_json(json.loads((tmp_path / "r" / "report.json").read_text()))
+    assert saved.scores == {name: found.json[name] for name in ("bleu", "chrf", "tokenised_bleu")}
+    written = (tmp_path / "r" / "translations.txt").read_text().splitlines()
+    assert written == minnow("translate", translator, "--file", turning / "test.sources").out.splitlines()
+
+
+def test_a_person_reads_scores_and_the_furthest_translations(translator: Path, turning: Path) -> None:
+    shown = minnow("evaluate", translator, *sides(turning, "test"), "--beam", 1)
+    for words in (
+        "bleu",
+        "95 % interval",
+        "nrefs:1",
+        "40 rows of test.sources+test.targets",
+        "reference",
+        "hypothesis",
+    ):
+        assert words in shown.out
+
+
+def test_an_empty_side_of_a_test_pair_stays_a_row(translator: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one two\n\nthree one\n")
+    (tmp_path / "b.txt").write_text("two one\ntwo\n\n")
+    assert minnow("evaluate", translator, tmp_path / "a.txt", tmp_path / "b.txt", "--json").json["data"]["rows"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{translator}", "{data}/test.sources", "{data}/train.targets"], "lines"),
+        (["{translator}", "{data}/test.sources"], "has one column"),
+        (["{translator}", "{data}/test.sources", "{data}/test.targets", "--source", "en", "--target", "de"], "'de'"),
+        (["{translator}", "{data}/test.sources", "{data}/test.targets", "--langs", "en"], "two"),
+        (["{translator}", "{data}/test.sources", "{data}/test.targets", "--beam", "0"], "beam must lie between"),
+        (["{translator}", "{data}/test.sources", "{data}/test.targets", "--context", "3"], "for language models"),
+        (["{translator}", "{data}", "--part", "dev"], "dev|train"),
+        (["{writer}", "{data}/test.sources", "{data}/test.targets"], "for models that translate"),
+        (["{writer}", "{data}/test.sources", "--beam", "3"], "for models that translate"),
+    ],
+)
+def test_pairs_that_cannot_be_measured_are_one_line(
+    arguments: list[str], words: str, translator: Path, turning: Path, tmp_path: Path
+) -> None:
+    places = {"data": turning, "translator": translator, "writer": writer(tmp_path / "writer")}
+    failed = minnow("evaluate", *(argument.format(**places) for argument in arguments), "--json", fails=True)
+    assert failed.code == 2
+    assert re.search(words, failed.error), failed.error
+    assert failed.out == ""
+
+
+# minnow compare
+
+
+def test_two_models_are_compared_on_the_same_pairs(
+    translator: Path, small: Path, turning: Path, tmp_path: Path
+) -> None:
+    minnow("train", *sides(small), "--task", "translation", "--out", tmp_path / "worse", *QUICK)
+    test = sides(turning, "test")
+    asked = ("compare", translator, tmp_path / "worse", "--data", test[0], "--target-data", test[1])
+    found = minnow(*asked, "--json").json
+    assert found["rows"] == 40
+    assert set(found["differences"]) == {"bleu", "chrf", "tokenised_bleu"}
+    assert found["differences"]["bleu"]["difference"] > 0
+    assert found["differences"]["bleu"]["a"] == minnow("evaluate", translator, *test, "--json").json["bleu"]
+    shown = minnow(*asked)
+    assert found["verdict"] in shown.out
+    assert "translator is better than worse" in shown.out
+
+
+def test_what_cannot_be_compared_is_one_line(
+    translator: Path, linear: Path, turning: Path, colours: Path, tmp_path: Path
+) -> None:
+    test = sides(turning, "test")
+    pairs = ["--data", test[0], "--target-data", test[1]]
+    for arguments, words in (
+        ([translator, linear, *pairs], "does not translate"),
+        ([linear, translator, *pairs], "does not translate"),
+        ([linear, linear, "--data", colours / "test.csv", "--target-data", test[1]], "for models that translate"),
+        ([linear, linear, "--data", colours / "test.csv", "--langs", "en,de"], "for models that translate"),
+        ([translator, translator, "--data", test[0]], "has one column"),
+        ([translator, tmp_path / "none", *pairs], "there is no model"),
+        ([translator, translator, *pairs, "--langs", "en,de"], "does not write 'de'"),
+    ):
+        failed = minnow("compare", *arguments, fails=True)
+        assert failed.code == 2
+        assert words in failed.error
+
+
+# minnow translate
+
+
+def test_a_text_is_a_line(translator: Path) -> None:
+    assert minnow("translate", translator, "one two").out == "two one\n"
+    assert minnow("translate", translator, "one two", "", "three four five").out.splitlines() == [
+        "two one",
+        "",
+        "five four three",
+    ]
+
+
+def test_lines_come_from_standard_input_or_a_file(translator: Path, turning: Path, tmp_path: Path) -> None:
+    path = turning / "test.sources"
+    given = path.read_text()
+    printed = minnow("translate", translator, "-", given=given).out
+    assert len(printed.splitlines()) == 40
+    right = sum(a == turned(b) for a, b in zip(printed.splitlines(), given.splitlines(), strict=True))
+    assert right > 20
+    assert minnow("translate", translator, "--file", path).out == printed
+    quiet = minnow("translate", translator, "--file", path, "--out", tmp_path / "t")
+    assert quiet.out == ""
+    assert (tmp_path / "t" / "translations.txt").read_text() == printed
+    odd = minnow("translate", translator, "-", given=b"one two\r\n\xff\n\n three  four\n").out
+    assert [line == "" for line in odd.splitlines()] == [False, False, True, False]
+    assert odd.splitlines()[0] == "two one"
+    assert minnow("translate", translator, "-", given="").out == ""
+
+
+def test_json_is_one_object_with_each_source(translator: Path) -> None:
+    found = minnow("translate", translator, "one two", "three one", "--json")
+    told = found.json
+    assert told["model"] == str(translator)
+    assert [row["source"] for row in told["translations"]] == ["one two", "three one"]
+    first = told["translations"][0]
+    assert (first["text"], first["tokens"], first["finish_reason"]) == ("two one", 2, "stop")
+    assert first["log_probability"] < 0
+    assert found.err == ""
+
+
+def test_the_best_of_several_come_first_with_their_scores(translator: Path) -> None:
+    told = minnow("translate", translator, "one two", "--n-best", 3, "--json").json["translations"][0]
+    assert told["n_best"][0]["text"] == told["text"] == "two one"
+    assert len({row["text"] for row in told["n_best"]}) == 3
+    printed = minnow("translate", translator, "one two", "one", "--n-best", 3).out
+    blocks = printed.split("\n\n")
+    assert [len(block.splitlines()) for block in blocks] == [3, 3, 0]
+    scores = [line.split("\t") for line in blocks[0].splitlines()]
+    assert [text for _, text in scores] == [row["text"] for row in told["n_best"]]
+    assert [float(score) for score, _ in scores] == pytest.approx(
+        [row["log_probability"] for row in told["n_best"]], abs=1e-4
+    )
+    wide = minnow("translate", translator, "one two", "--n-best", 6, "--json").json["translations"][0]
+    assert len(wide["n_best"]) == 6
+
+
+def test_a_picture_shows_what_each_word_looked_at(
+    translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("altair")
+    pytest.importorskip("vl_convert")
+    monkeypatch.undo()
+    made = minnow("translate", translator, "one two three", "--attention", tmp_path / "looks.png")
+    assert made.out == "three two one\n"
+    assert "wrote " in made.err
+    assert (tmp_path / "looks.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{translator}"], "one of the three"),
+        (["{translator}", "one", "--file", "{data}/test.sources"], "one of the three"),
+        (["{translator}", "--file", "{data}/none.txt"], "none.txt"),
+        (["{translator}", "one", "--to", "de"], "does not write 'de', but target"),
+        (["{translator}", "one", "--beam", "0"], "beam must lie between 1 and 64, but got 0"),
+        (["{translator}", "one", "--beam", "-3"], "but got -3"),
+        (["{translator}", "one", "--beam", "65"], "but got 65"),
+        (["{translator}", "one", "--n-best", "0"], "n_best must lie between"),
+        (["{translator}", "one", "--n-best", "99"], "but got 99"),
+        (["{translator}", "one", "--length-penalty", "-1"], "length_penalty must lie between"),
+        (["{translator}", "one", "two", "--attention", "{tmp}/x.png"], "picture of one text"),
+        (["{translator}", "-", "--attention", "{tmp}/x.png"], "picture of one text"),
+        (["{translator}", "", "--attention", "{tmp}/x.png"], "nothing to look at"),
+        (["{linear}", "one"], "is a model for text classification and does not translate; make one with: minnow train"),
+        (["{writer}", "one"], "is a model for text generation and does not translate"),
+        (["{tmp}/none", "one"], "there is no model"),
+    ],
+)
+def test_what_cannot_be_translated_is_one_line(
+    arguments: list[str], words: str, translator: Path, turning: Path, linear: Path, tmp_path: Path
+) -> None:
+    places = {"data": turning, "translator": translator, "linear": linear, "tmp": tmp_path}
+    places["writer"] = writer(tmp_path / "writer")
+    failed = minnow("translate", *(argument.format(**places) for argument in arguments), fails=True)
+    assert failed.code == 2
+    assert words in failed.error
+    assert failed.out == ""
+
+
+def test_other_verbs_say_that_the_model_translates(translator: Path) -> None:
+    for arguments in (
+        ("predict", translator, "one two"),
+        ("generate", translator, "one two"),
+        ("chat", translator),
+    ):
+        failed = minnow(*arguments, given="one\n", fails=True)
+        assert failed.code == 2
+        assert "use minnow translate" in failed.error
+        assert failed.out == ""
+
+
+def test_a_damaged_model_is_refused_by_every_verb(translator: Path, turning: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    for name, change in (
+        ("config.json", lambda told: told.update(hidden_size=7)),
+        ("config.json", lambda told: told.update(hiden_size=8)),
+        ("config.json", lambda told: told.update(vocab_size=told["vocab_size"] - 1)),
+        ("minnow.json", lambda told: told["task"].update(directions=[])),
+        ("minnow.json", lambda told: told["task"].update(tagged=True)),
+        ("minnow.json", lambda told: told["task"].update(name="translating")),
+    ):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(translator, folder)
+        content = json.loads((folder / name).read_text())
+        change(content)
+        (folder / name).write_text(json.dumps(content))
+        for arguments in (
+            ("translate", folder, "one"),
+            ("evaluate", folder, *sides(turning, "test"), "--json"),
+        ):
+            failed = minnow(*arguments, fails=True)
+            assert failed.code == 2, failed.err
+            assert failed.out == ""
+            assert len(failed.error) < 600

@@ -1,0 +1,95 @@
+"""What a model looked at is told word by word, and is what the model itself says of its tokens."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pairs import SHAPES, net, tokenizer
+from writers import bundle as writer
+
+from minnow.bundle.bundle import Bundle
+from minnow.errors import DataError, InputError
+from minnow.explain.attention import AttentionMap, attention_map
+from minnow.tasks.translation import Translation, tags
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+TEXT = "Hello there, world!"
+
+
+def bundle(kind: str = "transformer", tagged: bool = False) -> Bundle:
+    reading = tokenizer()
+    directions = (("en", "de"), ("de", "en")) if tagged else (("en", "de"),)
+    task = Translation(directions, tagged)
+    if tagged:
+        reading = reading.with_special_tokens(tags(task.targets))
+    return Bundle(net(kind, reading.vocab_size), task.to_dict(), reading)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_word_has_the_weight_of_its_tokens(kind: str) -> None:
+    made = bundle(kind)
+    found = attention_map(made, TEXT, target="day, Hello")
+    assert found.source_tokens == ("Hello", "there", ",", "world", "!")
+    assert found.target_tokens == ("day", ",", "Hello")
+    assert found.weights_TS.shape == (3, 5)
+    reading: Any = made.tokenizer
+    (source,), (target,) = (reading.encode_ids([text]) for text in (TEXT, "day, Hello"))
+    sides = torch.tensor([[*source, 3]]), torch.tensor([len(source) + 1]), torch.tensor([[*target, 3]])
+    weights_MN = made.model.attention(*sides)[0].numpy()
+    # The sums over all words, and the mean over all tokens that were written but the end.
+    ends = weights_MN[: len(target), -1]
+    sizes = [len(reading.encode_ids([word])[0]) for word in ("day", ",", " Hello")]
+    assert sum(sizes) == len(target)
+    np.testing.assert_allclose(np.average(found.weights_TS.sum(1), weights=sizes), 1 - ends.mean(), rtol=1e-5)
+    assert (found.weights_TS.sum(1) < 1).all()
+
+
+def test_the_tag_is_none_of_the_words() -> None:
+    made = bundle(tagged=True)
+    found = attention_map(made, TEXT, "de", target="day")
+    assert found.source_tokens == ("Hello", "there", ",", "world", "!")
+    assert 0 < found.weights_TS.sum() < 1
+    with pytest.raises(InputError, match="say which: --to"):
+        attention_map(made, TEXT)
+
+
+def test_without_a_target_it_is_what_the_model_writes() -> None:
+    made = bundle()
+    alone = attention_map(made, TEXT)
+    again = attention_map(made, f"  {TEXT} ", target=alone.target)
+    assert alone.target
+    assert (again.source, again.target, again.target_tokens) == (TEXT, alone.target, alone.target_tokens)
+    np.testing.assert_allclose(again.weights_TS, alone.weights_TS)
+
+
+def test_chinese_is_taken_sign_by_sign() -> None:
+    """Also those of which the vocabulary knows the bytes alone."""
+    found = attention_map(bundle(), "好你森 world。", target="it's well-known")
+    assert found.source_tokens == ("好", "你", "森", "world", "。")
+    assert found.target_tokens == ("it's", "well-known")
+
+
+def test_an_empty_target_has_no_rows() -> None:
+    found = attention_map(bundle(), TEXT, target="")
+    assert found.weights_TS.shape == (0, 5)
+    assert found.alignment == ()
+
+
+def test_a_word_is_aligned_with_the_one_it_looked_at_most_unless_it_looked_at_the_end() -> None:
+    weights_TS = np.array([[0.6, 0.1], [0.2, 0.3], [0.1, 0.2]])
+    found = AttentionMap("a b", "x y z", ("a", "b"), ("x", "y", "z"), weights_TS)
+    assert found.alignment == ((0, 0),)
+    weights_TS[1, 0] = 0.4
+    assert replace_weights(found, weights_TS).alignment == ((0, 0), (0, 1))
+
+
+def replace_weights(found: AttentionMap, weights_TS: Any) -> AttentionMap:
+    return AttentionMap(found.source, found.target, found.source_tokens, found.target_tokens, weights_TS)
+
+
+def test_there_must_be_something_to_look_at() -> None:
+    with pytest.raises(DataError, match="nothing to look at in an empty text"):
+        attention_map(bundle(), " \n ")
+    with pytest.raises(DataError, match="task is text generation; attention is shown of translations"):
+        attention_map(writer(), TEXT)
