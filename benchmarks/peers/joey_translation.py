@@ -73,7 +73,7 @@ def configuration(data: Path, folder: Path) -> dict[str, Any]:
         "training": {
             "optimizer": "adamw",
             "learning_rate": LEARNING_RATE,
-            "learning_rate_min": 1e-8,
+            "learning_rate_min": 0.0,  # YAML takes 1e-08 for a word
             "scheduling": "exponential",  # its others do not run under torch 2.13
             "decrease_factor": 0.99,
             "clip_grad_norm": CLIP,

@@ -109,7 +109,8 @@ def search(
 
 def _scores(totals_BT: Tensor, forced_BT: Tensor, length: int, shares_B: Tensor, settings: BeamSettings) -> Tensor:
     free_BT = (totals_BT - forced_BT) / float(length) ** settings.length_penalty
-    return free_BT + forced_BT / shares_B[:, None]
+    scores_BT: Tensor = free_BT + forced_BT / shares_B[:, None]
+    return scores_BT
 
 
 @dataclass(frozen=True)

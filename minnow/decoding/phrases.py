@@ -44,12 +44,6 @@ class Borders:
     leaves_open: NDArray[np.bool_]
 
 
-def holds(token_ids: Sequence[int], phrases: Sequence[Phrase], borders: Borders) -> bool:
-    """Whether a whole text has all of the phrases."""
-    text = tuple(token_ids)
-    return all(any(_stands_in(text, spelling, borders) for spelling in phrase) for phrase in phrases)
-
-
 def size(phrase: Phrase) -> int:
     """Tokens that the phrase takes at most."""
     return max(len(spelling.token_ids) for spelling in phrase)
@@ -108,24 +102,15 @@ class Speller:
         return tuple(dict.fromkeys(usable))
 
     def _spellings(self, text: str) -> list[Spelling]:
-        """Alone as at the beginning of a text; and behind a space, where spaces are part of tokens."""
+        """Alone as at the beginning of a text; and behind a space, where spaces are part of tokens.
+
+        In a text without spaces a tokenizer would often cut otherwise, with what stands beside the phrase in one token.
+        """
         begins, ends = is_letter(text[0]), is_letter(text[-1])
         if not self._tokenizer.keeps_spaces:
             return [Spelling(tuple(self._tokenizer.encode_ids([text])[0]), False, True)]
         alone, behind = self._tokenizer.encode_ids([text, f" {text}"])
         return [Spelling(tuple(alone), begins, ends), Spelling(tuple(behind), False, ends)]
-
-
-def _stands_in(text: tuple[int, ...], spelling: Spelling, borders: Borders) -> bool:
-    num_tokens = len(spelling.token_ids)
-    for start in range(len(text) - num_tokens + 1):
-        end = start + num_tokens
-        if text[start:end] == spelling.token_ids:
-            begins = start == 0 or not (spelling.starts_word and borders.leaves_open[text[start - 1]])
-            ends = end == len(text) or not (spelling.ends_word and borders.goes_on[text[end]])
-            if begins and ends:
-                return True
-    return False
 
 
 def _each(tokens: Sequence[bytes], character: Callable[[str], str]) -> NDArray[np.bool_]:

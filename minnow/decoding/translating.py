@@ -12,7 +12,7 @@ from torch import Tensor
 
 from minnow.decoding import batched, constrained_beams
 from minnow.decoding.constrained_beams import beams_for, needed
-from minnow.decoding.phrases import Borders, Phrase, holds
+from minnow.decoding.phrases import Borders, Phrase
 from minnow.decoding.sampling import SamplingSettings, generator_for
 from minnow.decoding.search import BeamSettings, Hypothesis
 from minnow.errors import InputError
@@ -80,13 +80,18 @@ class TranslationSettings:
 
 @dataclass(frozen=True)
 class Required:
-    """The phrases that the target of each row must hold, and where words begin and end in the vocabulary."""
+    """What the target of each row must hold.
+
+    Attributes:
+        phrases: of each row.
+        borders: where words begin and end in the vocabulary.
+        is_met: whether tokens that were found for a row hold all that they must. It may say so of more texts than those
+            that a search for ``phrases`` gives, as where other tokens spell the same.
+    """
 
     phrases: Sequence[Sequence[Phrase]]
     borders: Borders
-
-    def met(self, row: int, texts: Sequence[Hypothesis]) -> bool:
-        return all(holds(text.token_ids, self.phrases[row], self.borders) for text in texts)
+    is_met: Callable[[int, Sequence[int]], bool]
 
 
 def translate_rows(
@@ -118,6 +123,9 @@ def translate_rows(
     found: list[list[Hypothesis]] = [[] for _ in rows]
     unmet: list[int] = []
 
+    def is_met(row: int) -> bool:
+        return required is None or all(required.is_met(row, text.token_ids) for text in found[row])
+
     def plain(batch: Sequence[int]) -> None:
         most = [settings.most_tokens(len(rows[row])) for row in batch]
         with torch.inference_mode():
@@ -131,7 +139,7 @@ def translate_rows(
                 texts = batched.search(model, logits_BV, state, most_B, beams, end_id, banned, vocab_size)
         for row, best in zip(batch, texts, strict=True):
             found[row] = best[: settings.n_best]
-        again = [] if required is None else [row for row in batch if not required.met(row, found[row])]
+        again = [row for row in batch if not is_met(row)]
         unmet.extend(again)
         advance(len(batch) - len(again))
 

@@ -215,11 +215,17 @@ class Translation(Task):
     ) -> Required:
         from minnow.decoding.phrases import Speller
         from minnow.decoding.translating import Required
+        from minnow.text.terms import stands_in
 
         if settings.sample:
             raise InputError("a draw cannot be held to terms; leave out sample, or the glossary and what is kept")
-        speller = Speller(writing, self._silent(writing))
-        return Required([speller.phrases(terms.required(source)) for source in sources], speller.borders)
+        speller, asked = Speller(writing, self._silent(writing)), [terms.required(source) for source in sources]
+
+        def is_met(row: int, token_ids: Sequence[int]) -> bool:
+            text = writing.decode(token_ids) if asked[row] else ""
+            return all(any(stands_in(text, writing.normalize(one)) for one in phrase) for phrase in asked[row])
+
+        return Required([speller.phrases(phrases) for phrases in asked], speller.borders, is_met)
 
     def _silent(self, writing: Tokenizer) -> list[int]:
         """Tokens that no target has."""

@@ -95,6 +95,12 @@ class Terms:
             first += 1
 
 
+def stands_in(text: str, phrase: str) -> bool:
+    """Whether the phrase stands in the text as whole words."""
+    before, behind = (rf"(?<!{_LETTER})" * is_letter(phrase[:1]), rf"(?!{_LETTER})" * is_letter(phrase[-1:]))
+    return re.search(before + re.escape(phrase) + behind, text) is not None
+
+
 def is_letter(character: str) -> bool:
     """Whether the character is of a word that spaces or marks end."""
     return re.fullmatch(_LETTER, character) is not None
