@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from minnow.errors import BundleError
+from minnow.errors import BundleError, RecipeError
+from minnow.strict import read_record, write_record
 from minnow.tasks.signature import Output, Signature
 from minnow.text.tokenizer import Tokenizer
 
@@ -22,14 +23,25 @@ class Task(ABC):
     version: ClassVar[int]
     signature: ClassVar[Signature]
 
-    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Name, version and settings, for the bundle."""
+        return {"name": self.name, "version": self.version, **write_record(self)}
 
     @classmethod
-    @abstractmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what ``to_dict`` wrote; a BundleError for what it never writes."""
+        """Read what ``to_dict`` wrote.
+
+        Raises:
+            BundleError: it never wrote that, or in a version that this Minnow does not know.
+        """
+        written = values.get("version")
+        if written != cls.version:
+            raise BundleError(f"the model's task has version {written}, but this Minnow knows {cls.version}")
+        settings = {key: value for key, value in values.items() if key not in ("name", "version")}
+        try:
+            return read_record(cls, settings, "the task in minnow.json")
+        except RecipeError as error:
+            raise BundleError(f"minnow.json: {error}") from error
 
     @abstractmethod
     def check(self, model: Any, tokenizer: Tokenizer | None) -> None:

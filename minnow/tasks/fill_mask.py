@@ -5,15 +5,14 @@ B rows · S positions · V vocabulary
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minnow.errors import BundleError, InputError, RecipeError
-from minnow.strict import read_record, write_record
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Candidate, Field, Filled, Signature
 from minnow.text.tokenizer import Tokenizer
@@ -41,21 +40,6 @@ class FillMask(Task):
     def __post_init__(self) -> None:
         if self.num_candidates < 1:
             raise RecipeError(f"num_candidates must be at least 1, but got num_candidates={self.num_candidates}")
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "version": self.version, **write_record(self)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        if values.get("version") != cls.version:
-            raise BundleError(
-                f"the model's task has version {values.get('version')}, but this Minnow knows {cls.version}"
-            )
-        settings = {key: value for key, value in values.items() if key not in ("name", "version")}
-        try:
-            return read_record(cls, settings, "the task in minnow.json")
-        except RecipeError as error:
-            raise BundleError(f"minnow.json: {error}") from error
 
     def check(self, model: Any, tokenizer: Tokenizer | None) -> None:
         check_vocabulary(model, tokenizer)

@@ -5,7 +5,7 @@ N texts · B rows of a batch · K labels
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -16,7 +16,6 @@ from minnow.errors import BundleError, RecipeError
 from minnow.metrics.calibration import sigmoid, softmax
 from minnow.metrics.cells import cells_of_indicators, cells_of_labels, tally
 from minnow.metrics.classification import scores_from_tally
-from minnow.strict import read_record, write_record
 from minnow.tasks.base import Task, check_vocabulary
 from minnow.tasks.batching import logits_for
 from minnow.tasks.signature import Field, Label, Labels, Signature
@@ -57,20 +56,6 @@ class TextClassification(Task):
     keep: str = "both"
     temperature: float = 1.0
     threshold: float = 0.5
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "version": self.version, **write_record(self)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        written = values.get("version")
-        if written != cls.version:
-            raise BundleError(f"the model's task has version {written}, but this Minnow knows {cls.version}")
-        try:
-            settings = {key: value for key, value in values.items() if key not in ("name", "version")}
-            return read_record(cls, settings, "the task in minnow.json")
-        except RecipeError as error:
-            raise BundleError(f"minnow.json: {error}") from error
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,17 +118,6 @@ class TextGeneration(Task):
     signature: ClassVar[Signature] = Signature(
         "text_generation", (Field("prompt", "text", "the beginning of the text"),), Text
     )
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "version": self.version}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        if values.get("version") != cls.version:
-            raise BundleError(
-                f"the model's task has version {values.get('version')}, but this Minnow knows {cls.version}"
-            )
-        return cls()
 
     def check(self, model: Any, tokenizer: Tokenizer | None) -> None:
         if not hasattr(model, "prefill"):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minnow.errors import BundleError, InputError, RecipeError, nearest
-from minnow.strict import read_record, write_record
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Field, Signature, Text
 from minnow.text.tokenizer import Tokenizer
@@ -60,21 +59,6 @@ class Translation(Task):
     def targets(self) -> tuple[str, ...]:
         """The languages that it writes."""
         return tuple(dict.fromkeys(target for _, target in self.directions))
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "version": self.version, **write_record(self)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        if values.get("version") != cls.version:
-            raise BundleError(
-                f"the model's task has version {values.get('version')}, but this Minnow knows {cls.version}"
-            )
-        given = {key: value for key, value in values.items() if key not in ("name", "version")}
-        try:
-            return read_record(cls, given, "the task in minnow.json")
-        except RecipeError as error:
-            raise BundleError(f"minnow.json: {error}") from error
 
     def check(self, model: Any, tokenizer: Tokenizer | None) -> None:
         if getattr(model, "reads", "") != "pairs":
