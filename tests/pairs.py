@@ -18,11 +18,11 @@ from minnow.models.registry import architecture
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
-# A net of every kind; over the same rows all of them learn to turn a sequence round.
+# A net of every kind; all of them learn to turn a sequence round.
 SHAPES: dict[str, dict[str, Any]] = {
-    "transformer": {"hidden_size": 32, "encoder_layers": 1, "decoder_layers": 1, "num_heads": 2, "inner_size": 48},
+    "transformer": {"hidden_size": 48, "encoder_layers": 2, "decoder_layers": 2, "num_heads": 2, "inner_size": 48},
     "additive": {"embedding_size": 24, "hidden_size": 32, "attention": "additive"},
-    "dot": {"embedding_size": 24, "hidden_size": 32, "attention": "dot", "cell": "lstm"},
+    "dot": {"embedding_size": 24, "hidden_size": 32, "attention": "dot"},
     "general": {"embedding_size": 24, "hidden_size": 32, "attention": "general"},
 }
 
@@ -33,9 +33,9 @@ TURNING: dict[str, object] = {
     "tokenizer.min_frequency": 1,
     **{f"shape.{key}": value for key, value in SHAPES["general"].items()},
     "shape.dropout": 0.0,
-    "training.epochs": 4,
-    "training.tokens_per_batch": 128,
-    "training.learning_rate": 0.02,
+    "training.epochs": 6,
+    "training.tokens_per_batch": 160,
+    "training.learning_rate": 0.015,
     "training.average": 0.9,
     "training.label_smoothing": 0.0,
     "training.precision": "float32",

@@ -6,6 +6,7 @@ import pytest
 from colours import csv_file, rows
 from command import TINY
 from command import minnow as command
+from pairs import TURNING
 
 import minnow
 from minnow.errors import BundleError, DataError, InputError, RecipeError
@@ -98,6 +99,80 @@ def test_mistakes_are_errors_of_the_house(model: minnow.Model, colours: Path, tm
         minnow.train(csv_file(tmp_path / "data.csv", [("one", "a"), ("two", "a")]), out=tmp_path / "out")
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         minnow.lod  # noqa: B018
+
+
+def test_pairs_are_learnt_measured_and_compared(translator: Path, turning: Path, tmp_path: Path) -> None:
+    sides = [turning / f"test.{side}" for side in ("sources", "targets")]
+    quick = TURNING | {"training.epochs": 1}
+    learner = minnow.train(*sides, out=tmp_path / "m", settings=quick, languages=("en", "de"), seed=3)
+    assert learner.task.name == "translation"
+    assert learner.bundle.task["directions"] == [["en", "de"]]
+    model = minnow.load(translator)
+    report = model.evaluate(*sides)
+    assert report.scores == minnow.evaluate(translator, *sides).scores
+    assert report.scores["bleu"] > 50
+    found = minnow.compare(model, translator, *sides)
+    assert found.differences["bleu"].difference == 0
+    with pytest.raises(InputError, match="does not write 'target'"):
+        minnow.compare(learner, model, *sides, languages=("source", "target"))
+    told: list[tuple[str, int, int]] = []
+    minnow.evaluate(model, *sides, beam=1, progress=lambda *row: told.append(row))
+    assert told[-1] == ("translating", 40, 40)
+
+
+def test_one_text_and_many_are_translated_alike(translator: Path) -> None:
+    model = minnow.load(translator)
+    texts = ["one two", "", "three four five"]
+    many = model.translate(texts)
+    assert [text.text for text in many] == ["two one", "", "five four three"]
+    assert model.translate("one two") == many[0] == model("one two")
+    assert model.batch(texts) == list(model.stream(texts, batch_rows=2)) == many
+    best = model.translate("one two", n_best=3)
+    assert [text.text for text in best][:1] == ["two one"]
+    assert len(best) == 3
+    assert [len(row) for row in model.translate(texts, n_best=2, beam=5)] == [2, 2, 2]
+    assert model.translate([]) == []
+    assert model.translate("one two", to="target", beam=1, length_penalty=0.0).text == "two one"
+
+
+def test_a_translator_shows_where_it_looked_and_what_is_alike(translator: Path) -> None:
+    model = minnow.load(translator)
+    looked = model.attention("one two three")
+    assert (looked.source_tokens, looked.target_tokens) == (("one", "two", "three"), ("three", "two", "one"))
+    assert model.attention("one two", target="two").target_tokens == ("two",)
+    vectors = model.vectors(["one two", "one two", "six"])
+    assert vectors.shape[0] == 3
+    assert vectors[0] @ vectors[1] == pytest.approx(1, abs=1e-5)
+    assert vectors[0] @ vectors[2] < 0.99
+
+
+def test_mistakes_with_pairs_are_errors_of_the_house(
+    model: minnow.Model, translator: Path, turning: Path, colours: Path, tmp_path: Path
+) -> None:
+    sides = [turning / f"train.{side}" for side in ("sources", "targets")]
+    turner = minnow.load(translator)
+    for call, words in (
+        (lambda: model.translate("a"), "does not translate"),
+        (lambda: model.attention("a"), "does not translate"),
+        (lambda: model.vectors(["a"]), "does not translate"),
+        (lambda: turner.generate("a"), "use minnow translate"),
+        (lambda: turner.translate("a", beams=3), "no setting 'beams'; did you mean 'beam'"),
+        (lambda: turner.translate("a", to="xx"), "does not write 'xx'"),
+        (lambda: turner.translate("a", n_best=9), "n_best must lie between"),
+        (lambda: minnow.evaluate(turner, *sides, samples=3), "for language models"),
+        (lambda: minnow.evaluate(model, *sides), "for models that translate"),
+        (lambda: minnow.compare(model, model, *sides), "neither of these does"),
+        (lambda: minnow.train(*sides, task="text_classification", out=tmp_path / "m"), "are for translation"),
+        (lambda: minnow.train(sides[0], languages=("en", "de"), out=tmp_path / "m"), "are for translation"),
+        (lambda: minnow.train(*sides, lora=3, out=tmp_path / "m"), "lora is for language models"),
+        (lambda: minnow.train(*sides, test=sides[0], out=tmp_path / "m"), "pairs.test"),
+        (lambda: minnow.train(*sides, task="translating", out=tmp_path / "m"), "did you mean 'translation'"),
+        (lambda: minnow.train(*sides, languages=("en",), out=tmp_path / "m"), "two or more"),
+        (lambda: minnow.train(sides[0], colours / "test.csv", out=tmp_path / "m"), "lines"),
+    ):
+        with pytest.raises(InputError, match=words):
+            call()
+        assert not (tmp_path / "m").exists()
 
 
 def test_all_public_names_are_there() -> None:

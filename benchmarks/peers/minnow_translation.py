@@ -65,12 +65,26 @@ def tokens_per_batch(rows: PairRows) -> int:
     return tokens
 
 
-def rate(shown: list[Row]) -> float:
-    """Target tokens a second between the first counted line of the loop's log and its last."""
-    counted = [row for row in shown if row["step"] >= WARM_UP]
-    first, last = counted[0], counted[-1]
-    tokens = last["tokens_per_second"] * last["seconds"] - first["tokens_per_second"] * first["seconds"]
-    return tokens / (last["seconds"] - first["seconds"])
+class Watch:
+    """Listens to the loop's log and stops it, as Ctrl-C would, after so many seconds that count."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self.counted: list[Row] = []
+
+    def __call__(self, row: Row) -> None:
+        if "batch" not in row or row["step"] < WARM_UP:
+            return
+        self.counted.append(row)
+        if self.counted[-1]["seconds"] - self.counted[0]["seconds"] >= self.seconds:
+            raise KeyboardInterrupt
+
+    @property
+    def rate(self) -> float:
+        """Target tokens a second between the first counted line and the last."""
+        first, last = self.counted[0], self.counted[-1]
+        tokens = last["tokens_per_second"] * last["seconds"] - first["tokens_per_second"] * first["seconds"]
+        return tokens / (last["seconds"] - first["seconds"])
 
 
 def main() -> None:
@@ -100,21 +114,18 @@ def main() -> None:
         label_smoothing=SMOOTHING,
         clip=CLIP,
         metric="loss",
-        max_minutes=given.seconds / 60,
     )
     lesson = Translating(task, tokenizer, rows, read(given.data, "dev"), SMOOTHING, translates=0)
-    shown: list[Row] = []
+    watch = Watch(given.seconds)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            model, lesson, settings, Path(folder), lambda row: shown.append(row) if "batch" in row else None
-        )
+        trainer = Trainer(model, lesson, settings, Path(folder), watch)
         trainer.fit()
     print(
         json.dumps(
             {
-                "rates": {"training": rate(shown)},
+                "rates": {"training": watch.rate},
                 "rows_per_batch": len(rows) / len(lesson.batches(settings.tokens_per_batch, np.random.default_rng(0))),
-                "steps": shown[-1]["step"],
+                "steps": watch.counted[-1]["step"],
                 "parameters": model.num_parameters(),
                 "arithmetic": "bfloat16" if trainer.autocast else "float32",
                 "versions": {"minnow-lm": version("minnow-lm"), "torch": torch.__version__},

@@ -8,7 +8,6 @@ import csv
 import gzip
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,7 +125,8 @@ def write_table(frame: pl.DataFrame, path: Path | str) -> None:
 def write_texts(rows: Iterable[Sequence[str]], columns: Sequence[str], path: Path | str) -> None:
     """Write rows of texts as they come, in constant memory, as tsv or jsonl (``.gz`` packs), whole or not at all.
 
-    In tsv white space inside a text becomes one space; no cell wears quotes, so that each row is a line.
+    In tsv each row is a line: white space inside a text becomes one space, and before a text that begins with a quote
+    there stands one.
 
     Raises:
         DataError: the name promises another format.
@@ -404,8 +404,8 @@ def _lines_of(rows: Iterable[Sequence[str]], columns: Sequence[str]) -> Iterator
 
 def _bare_cell(text: str) -> str:
     cell = " ".join(text.replace("\0", " ").split())
-    # Doubled quotes behind a quote are what only a writer of quotes leaves: a reader would take the rest so.
-    return re.sub('"{2,}', '"', cell) if cell.startswith('"') else cell
+    # A reader takes a quote for one that cells wear where a cell begins with it.
+    return f" {cell}" if cell.startswith('"') else cell
 
 
 def _jsonl_bytes(frame: pl.DataFrame) -> Iterator[bytes]:

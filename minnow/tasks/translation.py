@@ -205,9 +205,13 @@ class Translation(Task):
             raise InputError("a draw cannot be held to terms; leave out sample, or the glossary and what is kept")
         speller, asked = Speller(writing, self._silent(writing)), [terms.required(source) for source in sources]
 
+        # As the tokenizer gives them back: in lower case perhaps, or with a space where words are joined by rule.
+        given = {one for phrases in asked for phrase in phrases for one in phrase}
+        shown = {one: writing.decode(writing.encode_ids([one])[0]).strip() for one in given}
+
         def is_met(row: int, token_ids: Sequence[int]) -> bool:
             text = writing.decode(token_ids) if asked[row] else ""
-            return all(any(stands_in(text, writing.normalize(one)) for one in phrase) for phrase in asked[row])
+            return all(any(stands_in(text, shown[one]) for one in phrase) for phrase in asked[row])
 
         return Required([speller.phrases(phrases) for phrases in asked], speller.borders, is_met)
 

@@ -10,6 +10,7 @@ from minnow.errors import InputError, UnknownNameError
 # Scripts that set no spaces between words: Chinese, Japanese, Thai, Lao, Tibetan, Burmese, Khmer.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
 _LETTER = rf"[^\W{_UNSPACED}]"
+_ONE_LETTER = re.compile(_LETTER)
 _UNIT = re.compile(rf"[{_UNSPACED}]|{_LETTER}+|[^\w\s]")
 _NUMBER = re.compile(rf"(?<!{_LETTER})\d+(?:[.,:/]\d+)*(?!{_LETTER})")
 _CODE = re.compile(
@@ -97,13 +98,20 @@ class Terms:
 
 def stands_in(text: str, phrase: str) -> bool:
     """Whether the phrase stands in the text as whole words."""
-    before, behind = (rf"(?<!{_LETTER})" * is_letter(phrase[:1]), rf"(?!{_LETTER})" * is_letter(phrase[-1:]))
-    return re.search(before + re.escape(phrase) + behind, text) is not None
+    start = text.find(phrase)
+    while phrase and start >= 0:
+        end = start + len(phrase)
+        before, behind = text[max(0, start - 1) : start], text[end : end + 1]
+        begins = not (is_letter(phrase[0]) and is_letter(before))
+        if begins and not (is_letter(phrase[-1]) and is_letter(behind)):
+            return True
+        start = text.find(phrase, start + 1)
+    return False
 
 
 def is_letter(character: str) -> bool:
-    """Whether the character is of a word that spaces or marks end."""
-    return re.fullmatch(_LETTER, character) is not None
+    """Whether it is a character of a word that spaces or marks end."""
+    return _ONE_LETTER.fullmatch(character) is not None
 
 
 def _normal(text: str) -> str:

@@ -99,6 +99,8 @@ class PairTokenizer:
 
 @dataclass(frozen=True)
 class TranslationTraining(TrainingSettings):
+    __doc__ = TrainingSettings.__doc__
+
     epochs: int = 40
     tokens_per_batch: int = 4096
     weight_decay: float = 0.01

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minnow.data.table import iterate_rows, read_table, read_with_layout, write_table
-from minnow.errors import DataError
+from minnow.data.table import (
+    iterate_lines,
+    iterate_rows,
+    read_lines,
+    read_table,
+    read_with_layout,
+    write_table,
+    write_texts,
+)
+from minnow.errors import DataError, StorageError
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # Without NUL and surrogates, which text files do not hold.
@@ -290,3 +298,52 @@ def test_json_of_mixed_types_is_kept_for_who_needs_it(tmp_path: Path) -> None:
     assert (tmp_path / "b.jsonl").read_text() == '{"text":"a","meta":1}\n{"text":"b","meta":{"x":[1,"y"]}}\n'
     write_table(frame, tmp_path / "b.parquet")
     assert read_table(tmp_path / "b.parquet")["meta"].to_list() == ["1", '{"x":[1,"y"]}']
+
+
+# Texts written as they come
+
+
+@quick
+@given(pairs=st.lists(st.tuples(nasty, nasty), min_size=1, max_size=8), name=st.sampled_from(["a.tsv", "a.jsonl.gz"]))
+def test_texts_written_as_they_come_are_read_back(pairs: list[tuple[str, str]], name: str, tmp_path: Path) -> None:
+    """In tsv but for white space."""
+    write_texts(iter(pairs), ("en", "de"), tmp_path / name)
+    read = read_table(tmp_path / name)
+    assert read.columns == ["en", "de"]
+    if "jsonl" in name:
+        assert read.rows() == pairs
+        return
+    found, wanted = ([[cell.split() for cell in row] for row in side] for side in (read.rows(), pairs))
+    assert [row for row in found if any(row)] == [row for row in wanted if any(row)]
+
+
+def test_texts_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    def breaks():  # type: ignore[no-untyped-def]
+        yield "a", "b"
+        raise DataError("no more")
+
+    (tmp_path / "a.tsv").write_text("older")
+    with pytest.raises(DataError, match="no more"):
+        write_texts(breaks(), ("en", "de"), tmp_path / "a.tsv")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
+    assert (tmp_path / "a.tsv").read_text() == "older"
+    for name in ("a.csv", "a.txt", "a.parquet", "a"):
+        with pytest.raises(DataError, match=rf"written as .tsv or .jsonl \(.gz packs them\), but got {name}"):
+            write_texts([], ("en", "de"), tmp_path / name)
+    with pytest.raises(StorageError):
+        write_texts([("a", "b")], ("en", "de"), tmp_path / "a.tsv" / "b.tsv")
+
+
+def test_lines_come_one_by_one_in_constant_memory(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("".join(f"line {number} {'word ' * 200}\n" for number in range(20_000)))
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in iterate_lines(path))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == 20_000
+    assert peak < 12 << 20  # of 20 MB
+    (tmp_path / "short.txt").write_text("a\n\n b \nc")
+    assert read_lines(tmp_path / "short.txt") == list(iterate_lines(tmp_path / "short.txt")) == ["a", "", " b ", "c"]

@@ -128,7 +128,8 @@ def test_shape_replaces_what_the_size_says(novel: Path, tmp_path: Path) -> None:
 
 
 def test_a_killed_run_resumes_to_the_same_curve(novel: Path, tmp_path: Path) -> None:
-    settings = [*TINY, "training.steps=40", "training.validations=4"]
+    # On a busy machine the two runs could find different arithmetics the faster one.
+    settings = [*TINY, "training.steps=40", "training.validations=4", "training.precision=float32"]
     recipe = recipe_from({}, [f"data.train={novel}", *settings])
     pretrain(recipe, tmp_path / "whole")
     arguments = [part for setting in settings for part in ("--set", setting)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from minnow.errors import InputError, RecipeError
-from minnow.training import pretraining_recipe
+from minnow.training import pretraining_recipe, translation_recipe
 from minnow.training.recipe import (
     MODELS,
     Recipe,
@@ -69,8 +69,13 @@ def test_every_key_may_be_left_out() -> None:
 
 @pytest.mark.parametrize("file", RECIPES, ids=lambda path: path.name)
 def test_the_recipes_of_the_house_can_be_read(file: Path) -> None:
-    fine = parse(file)["model"]["name"] in MODELS
-    assert read_recipe(file).data.train if fine else pretraining_recipe.read_recipe(file).data.train
+    tables = parse(file)
+    if translation_recipe.KIND in tables:
+        assert translation_recipe.recipe_from(tables).pairs.train
+    elif tables["model"]["name"] in MODELS:
+        assert read_recipe(file).data.train
+    else:
+        assert pretraining_recipe.read_recipe(file).data.train
 
 
 def test_overrides_are_typed_and_the_last_one_counts() -> None:

@@ -9,11 +9,10 @@ import pytest
 
 from minnow.api import resolve_translation_recipe, translates
 from minnow.errors import InputError, RecipeError, UnknownNameError
-from minnow.training.recipe import Recipe, parse
+from minnow.training.recipe import Recipe
 from minnow.training.recipe_file import to_toml
 from minnow.training.translation_recipe import TranslationRecipe, recipe_from, render
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 SECTIONS = [section.name for section in fields(TranslationRecipe)]
 CHANGED = [
     "pairs.train=train.en",
@@ -49,14 +48,6 @@ def test_every_key_of_a_written_recipe_has_a_comment_and_every_section() -> None
 
 def test_every_key_may_be_left_out() -> None:
     assert recipe_from({}) == TranslationRecipe() == recipe_from({name: {} for name in SECTIONS})
-
-
-@pytest.mark.parametrize("file", RECIPES, ids=lambda path: path.name)
-def test_the_recipes_of_the_house_can_be_read(file: Path) -> None:
-    tables = parse(file)
-    assert translates(None, recipe=file) == ("pairs" in tables)
-    if "pairs" in tables:
-        assert recipe_from(tables).pairs.train
 
 
 def test_pairs_are_trained_otherwise_than_labels_where_it_matters() -> None:
