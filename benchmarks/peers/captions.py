@@ -4,7 +4,6 @@ Nothing but the standard library is imported here, so that each contender runs i
 """
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,13 +40,3 @@ def word_ids(lines: Sequence[str]) -> list[list[int]]:
     counts = Counter(word for row in rows for word in row)
     ids = {word: number for number, (word, _) in enumerate(counts.most_common(VOCAB_SIZE - END - 1), start=END + 1)}
     return [[ids.get(word, UNKNOWN) for word in row] for row in rows]
-
-
-def num_cores() -> int:
-    """That this process may use; every contender pins its threads to them."""
-    return len(os.sched_getaffinity(0))
-
-
-def environment() -> dict[str, str]:
-    """This process's, for a program that takes the number of its threads from there."""
-    return {**os.environ, "OMP_NUM_THREADS": str(num_cores()), "MKL_NUM_THREADS": str(num_cores())}

@@ -117,10 +117,14 @@ def enter() -> Race:
     watch = Stopwatch()
     train_texts, train_labels = read(given.data / "train.jsonl")
     seconds = watch.seconds
-    threads = len(os.sched_getaffinity(0))
     return Race(
-        given.folder, given.seed, given.epochs, threads, train_texts, train_labels, test_texts, test_labels, seconds
+        given.folder, given.seed, given.epochs, num_cores(), train_texts, train_labels, test_texts, test_labels, seconds
     )
+
+
+def num_cores() -> int:
+    """That this process may use; every contender pins its threads to them."""
+    return len(os.sched_getaffinity(0))
 
 
 def read(path: Path) -> tuple[list[str], list[str]]:

@@ -1,12 +1,13 @@
 """CTranslate2: the Marian of ``transformers_marian.py``, one translator a core with one thread each.
 
-``convert`` writes its form of the model, in a process of its own: in one process with torch each slows the other down.
+``--convert`` writes its form of the model, in a process of its own: two such libraries in one slow each other down.
 """
 
 import json
 from pathlib import Path
 
 import ctranslate2
+from contender import num_cores
 from marian import (
     DECODER_LAYERS,
     ENCODER_LAYERS,
@@ -18,7 +19,6 @@ from marian import (
     VOCAB_SIZE,
     Ids,
     arguments,
-    num_cores,
     race,
     sources,
 )

@@ -4,6 +4,7 @@ Its log tells the target tokens a second since its last line, without padding, t
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -31,8 +32,8 @@ from captions import (
     WARM_UP,
     WIDTH,
     arguments,
-    environment,
 )
+from contender import num_cores
 
 SPECIAL_TOKENS = 4  # which JoeyNMT adds to the most frequent words
 PATIENCE = 600.0  # seconds until the first lines of the log
@@ -106,8 +107,9 @@ def training(data: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     file = folder / "configuration.yaml"
     file.write_text(json.dumps(configuration(data, folder / "model")), encoding="utf-8")  # JSON is YAML, too
     command = [sys.executable, "-m", "joeynmt", "train", str(file), "--skip-test"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(num_cores())}
     with (folder / "said").open("wb") as said:
-        run = subprocess.Popen(command, stdout=said, stderr=said, env=environment())
+        run = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
         try:
             yield run
         finally:

@@ -6,7 +6,6 @@ Nothing but the standard library is imported here, so that each contender runs i
 
 import argparse
 import json
-import os
 import random
 import time
 from collections.abc import Callable
@@ -29,11 +28,6 @@ def sources() -> Ids:
     """The sentences, each with its end."""
     draw = random.Random(0)
     return [[*(draw.randrange(10, VOCAB_SIZE - 10) for _ in range(TOKENS)), END] for _ in range(SENTENCES)]
-
-
-def num_cores() -> int:
-    """That this process may use; every contender pins its threads to them."""
-    return len(os.sched_getaffinity(0))
 
 
 def race(translate: Callable[[int], Ids], seconds: float, versions: dict[str, str], **details: object) -> None:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 import torch
+from contender import num_cores
 from marian import (
     BEAMS,
     DECODER_LAYERS,
@@ -17,7 +18,6 @@ from marian import (
     WIDTH,
     Ids,
     arguments,
-    num_cores,
     race,
     sources,
 )

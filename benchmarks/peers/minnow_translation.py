@@ -27,9 +27,9 @@ from captions import (
     WARM_UP,
     WIDTH,
     arguments,
-    num_cores,
     sentences,
 )
+from contender import num_cores
 
 from minnow.data.pairs import Pairs
 from minnow.models.transformer_seq2seq import TransformerSeq2Seq, TransformerSeq2SeqConfig

@@ -29,10 +29,10 @@ from captions import (
     WARM_UP,
     WIDTH,
     arguments,
-    num_cores,
     sentences,
     word_ids,
 )
+from contender import num_cores
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -2,6 +2,7 @@
 
 import torch
 import transformers
+from contender import num_cores
 from marian import (
     DECODER_LAYERS,
     ENCODER_LAYERS,
@@ -15,7 +16,6 @@ from marian import (
     WIDTH,
     Ids,
     arguments,
-    num_cores,
     race,
     sources,
 )

@@ -76,8 +76,15 @@ def render(recipe: Any, command: str) -> str:
 
 
 def attribute_lines(cls: type) -> dict[str, list[str]]:
-    """What the docstring says of each attribute, line by line."""
-    _, _, listed = (inspect.getdoc(cls) or "").partition("Attributes:\n")
+    """What the docstrings say of each attribute, line by line: its own, and those of what the class inherits from."""
+    found: dict[str, list[str]] = {}
+    for base in reversed(cls.__mro__):
+        found |= _listed(inspect.cleandoc(base.__doc__ or ""))
+    return found
+
+
+def _listed(docstring: str) -> dict[str, list[str]]:
+    _, _, listed = docstring.partition("Attributes:\n")
     found: dict[str, list[str]] = {}
     for line in listed.split("\n\n")[0].splitlines():
         named = re.match(r"    (\w+(?:, \w+)*): (.*)", line)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from minnow.allocator import keep_freed_memory
 from minnow.errors import MinnowError, RecipeError
 from minnow.training.adversarial import adversarial_loss, token_embedding
 from minnow.training.checkpoint import (
@@ -125,6 +126,8 @@ class Trainer:
 
     def fit(self) -> Outcome:
         """Train until the last epoch, until patience or time is spent, or until Ctrl-C; then load the best weights."""
+        if self.device.type == "cpu":
+            keep_freed_memory()
         threads = torch.get_num_threads()
         torch.set_num_threads(1 if self.device.type == "cpu" else threads)
         interrupted = False

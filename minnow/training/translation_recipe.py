@@ -99,7 +99,11 @@ class PairTokenizer:
 
 @dataclass(frozen=True)
 class TranslationTraining(TrainingSettings):
-    __doc__ = TrainingSettings.__doc__
+    """How a model learns to translate.
+
+    Attributes:
+        metric: to choose the best epoch by: bleu or chrf of greedy translations, or loss.
+    """
 
     epochs: int = 40
     tokens_per_batch: int = 4096

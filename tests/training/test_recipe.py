@@ -59,8 +59,16 @@ def test_comments_are_the_lines_of_the_docstring() -> None:
             name: of it.
         """
 
+    class Ball(Shape):
+        """A round one.
+
+        Attributes:
+            name: of the ball.
+        """
+
     both = ["in pixels,", "at most a thousand."]
     assert attribute_lines(Shape) == {"width": both, "height": both, "name": ["of it."]}
+    assert attribute_lines(Ball) == {"width": both, "height": both, "name": ["of the ball."]}
 
 
 def test_every_key_may_be_left_out() -> None:

@@ -46,6 +46,13 @@ def test_every_key_of_a_written_recipe_has_a_comment_and_every_section() -> None
         assert lines[lines.index(f"[{section}]") + 1].startswith("# ")
 
 
+def test_comments_say_what_is_so_of_pairs() -> None:
+    lines = render(TranslationRecipe()).splitlines()
+    assert "bleu" in lines[lines.index('metric = "bleu"') - 1]
+    assert "accuracy" not in "\n".join(lines)
+    assert lines[lines.index("[training]") + 1] == "# How a model learns to translate."
+
+
 def test_every_key_may_be_left_out() -> None:
     assert recipe_from({}) == TranslationRecipe() == recipe_from({name: {} for name in SECTIONS})
 
