@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from minnow.decoding.batched import Found, forbidden, log_probabilities
+from minnow.decoding.batched import Found, forbidden
+from minnow.decoding.leading import leading
 from minnow.decoding.phrases import Borders, Phrase, size
 from minnow.decoding.pool import Pool, attainable, cut, ended
 from minnow.decoding.sampling import MINUS_INFINITY
@@ -78,9 +79,9 @@ def search(
     logits_BV = logits_BV.repeat_interleave(num_beams, dim=0)
     results: dict[int, list[Hypothesis]] = {}
     for place in range(int(max_tokens_B.max()) + 1):
-        own_BWV = log_probabilities(logits_BV, forbidden_V).view(len(going), num_beams, vocabulary)
+        logits_BWV = logits_BV.float().view(len(going), num_beams, vocabulary)
         full_B, shares_B = max_tokens_B[going] <= place, usual_tokens_B[going].float() ** settings.length_penalty
-        found = _candidates(own_BWV, beams, asked, settings.num_beams, end_id)
+        found = _candidates(logits_BWV, forbidden_V, beams, asked, settings.num_beams, end_id)
         ends_BC = found.token_ids == end_id
         # An unlikely end would crowd out likelier texts.
         may_end_BC = ends_BC & (_ranks(found) < settings.num_beams) & ~full_B[:, None]
@@ -319,14 +320,16 @@ class _Candidates:
         return replace(self, totals=self.totals.masked_fill(which_BC, MINUS_INFINITY))
 
 
-def _candidates(own_BWV: Tensor, beams: _Beams, asked: _Asked, width: int, end_id: int) -> _Candidates:
+def _candidates(
+    logits_BWV: Tensor, forbidden_V: Tensor, beams: _Beams, asked: _Asked, width: int, end_id: int
+) -> _Candidates:
     """Of each beam the tokens of ``_proposed``, each once. A text ends only with all its phrases."""
-    num_beams, vocabulary = own_BWV.shape[1:]
-    token_ids_BWC = _proposed(own_BWV, beams, asked, min(width + 1, vocabulary), end_id)
-    first_W1 = vocabulary * torch.arange(num_beams, device=own_BWV.device)[:, None]
-    flat_BC = (first_W1 + token_ids_BWC).flatten(1).sort(dim=1).values
+    num_beams, vocabulary = logits_BWV.shape[1:]
+    token_ids_BWC, own_BWC = _proposed(logits_BWV, forbidden_V, beams, asked, min(width + 1, vocabulary), end_id)
+    first_W1 = vocabulary * torch.arange(num_beams, device=logits_BWV.device)[:, None]
+    flat_BC, order_BC = (first_W1 + token_ids_BWC).flatten(1).sort(dim=1)
     parents_BC, token_ids_BC = flat_BC.div(vocabulary, rounding_mode="floor"), flat_BC % vocabulary
-    own_BC = own_BWV.flatten(1).gather(1, flat_BC)
+    own_BC = own_BWC.flatten(1).gather(1, order_BC)
     progress = asked.after(beams.progress.gather(parents_BC), token_ids_BC)
     banks_BC = asked.banks(progress)
     twice_BC = functional.pad(flat_BC[:, 1:] == flat_BC[:, :-1], (1, 0))
@@ -338,21 +341,34 @@ def _candidates(own_BWV: Tensor, beams: _Beams, asked: _Asked, width: int, end_i
     return _Candidates(parents_BC, token_ids_BC, own_BC, totals_BC, forced_BC, progress, banks_BC)
 
 
-def _proposed(own_BWV: Tensor, beams: _Beams, asked: _Asked, most: int, end_id: int) -> Tensor:
-    """The tokens by which each text may go on: the likeliest, the likeliest that come further with a phrase, and one
-    at least that keeps what the text has, so that no bank runs dry [B, W, C]."""
-    likely_BWC = own_BWV.topk(most, dim=2).indices
+def _proposed(
+    logits_BWV: Tensor, forbidden_V: Tensor, beams: _Beams, asked: _Asked, most: int, end_id: int
+) -> tuple[Tensor, Tensor]:
+    """The tokens by which each text may go on, and their log-probabilities [B, W, C]: the likeliest, the likeliest that
+    come further with a phrase, and one at least that keeps what the text has, so that no bank runs dry."""
+    found_RC, likely_RC = leading(logits_BWV.flatten(0, 1), forbidden_V, most)
+    likely_BWC, found_BWC = (x.view(*logits_BWV.shape[:2], most) for x in (likely_RC, found_RC))
+    norms_BW1 = logits_BWV.gather(2, likely_BWC[..., :1]) - found_BWC[..., :1]
+
+    def own(token_ids_BWC: Tensor) -> Tensor:
+        own_BWC = logits_BWV.gather(2, token_ids_BWC) - norms_BW1
+        return own_BWC.masked_fill(forbidden_V[token_ids_BWC], MINUS_INFINITY)
+
     next_BWA = asked.next_tokens(beams.progress)
-    further_BWA = own_BWV.gather(2, next_BWA.clamp(min=0)).masked_fill(next_BWA < 0, MINUS_INFINITY)
+    further_BWA = own(next_BWA.clamp(min=0)).masked_fill(next_BWA < 0, MINUS_INFINITY)
     chosen_BWC = further_BWA.topk(min(most, further_BWA.shape[2]), dim=2).indices
-    proposed = [likely_BWC, next_BWA.gather(2, chosen_BWC).clamp(min=0)]
-    closes_BW1 = asked.closes(beams.progress)[:, :, None]
-    keep_BWC = (likely_BWC != end_id) & ~(closes_BW1 & asked.goes_on[likely_BWC])
-    if not bool(keep_BWC.any(2).all()):
-        keeping_BWV = own_BWV.masked_fill(closes_BW1 & asked.goes_on, MINUS_INFINITY)
-        keeping_BWV[:, :, end_id] = MINUS_INFINITY
-        proposed.append(keeping_BWV.argmax(2, keepdim=True))
-    return torch.cat(proposed, dim=2)
+    more = [next_BWA.gather(2, chosen_BWC).clamp(min=0)]
+    closes_BW = asked.closes(beams.progress)
+    keep_BWC = (likely_BWC != end_id) & ~(closes_BW[..., None] & asked.goes_on[likely_BWC])
+    dry_BW = ~keep_BWC.any(2) & (beams.totals > MINUS_INFINITY)
+    if bool(dry_BW.any()):
+        undone_RV = forbidden_V | (closes_BW[dry_BW][:, None] & asked.goes_on)
+        undone_RV[:, end_id] = True
+        kept_BW1 = likely_BWC[..., :1].clone()
+        kept_BW1[dry_BW] = logits_BWV[dry_BW].masked_fill(undone_RV, MINUS_INFINITY).argmax(1, keepdim=True)
+        more.append(kept_BW1)
+    more_BWC = torch.cat(more, dim=2)
+    return torch.cat([likely_BWC, more_BWC], dim=2), torch.cat([found_BWC, own(more_BWC)], dim=2)
 
 
 def _ranks(found: _Candidates) -> Tensor:
