@@ -27,21 +27,31 @@ def bundle(kind: str = "transformer", tagged: bool = False) -> Bundle:
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_a_word_has_the_weight_of_its_tokens(kind: str) -> None:
-    made = bundle(kind)
-    found = attention_map(made, TEXT, target="day, Hello")
+@pytest.mark.parametrize("tagged", [False, True])
+def test_a_word_has_the_weight_of_its_tokens(kind: str, tagged: bool) -> None:
+    made = bundle(kind, tagged)
+    found = attention_map(made, TEXT, "de", target="day, Hello")
     assert found.source_tokens == ("Hello", "there", ",", "world", "!")
     assert found.target_tokens == ("day", ",", "Hello")
     assert found.weights_TS.shape == (3, 5)
     reading: Any = made.tokenizer
     (source,), (target,) = (reading.encode_ids([text]) for text in (TEXT, "day, Hello"))
-    sides = torch.tensor([[*source, 3]]), torch.tensor([len(source) + 1]), torch.tensor([[*target, 3]])
-    weights_MN = made.model.attention(*sides)[0].numpy()
-    # The sums over all words, and the mean over all tokens that were written but the end.
-    ends = weights_MN[: len(target), -1]
-    sizes = [len(reading.encode_ids([word])[0]) for word in ("day", ",", " Hello")]
-    assert sum(sizes) == len(target)
-    np.testing.assert_allclose(np.average(found.weights_TS.sum(1), weights=sizes), 1 - ends.mean(), rtol=1e-5)
+    row = [*([reading.vocabulary.index("<2de>")] if tagged else []), *source, 3]
+    sides = torch.tensor([row]), torch.tensor([len(row)]), torch.tensor([[*target, 3]])
+    weights_MN = made.model.attention(*sides)[0].numpy()[: len(target), len(row) - len(source) - 1 : -1]
+    # The words of both texts lie in a row, so their tokens can be counted off.
+    first = 0
+    for word, (size, weights_S) in enumerate(
+        zip([len(reading.encode_ids([word])[0]) for word in ("day", ",", " Hello")], found.weights_TS, strict=True)
+    ):
+        tokens_MN, first = weights_MN[first : first + size], first + size
+        at = 0
+        for number, text in enumerate(("Hello", " there", ",", " world", "!")):
+            length = len(reading.encode_ids([text])[0])
+            expected = tokens_MN[:, at : at + length].sum(1).mean()
+            assert weights_S[number] == pytest.approx(expected, rel=1e-4), (word, number)
+            at += length
+    assert first == len(target)
     assert (found.weights_TS.sum(1) < 1).all()
 
 

@@ -40,6 +40,17 @@ def test_scores_equal_the_equations(kind: str, sizes: tuple[int, int]) -> None:
     np.testing.assert_allclose(scores_BS.numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", SCORES)
+def test_several_queries_of_a_row_are_scored_as_each_alone_and_against_keys_that_were_made_once(kind: str) -> None:
+    torch.manual_seed(0)
+    scorer = attention_score(kind, 5, 5)
+    query_BKQ, memory_BSD = torch.randn(3, 4, 5), torch.randn(3, 6, 5)
+    with torch.no_grad():
+        scores_BKS = scorer.against(query_BKQ, scorer.keys(memory_BSD))
+        for k in range(4):
+            torch.testing.assert_close(scores_BKS[:, k], scorer(query_BKQ[:, k], memory_BSD))
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=4), st.integers(0, 2**32 - 1), st.sampled_from([0.1, 1, 1e4]))
 def test_weights_are_the_softmax_of_the_text_alone(lengths: list[int], seed: int, scale: float) -> None:

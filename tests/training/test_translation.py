@@ -9,6 +9,7 @@ import pytest
 import torch
 from command import files_in
 from pairs import SHAPES, WORDS, architecture_of, files, sequences, turned
+from writers import bundle as writing_bundle
 from writers import folder as writer
 
 from minnow.api import Model, load
@@ -211,6 +212,11 @@ def test_a_direction_that_was_never_learnt_is_told_of(table: Path, tmp_path: Pat
         measure_translation(bundle, Pairs(["a"], ["b"], [("de", "it")], "one", "0" * 64), "m")
 
 
+def test_a_model_for_something_else_cannot_be_measured_on_pairs() -> None:
+    with pytest.raises(DataError, match="task is text generation; pairs of texts measure translation only"):
+        measure_translation(writing_bundle(), Pairs(["a"], ["b"], [("en", "de")], "one", "0" * 64), "m")
+
+
 # Going on
 
 
@@ -238,6 +244,22 @@ def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(
     assert journal(tmp_path / "cut") == journal(tmp_path / "unbroken")
     assert resumed.validation.scores == unbroken.validation.scores
     assert files_in(tmp_path / "cut") == files_in(tmp_path / "unbroken")
+
+
+def test_ctrl_c_keeps_the_best_model_so_far(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, notes = Trainer._step, []
+
+    def interrupted(self: Trainer, batch: Any) -> None:
+        if self.progress.step == 7:
+            raise KeyboardInterrupt
+        real(self, batch)
+
+    monkeypatch.setattr(Trainer, "_step", interrupted)
+    made = trained(data, tmp_path / "m", note=notes.append)
+    assert any("interrupted: the best model so far, of step 5, is kept" in note for note in notes)
+    assert journal(tmp_path / "m")[-1]["epoch"] == 1
+    assert load(tmp_path / "m").translate("one two").finish_reason in ("stop", "length")
+    assert made.summary["steps"] == 5
 
 
 def killed(row: dict[str, Any]) -> None:
