@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from colours import csv_file, rows
 from command import minnow, net, with_settings
-from pairs import TURNING, files
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +42,8 @@ def no_pictures(linear: Path, neural: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture(scope="session")
 def turning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with sequences in ``train.sources`` and ``test.sources``, and the same turned round in ``….targets``."""
+    from pairs import files  # which needs torch
+
     folder = tmp_path_factory.mktemp("turning")
     files(folder, 600, seed=1)
     files(folder, 40, seed=2, name="test")
@@ -52,6 +53,8 @@ def turning(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def translator(turning: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learnt them a little, measured on the test part."""
+    from pairs import TURNING
+
     folder = tmp_path_factory.mktemp("models") / "translator"
     sides = [turning / f"train.{side}" for side in ("sources", "targets")]
     with pytest.MonkeyPatch.context() as patch:

@@ -29,8 +29,8 @@ MOST_BEAMS = 64
 def beams_for(phrases: Sequence[Phrase], num_beams: int) -> int:
     """How many texts are followed: twice ``num_beams`` and one for each token of the phrases, at most ``MOST_BEAMS``.
 
-    Measured in ``docs/translation.md``: ``num_beams`` of each number of tokens that are met takes twice the time and
-    gives no more.
+    Measured in ``docs/translation.md``: ``num_beams`` for each number of tokens that are met takes half as long again
+    and translates no better.
     """
     return max(num_beams, min(MOST_BEAMS, 2 * num_beams + needed(phrases))) if phrases else num_beams
 

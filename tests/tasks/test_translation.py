@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pairs import SHAPES, Echo, net, tokenizer
 
 from minnow.decoding.translating import TranslationSettings
@@ -281,7 +282,5 @@ def test_a_vector_is_the_mean_of_the_states_of_the_text() -> None:
 
 
 def _read(text: str) -> tuple[Any, Any]:
-    import torch
-
     (row,) = ONE.source_ids(BYTES, [text], ["de"])
     return torch.tensor([row]), torch.tensor([len(row)])

@@ -220,8 +220,7 @@ def test_a_model_for_something_else_cannot_be_measured_on_pairs() -> None:
 # Going on
 
 
-@pytest.mark.parametrize("kind", ["transformer", "dot"])
-@pytest.mark.parametrize("steps", [2, 7])
+@pytest.mark.parametrize(("kind", "steps"), [("transformer", 7), ("dot", 7), ("additive", 2)])
 def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(
     kind: str, steps: int, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
