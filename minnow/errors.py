@@ -39,6 +39,70 @@ class UnknownNameError(InputError):
         super().__init__(f"unknown {kind} {name!r}; {nearest(name, known)}")
 
 
+class HubError(InputError):
+    """What a hub refuses; only ``hub/api/errors.py`` knows the status codes and headers that go with each."""
+
+
+class HubNotFoundError(HubError):
+    """Something is not there, or the caller may not know that it is.
+
+    Attributes:
+        kind: ``repository``, ``revision``, ``entry`` (a file or folder), ``account``, ``token`` and the like.
+        name: how it was asked for.
+        revision: of an entry: the commit in which it is missing, which clients remember.
+    """
+
+    def __init__(self, kind: str, name: str, revision: str | None = None):
+        super().__init__(f"{kind} {name} was not found" + (f" in revision {revision}" if revision else ""))
+        self.kind, self.name, self.revision = kind, name, revision
+
+
+class HubExistsError(HubError):
+    """The name is taken; ``name`` is what stands there."""
+
+    def __init__(self, kind: str, name: str):
+        super().__init__(f"{kind} {name} exists already; choose another name")
+        self.kind, self.name = kind, name
+
+
+class HubConflictError(HubError):
+    """Somebody else was first: the branch moved on since the caller looked."""
+
+
+class NotSignedInError(HubError):
+    """A token is missing, unknown, revoked or expired."""
+
+
+class ForbiddenError(HubError):
+    """The caller is known and may not do this."""
+
+
+class GatedError(ForbiddenError):
+    """The files of this repository are handed out on request only."""
+
+
+class RefusedUploadError(HubError):
+    """Content that the hub does not take: unsafe, malformed, or not what its hash says."""
+
+
+class QuotaError(HubError):
+    """The upload would take its owner over what he may store."""
+
+
+class RateLimitError(HubError):
+    """Too many requests; in ``seconds`` the next one is answered.
+
+    Attributes:
+        resource, limit, window_seconds: the policy that was hit: so many requests of this kind in each window.
+    """
+
+    def __init__(self, resource: str, limit: int, window_seconds: int, seconds: int):
+        super().__init__(
+            f"at most {limit} {resource} requests in {window_seconds} seconds are answered; try again in {seconds}"
+        )
+        self.resource, self.limit, self.window_seconds, self.seconds = resource, limit, window_seconds, seconds
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The hint behind an unknown name: the closest known name where there is one, else all of them."""
     choices = sorted(known)
