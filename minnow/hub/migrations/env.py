@@ -1,0 +1,12 @@
+"""Runs the migrations on the connection that ``Database.migrate`` hands over, inside its transaction."""
+
+from alembic import context
+from sqlalchemy import text
+
+MIGRATION_LOCK = 0x6D696E6E6F77
+
+connection = context.config.attributes["connection"]
+if connection.dialect.name == "postgresql":
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+context.configure(connection=connection, transactional_ddl=True)
+context.run_migrations()
