@@ -13,13 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from minnow.errors import RecipeError, UnknownNameError
+from minnow.layers.bigrams import BigramEmbedding
 from minnow.layers.dropout import TokenDropout, VariationalDropout, WeightDropout
 from minnow.layers.recurrent import KINDS, Memory, RecurrentLayer
 from minnow.models.base import ModelConfig
 from minnow.models.language_model import LanguageModel
 
 MAX_LAYERS = 64  # modules are made before weights are read, so a damaged configuration must not ask for a million
-RATES = ("embedding_dropout", "input_dropout", "hidden_dropout", "output_dropout", "weight_dropout")
+RATES = (
+    "embedding_dropout",
+    "input_dropout",
+    "hidden_dropout",
+    "output_dropout",
+    "weight_dropout",
+    "bigram_dropout",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,9 @@ class RnnLMConfig(ModelConfig):
         hidden_dropout: of what goes from layer to layer, likewise.
         output_dropout: of what the last layer gives, likewise.
         weight_dropout: of the recurrent weights, one mask a batch.
+        bigrams: pairs of tokens that have vectors of their own, read beside the embedding of the second; 0 for none.
+        bigram_size: numbers a pair.
+        bigram_dropout: share of a row's pairs that are left out.
     """
 
     model_type: ClassVar[str] = "rnn_lm"
@@ -50,13 +61,18 @@ class RnnLMConfig(ModelConfig):
     hidden_dropout: float = 0.1
     output_dropout: float = 0.1
     weight_dropout: float = 0.0
+    bigrams: int = 0
+    bigram_size: int = 32
+    bigram_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.cell not in KINDS:
             raise UnknownNameError("cell", self.cell, KINDS)
-        for name in ("vocab_size", "embedding_size", "hidden_size", "num_layers"):
+        for name in ("vocab_size", "embedding_size", "hidden_size", "num_layers", "bigram_size"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
+        if self.bigrams < 0:
+            raise RecipeError(f"bigrams must be at least 0, but got bigrams={self.bigrams}; try 30000")
         if self.num_layers > MAX_LAYERS:
             raise RecipeError(f"num_layers must be at most {MAX_LAYERS}, but got num_layers={self.num_layers}; try 2")
         for name in RATES:
@@ -69,35 +85,44 @@ class RnnLMConfig(ModelConfig):
         last = self.embedding_size if self.tied else self.hidden_size
         return (self.hidden_size,) * (self.num_layers - 1) + (last,)
 
+    @property
+    def input_size(self) -> int:
+        """Of what the first layer reads."""
+        return self.embedding_size + (self.bigram_size if self.bigrams else 0)
+
 
 @dataclass(frozen=True)
 class RnnState:
-    """What each layer remembers: its state [B, H], and the cell [B, H] of an LSTM."""
+    """What each layer remembers: its state [B, H], and the cell [B, H] of an LSTM; and the last token [B], with which
+    a model that reads pairs goes on."""
 
     layers: tuple[Memory, ...]
+    last_B: Tensor
 
     @property
     def num_rows(self) -> int:
         return len(self.layers[0][0])
 
     def select(self, rows: Tensor) -> Self:
-        return type(self)(tuple(tuple(part[rows] for part in memory) for memory in self.layers))
+        return type(self)(tuple(tuple(part[rows] for part in memory) for memory in self.layers), self.last_B[rows])
 
     def detach(self) -> Self:
         """The same numbers, through which no gradient flows: where back-propagation through time is cut off."""
-        return type(self)(tuple(tuple(part.detach() for part in memory) for memory in self.layers))
+        return type(self)(tuple(tuple(part.detach() for part in memory) for memory in self.layers), self.last_B)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The parts under the names ``LAYER.PART``, for a checkpoint."""
-        return {f"{i}.{j}": part for i, memory in enumerate(self.layers) for j, part in enumerate(memory)}
+        """The parts under the names ``LAYER.PART`` and ``last``, for a checkpoint."""
+        parts = {f"{i}.{j}": part for i, memory in enumerate(self.layers) for j, part in enumerate(memory)}
+        return parts | {"last": self.last_B}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
         """What ``tensors`` took apart."""
         layers: dict[int, list[Tensor]] = {}
-        for name in sorted(tensors, key=lambda name: tuple(map(int, name.split(".")))):
-            layers.setdefault(int(name.split(".")[0]), []).append(tensors[name])
-        return cls(tuple(tuple(memory) for memory in layers.values()))
+        parts = {tuple(map(int, name.split("."))): part for name, part in tensors.items() if name != "last"}
+        for place in sorted(parts):
+            layers.setdefault(place[0], []).append(parts[place])
+        return cls(tuple(tuple(memory) for memory in layers.values()), tensors["last"])
 
 
 class RnnLM(LanguageModel):
@@ -112,12 +137,15 @@ class RnnLM(LanguageModel):
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         self.embedding_dropout = TokenDropout(config.embedding_dropout)
+        self.bigrams = (
+            BigramEmbedding(config.bigrams, config.bigram_size, config.bigram_dropout) if config.bigrams else None
+        )
         self.input_dropout = VariationalDropout(config.input_dropout)
         self.hidden_dropout = VariationalDropout(config.hidden_dropout)
         self.output_dropout = VariationalDropout(config.output_dropout)
         self.layers = nn.ModuleList(
             RecurrentLayer(config.cell, before, size, WeightDropout(config.weight_dropout), remembering=True)
-            for before, size in zip((config.embedding_size, *sizes), sizes, strict=False)
+            for before, size in zip((config.input_size, *sizes), sizes, strict=False)
         )
         for layer in self.layers:
             _remember_at_first(cast(RecurrentLayer, layer).cell)
@@ -144,15 +172,17 @@ class RnnLM(LanguageModel):
         return self.output_bias
 
     def hidden(self, token_ids_BS: Tensor, state: RnnState | None = None) -> tuple[Tensor, RnnState]:
-        x_BSE = self.input_dropout(self.embedding_dropout(self.embedding(token_ids_BS), token_ids_BS))
+        x = self.embedding_dropout(self.embedding(token_ids_BS), token_ids_BS)
+        if self.bigrams is not None:
+            x = torch.cat([x, self.bigrams(token_ids_BS, None if state is None else state.last_B)], dim=-1)
+        x = self.input_dropout(x)
         memories: list[Memory] = []
-        x = x_BSE
         for i, layer in enumerate(self.layers):
             if i > 0:
                 x = self.hidden_dropout(x)
             x, memory = cast(RecurrentLayer, layer).carry(x, None if state is None else state.layers[i])
             memories.append(memory)
-        return self.output_dropout(x), RnnState(tuple(memories))
+        return self.output_dropout(x), RnnState(tuple(memories), token_ids_BS[:, -1])
 
     def prefill(self, token_ids_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, RnnState]:
         """All rows are read to the end of the shortest, the longer ones go on: no row's memory sees padding."""
@@ -171,7 +201,8 @@ class RnnLM(LanguageModel):
             tuple(torch.cat(parts)[order] for parts in zip(*same_layer, strict=True))
             for same_layer in zip(*(part.layers for part in states), strict=True)
         )
-        return self.logits(torch.cat(hidden_parts)[order]), RnnState(memories)
+        last_B = torch.cat([part.last_B for part in states])[order]
+        return self.logits(torch.cat(hidden_parts)[order]), RnnState(memories, last_B)
 
     def step(self, token_ids_B: Tensor, state: RnnState) -> tuple[Tensor, RnnState]:
         hidden_B1D, state = self.hidden(token_ids_B[:, None], state)

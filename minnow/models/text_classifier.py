@@ -107,9 +107,7 @@ class TextClassifier(TorchModel):
         nn.init.normal_(self.embedding.weight[1:], std=0.1)
         self.token_dropout = TokenDropout(config.token_dropout)
         self.bigrams = (
-            BigramEmbedding(config.vocab_size, config.bigrams, config.bigram_size, config.bigram_dropout)
-            if config.bigrams
-            else None
+            BigramEmbedding(config.bigrams, config.bigram_size, config.bigram_dropout) if config.bigrams else None
         )
         self.embedding_dropout = VariationalDropout(config.embedding_dropout)
         self.encoder = _encoder(config)

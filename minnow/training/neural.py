@@ -41,8 +41,8 @@ def fit_text_classifier(
         shape["embedding_size"] = vectors[0].shape[1]
     train = labelled_rows(task, tokenizer, texts, label_ids)
     validation = labelled_rows(task, tokenizer, validation_texts, validation_ids)
-    keys_P = _bigrams(recipe, train.tokens, tokenizer.vocab_size)
-    shape["bigrams"] = len(keys_P)
+    pairs_P = _bigrams(recipe, train.tokens)
+    shape["bigrams"] = len(pairs_P)
     torch.manual_seed(recipe.training.seed)
     try:
         model = TextClassifier(TextClassifierConfig(tokenizer.vocab_size, len(task.labels), **shape))
@@ -54,7 +54,7 @@ def fit_text_classifier(
     if vectors is not None:
         _start_embeddings(model, *vectors, freeze=recipe.model.freeze_vectors)
     if model.bigrams is not None:
-        model.bigrams.keys_P.copy_(torch.from_numpy(keys_P))
+        model.bigrams.pairs_P.copy_(torch.from_numpy(pairs_P))
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
     weights = None if class_weights_K is None else torch.tensor(class_weights_K, dtype=torch.float32)
     lesson = Labelling(task, train, validation, recipe.training.label_smoothing, weights)
@@ -77,10 +77,10 @@ def _shape(recipe: Recipe) -> dict[str, Any]:
     return {k: v for k, v in asdict(recipe.text_classifier).items() if k not in elsewhere}
 
 
-def _bigrams(recipe: Recipe, rows: TokenRows, vocab_size: int) -> np.ndarray[Any, Any]:
-    """The keys of the word pairs that get vectors of their own."""
+def _bigrams(recipe: Recipe, rows: TokenRows) -> np.ndarray[Any, Any]:
+    """The word pairs that get vectors of their own."""
     said = recipe.text_classifier
-    return frequent_bigrams(rows.ids, rows.starts, vocab_size, said.bigrams, said.bigram_texts)
+    return frequent_bigrams(rows.ids, rows.starts, said.bigrams, said.bigram_texts)
 
 
 def _tokenizer(texts: Sequence[str], recipe: Recipe, path: Path) -> Tokenizer:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
@@ -20,6 +21,7 @@ from minnow.data.corpus import Corpus, corpus_parts, open_corpus
 from minnow.data.shards import TokenShards, write_shards
 from minnow.data.windows import PackedWindows, StreamWindows
 from minnow.errors import BundleError, DataError, RecipeError, UnknownNameError
+from minnow.layers.bigrams import frequent_bigrams
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
 from minnow.models.registry import architecture
 from minnow.text.tokenizer import MASK_TOKEN, Tokenizer
@@ -49,6 +51,7 @@ from minnow.training.pretraining_recipe import (
 MOST_CHARACTERS = 500_000_000  # that a tokenizer is learnt from; more teaches it nothing
 DEFAULT_BUDGET = "20m"
 COUNTED_TOKENS = 10_000_000  # whose frequencies stand for those of the whole text
+BIGRAM_TEXTS = 2  # in which a pair must stand to get a vector of its own
 BYTES_PER_PARAMETER = 16  # weight, gradient and two numbers of the optimiser, in float32
 PROMPT_CHARACTERS = 30
 FILLED_SHARE = 0.99  # of the vocabulary that was asked for
@@ -116,7 +119,7 @@ class _Pretraining(LanguageRun):
     def material(self, read: _Read, resume: bool) -> Material:
         tokenizer = self._tokenizer(read.corpora[0], read.source)
         train, validation = self._shards(read.corpora, tokenizer, resume)
-        return Material(self._model(tokenizer, read.source), tokenizer, train, validation)
+        return Material(self._model(tokenizer, train, read.source), tokenizer, train, validation)
 
     # Stages
 
@@ -186,7 +189,7 @@ class _Pretraining(LanguageRun):
             )
         return train, validation
 
-    def _model(self, tokenizer: Tokenizer, source: Bundle | None) -> Any:
+    def _model(self, tokenizer: Tokenizer, train: TokenShards, source: Bundle | None) -> Any:
         """The model to train; its shape goes into the recipe."""
         if source is not None:
             self.recipe = replace(self.recipe, shape={})
@@ -201,8 +204,14 @@ class _Pretraining(LanguageRun):
                 f"shape.vocab_size must hold the tokenizer's {tokenizer.vocab_size:,} entries, "
                 f"but got {shape['vocab_size']}"
             )
+        pairs_P = _bigrams(train, tokenizer, shape.get("bigrams"))
+        if pairs_P is not None:
+            shape["bigrams"] = len(pairs_P)
         self.recipe = replace(recipe, shape={key: value for key, value in shape.items() if value is not None})
-        return _built(recipe, config_class, model_class, shape, self.world.local_size)
+        model = _built(recipe, config_class, model_class, shape, self.world.local_size)
+        if pairs_P is not None:
+            model.bigrams.pairs_P.copy_(torch.from_numpy(pairs_P))
+        return model
 
     def filled(self, material: Material) -> PretrainingRecipe:
         """The recipe with what was left open decided."""
@@ -402,6 +411,15 @@ def _sampled(train: TokenShards, vocab_size: int, settings: PretrainingSettings)
         return None
     ids = train.read(0, min(train.num_tokens, COUNTED_TOKENS))
     return SampledCrossEntropy(torch.from_numpy(np.bincount(ids, minlength=vocab_size)), settings.sampled_tokens)
+
+
+def _bigrams(train: TokenShards, tokenizer: Tokenizer, most: Any) -> NDArray[np.int64] | None:
+    """The pairs of tokens that get vectors of their own, None where the model reads none."""
+    if not isinstance(most, int) or most < 1:
+        return None
+    ids = train.read(0, min(train.num_tokens, COUNTED_TOKENS))
+    starts = np.concatenate([[0], np.flatnonzero(ids == tokenizer.eos_id) + 1, [len(ids)]])
+    return frequent_bigrams(ids, np.unique(starts), most, BIGRAM_TEXTS)
 
 
 def _writer(tokenizer: Tokenizer, validation: TokenShards, settings: PretrainingSettings) -> Callable[[Any, int], str]:

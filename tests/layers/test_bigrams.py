@@ -14,6 +14,10 @@ VOCAB_SIZE = 7
 TEXTS = st.lists(st.lists(st.integers(1, VOCAB_SIZE - 1), max_size=8), max_size=12)
 
 
+def pair(previous: int, current: int) -> int:
+    return (previous << 32) + current
+
+
 def counted(texts: list[list[int]]) -> Counter[tuple[int, int]]:
     """In how many texts each pair stands."""
     return Counter(pair for text in texts for pair in set(pairwise(text)))
@@ -26,24 +30,24 @@ def packed(texts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 @given(TEXTS, st.integers(1, 3))
 def test_pairs_are_those_of_enough_texts(texts: list[list[int]], least: int) -> None:
-    keys = frequent_bigrams(*packed(texts), VOCAB_SIZE, 1000, least)
-    wanted = sorted(a * VOCAB_SIZE + b for (a, b), number in counted(texts).items() if number >= least)
+    keys = frequent_bigrams(*packed(texts), 1000, least)
+    wanted = sorted(pair(a, b) for (a, b), number in counted(texts).items() if number >= least)
     assert keys.tolist() == wanted
 
 
 @given(TEXTS, st.integers(0, 4))
 def test_where_there_are_too_many_the_most_frequent_stay(texts: list[list[int]], most: int) -> None:
-    keys = frequent_bigrams(*packed(texts), VOCAB_SIZE, most, 1)
+    keys = frequent_bigrams(*packed(texts), most, 1)
     counts = counted(texts)
-    kept = [counts[key // VOCAB_SIZE, key % VOCAB_SIZE] for key in keys.tolist()]
+    kept = [counts[key >> 32, key & 0xFFFFFFFF] for key in keys.tolist()]
     assert len(kept) == min(most, len(counts))
     assert sorted(kept, reverse=True) == sorted(counts.values(), reverse=True)[:most]
 
 
 def embedding(rate: float = 0.0) -> BigramEmbedding:
     torch.manual_seed(0)
-    layer = BigramEmbedding(VOCAB_SIZE, 2, 3, rate)
-    layer.keys_P.copy_(torch.tensor([1 * VOCAB_SIZE + 2, 4 * VOCAB_SIZE + 4]))
+    layer = BigramEmbedding(2, 3, rate)
+    layer.pairs_P.copy_(torch.tensor([pair(1, 2), pair(4, 4)]))
     return layer
 
 
@@ -56,6 +60,13 @@ def test_a_known_pair_has_its_vector_at_its_second_word() -> None:
     assert torch.equal(found[1], torch.stack([nothing, nothing, first, nothing, nothing]))
 
 
+def test_rows_that_go_on_form_a_pair_with_the_token_before() -> None:
+    layer = embedding().eval()
+    whole = layer(torch.tensor([[1, 2, 4, 4, 1, 2]]))
+    parts = layer(torch.tensor([[1]])), layer(torch.tensor([[2, 4]]), torch.tensor([1]))
+    assert torch.equal(whole[:, :3], torch.cat(parts, dim=1))
+
+
 def test_a_dropped_pair_is_dropped_wherever_it_stands() -> None:
     layer = embedding(rate=0.5).train()
     rows = layer(torch.tensor([[1, 2, 1, 2, 1, 2]] * 200)).detach()
@@ -65,4 +76,4 @@ def test_a_dropped_pair_is_dropped_wherever_it_stands() -> None:
 
 
 def test_the_pairs_travel_with_the_weights() -> None:
-    assert "keys_P" in embedding().state_dict()
+    assert "pairs_P" in embedding().state_dict()

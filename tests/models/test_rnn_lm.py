@@ -58,13 +58,53 @@ def test_tied_embeddings_are_one_matrix_and_the_last_layer_fits_it() -> None:
     assert RnnLM(small(num_layers=3, tied=False)).output_size == 10
 
 
+def reading_pairs(**changes: Any) -> RnnLM:
+    """A model that knows each pair in two."""
+    model = RnnLM(small(bigrams=24 * 12, bigram_size=5, **changes)).eval()
+    assert model.bigrams is not None
+    pairs = [(before << 32) + token for before in range(24) for token in range(before % 2, 24, 2)]
+    model.bigrams.pairs_P.copy_(torch.tensor(pairs))
+    return model
+
+
+@torch.no_grad()
+def test_pairs_are_read_the_same_in_one_go_and_in_parts() -> None:
+    model = reading_pairs()
+    whole = model(text(3, 9))
+    lengths = torch.tensor([6, 3, 5])
+    logits, state = model.prefill(text(3, 9)[:, :6], lengths)
+    rows = torch.arange(3)
+    torch.testing.assert_close(logits, whole[rows, lengths - 1])
+    state = RnnState.from_tensors(state.select(rows.flip(0)).tensors()).select(rows.flip(0))
+    logits, state = model.step(text(3, 9)[rows, lengths], state)
+    torch.testing.assert_close(logits, whole[rows, lengths])
+    hidden, _ = model.hidden(text(3, 9)[:, 7:], model.hidden(text(3, 9)[:, :7])[1])
+    torch.testing.assert_close(model.logits(hidden), whole[:, 7:])
+
+
+def test_a_pair_says_something_of_its_own_and_learns() -> None:
+    model = reading_pairs()
+    before = model(torch.tensor([[4, 6, 8]]))
+    before[0, 1, 0].backward()
+    assert model.bigrams is not None
+    row = int((model.bigrams.pairs_P == (4 << 32) + 6).nonzero()) + 1
+    gradient = model.bigrams.embedding.weight.grad
+    assert gradient is not None
+    assert gradient[row].abs().sum() > 0
+    with torch.no_grad():
+        model.bigrams.embedding.weight[row] += 1
+        after = model(torch.tensor([[4, 6, 8], [3, 6, 8]]))
+    assert not torch.allclose(after[0, 1], before[0, 1])
+    assert torch.allclose(after[0, 0], before[0, 0])
+
+
 def test_no_gradient_flows_through_a_detached_state() -> None:
     model = RnnLM(small(num_layers=2))
     _, state = model.hidden(text())
     before = state.tensors()
     detached = state.detach().tensors()
     assert all(torch.equal(before[name], detached[name]) for name in before)
-    assert all(part.requires_grad for part in before.values())
+    assert all(part.requires_grad for name, part in before.items() if name != "last")
     assert not any(part.requires_grad for part in detached.values())
 
 
@@ -80,7 +120,7 @@ def test_a_state_goes_through_named_tensors(cell: str) -> None:
 
 @pytest.mark.parametrize("name", RATES)
 def test_every_dropout_varies_training_alone_and_repeats_with_its_stream(name: str) -> None:
-    model = RnnLM(small(num_layers=2, **{name: 0.4}))
+    model = reading_pairs(num_layers=2, **{name: 0.4})
 
     def trained(seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
@@ -110,6 +150,7 @@ def test_windows_with_the_carried_state_train_under_bfloat16() -> None:
         ({"cell": "lsmt"}, "did you mean 'lstm'"),
         ({"hidden_size": 0}, "hidden_size=0"),
         ({"num_layers": 10**9}, "at most 64"),
+        ({"bigrams": -1}, "bigrams=-1; try 30000"),
         ({"weight_dropout": 1.0}, r"weight_dropout=1\.0; try 0\.3"),
     ],
 )

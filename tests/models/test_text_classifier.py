@@ -88,7 +88,7 @@ def test_bigrams_tell_apart_what_words_alone_cannot() -> None:
     assert torch.allclose(words[0], words[1])
     model = TextClassifier(small("none", "mean", bigrams=1, bigram_size=4)).eval()
     assert model.bigrams is not None
-    model.bigrams.keys_P.copy_(torch.tensor([4 * 24 + 5]))
+    model.bigrams.pairs_P.copy_(torch.tensor([(4 << 32) + 5]))
     first, second = model(*there_and_back)
     assert not torch.allclose(first, second)
     again = TextClassifier.from_tensors(model.config, {name: value.numpy() for name, value in model.tensors().items()})
@@ -99,7 +99,7 @@ def test_bigrams_tell_apart_what_words_alone_cannot() -> None:
 def test_a_row_with_bigrams_alone_equals_the_row_in_a_batch(encoder: str) -> None:
     model = TextClassifier(small(encoder, "mean", bigrams=2, bigram_size=4)).eval()
     assert model.bigrams is not None
-    model.bigrams.keys_P.copy_(torch.tensor([4 * 24 + 5, 5 * 24 + 6]))
+    model.bigrams.pairs_P.copy_(torch.tensor([(4 << 32) + 5, (5 << 32) + 6]))
     together = model(torch.tensor([[4, 5, 6, 7], [5, 6, 0, 0]]), torch.tensor([4, 2]))
     alone = model(torch.tensor([[5, 6]]), torch.tensor([2]))
     assert torch.allclose(together[1], alone[0], atol=1e-6)

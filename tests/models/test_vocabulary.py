@@ -36,6 +36,14 @@ def test_the_old_tokens_keep_their_logits_and_the_new_ones_can_be_read(name: str
     assert positions == (1 if tied else 2)
 
 
+def test_pairs_of_old_tokens_are_still_known() -> None:
+    config_class, model_class = architecture("rnn_lm")
+    model = model_class(config_class.from_dict({"vocab_size": 11, **SHAPES["rnn_lm"], "bigrams": 2})).eval()
+    model.bigrams.pairs_P.copy_(torch.tensor([(1 << 32) + 5, (10 << 32) + 3]))
+    ids = torch.tensor([[1, 5, 10, 3]])
+    assert torch.allclose(grown(model, 14)(ids)[..., :11], model(ids), atol=1e-6)
+
+
 def test_a_model_with_rows_enough_is_left_alone() -> None:
     config_class, model_class = architecture("rnn_lm")
     model = model_class(config_class.from_dict({"vocab_size": 11, **SHAPES["rnn_lm"]}))
