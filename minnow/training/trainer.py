@@ -91,7 +91,8 @@ class Trainer:
     """One run over one model; ``fit`` leaves the best weights in the model.
 
     Args:
-        lesson: what is learnt; the choice of the best weights and early stopping follow what it measures.
+        lesson: what is learnt; the choice of the best weights and early stopping follow what it measures, and of equal
+            scores its loss.
         folder: for the journal and the checkpoint; a checkpoint that stands there is taken up.
         show: is told every journal row and, in between, where the run stands.
         plan: for a model that has learnt before; without one every parameter learns alike.
@@ -235,14 +236,18 @@ class Trainer:
             torch._foreach_lerp_(self.average, [p.data for p in self.model.parameters()], 1 - decay)
 
     def _validate(self) -> None:
-        """Score the validation rows with the averaged weights, keep them if they are the best so far."""
+        """Score the validation rows with the averaged weights, keep them if they are the best so far.
+
+        Of equal scores the lower loss counts: BLEU of very short targets stays 0 while the model learns.
+        """
         current = [p.detach().clone() for p in self.model.parameters()]
         if self.average:
             self._load(self.average)
         scores = self.lesson.measure(self.model)
         loss = scores["loss"]
         value = -loss if self.settings.metric == "loss" else scores[self.settings.metric]
-        improved = self.progress.best is None or value > self.progress.best
+        before = self.progress.best
+        improved = before is None or (value, -loss) > (before, -self.progress.extra["best.loss"])
         if improved:
             self.best = [p.detach().clone() for p in self.model.parameters()]
             self.progress.best, self.progress.best_step, self.progress.worse_for = value, self.progress.step, 0

@@ -191,7 +191,7 @@ def test_the_weights_are_those_of_the_best_validation(tmp_path: Path, metric: st
     model = net()
     outcome = trainer(tmp_path, model=model, metric=metric, epochs=8, learning_rate=0.5, average=0.0).fit()
     rows = journal(tmp_path)
-    best = min(rows, key=lambda row: row["validation_loss"]) if metric == "loss" else max(rows, key=lambda r: r[metric])
+    best = max(rows, key=lambda row: (0 if metric == "loss" else row[metric], -row["validation_loss"]))
     assert outcome.step == best["step"]
     assert best["step"] < rows[-1]["step"], "a run whose last weights are its best shows nothing"
     logits_NK = token_logits(model, VALIDATION.tokens)
@@ -199,6 +199,28 @@ def test_the_weights_are_those_of_the_best_validation(tmp_path: Path, metric: st
     assert scores["accuracy"] == outcome.scores["accuracy"] == best["accuracy"]
     loss = TASK.loss(torch.from_numpy(logits_NK), torch.from_numpy(VALIDATION.targets), None)
     assert loss.item() == outcome.scores["loss"] == best["validation_loss"]
+
+
+class Told(Labelling):
+    """Measures what it is told, validation by validation."""
+
+    def __init__(self, *scores: tuple[float, float]):
+        super().__init__(TASK, TRAIN, VALIDATION)
+        self.told = [{"accuracy": accuracy, "loss": loss} for accuracy, loss in scores]
+
+    def measure(self, model: nn.Module) -> dict[str, float]:  # noqa: ARG002
+        return self.told.pop(0)
+
+
+def test_of_equal_scores_the_lower_loss_is_the_better_one_and_no_loss_outweighs_a_score(tmp_path: Path) -> None:
+    def best_epoch(name: str, *scores: tuple[float, float], **settings: Any) -> int:
+        said, folder = replace(SETTINGS, epochs=len(scores), **settings), tmp_path / name
+        step = Trainer(net(), Told(*scores), said, folder, lambda _: None).fit().step
+        return next(row["epoch"] for row in journal(folder) if row["step"] == step)
+
+    assert best_epoch("equal", (0.0, 3.0), (0.0, 2.0), (0.0, 1.0), (0.0, 1.0), (0.0, 1.5)) == 3
+    assert best_epoch("score first", (0.0, 1.0), (0.5, 3.0), (0.0, 0.5)) == 2
+    assert best_epoch("patience", (0.0, 3.0), (0.0, 2.0), (0.0, 1.0), (0.0, 1.0), (0.0, 0.5), patience=1) == 3
 
 
 @pytest.mark.parametrize("after", [1, 25])
