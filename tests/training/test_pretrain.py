@@ -127,6 +127,18 @@ def test_shape_replaces_what_the_size_says(novel: Path, tmp_path: Path) -> None:
     assert trained.bundle.model.config.hidden_size == 24
 
 
+def test_a_recurrent_model_reads_the_most_frequent_pairs_of_its_corpus(novel: Path, tmp_path: Path) -> None:
+    trained = run(novel, tmp_path / "m", "model.name=rnn_lm", "shape.bigrams=10", "tokenizer.kind=word")
+    pairs = trained.bundle.model.bigrams.pairs_P.tolist()
+    words = trained.bundle.tokenizer.vocabulary  # type: ignore[union-attr]
+    found = {(words[pair >> 32], words[pair & 0xFFFFFFFF]) for pair in pairs}
+    assert len(found) == 10
+    assert {("the", "cat"), ("the", "mat"), ("the", "dog")} < found
+    assert ("who", "cat") not in found
+    more = run(novel, tmp_path / "n", "model.name=rnn_lm", "shape.bigrams=999", "tokenizer.kind=word")
+    assert 10 < more.bundle.model.config.bigrams < 40
+
+
 def test_a_killed_run_resumes_to_the_same_curve(novel: Path, tmp_path: Path) -> None:
     # On a busy machine the two runs could find different arithmetics the faster one.
     settings = [*TINY, "training.steps=40", "training.validations=4", "training.precision=float32"]
