@@ -11,6 +11,7 @@ from torch import Tensor
 
 from minnow.decoding.leading import leading
 from minnow.decoding.pool import Pool, attainable, cut, ended
+from minnow.decoding.rows import LENGTH
 from minnow.decoding.sampling import MINUS_INFINITY, SamplingSettings, drawn, filtered
 from minnow.decoding.search import BeamSettings, Hypothesis, Stepper
 
@@ -36,7 +37,8 @@ def search(
 
     Args:
         logits_BV, state: after the sources were read.
-        max_tokens_B: tokens that each may get; whoever has them all ends there.
+        max_tokens_B: tokens that each may get; whoever has them all ends there, by ``length``, whether or not the model
+            would have ended there too.
         end_id: the token that ends a text and is no part of it.
         banned_ids: tokens that are never written.
         vocab_size: of the tokenizer; some models have rows for tokens that there are not.
@@ -69,8 +71,8 @@ def sample(
     """One text for each source, drawn token by token; temperature, top k, top p and min p of ``settings`` count.
 
     Args:
-        numbers_BM: random numbers between 0 and 1, one for each token and one for the end [B, M + 1]. What a source
-            gets depends on its own numbers alone.
+        numbers_BM: random numbers between 0 and 1, one for each token. What a source gets depends on its own numbers
+            alone.
         max_tokens_B, end_id, banned_ids, vocab_size: as in ``search``.
     """
     if len(max_tokens_B) == 0:
@@ -100,14 +102,16 @@ def _singly(
     """One text a source, of tokens that are chosen one by one."""
     num_sources, most = len(max_tokens_B), int(max_tokens_B.max())
     pool = Pool.empty(num_sources, 1, most, logits_BV.device)
-    going = torch.arange(num_sources, device=logits_BV.device)
-    for place in range(most + 1):
+    going = max_tokens_B.nonzero().squeeze(1)
+    logits_BV, state = logits_BV[going], state.select(going)
+    for place in range(most):
         pool.found[going, 0, place], token_ids_B = choose(logits_BV, going, place)
         pool.tokens[going, 0, place] = token_ids_B
         ends_B = token_ids_B == end_id
-        stops_B = ends_B | (max_tokens_B[going] <= place)
+        stops_B = ends_B | (max_tokens_B[going] == place + 1)
         if bool(stops_B.any()):
-            pool.lengths[going[stops_B]], pool.ended[going[stops_B], 0] = place, ends_B[stops_B]
+            lengths_B1 = place + (~ends_B[stops_B, None]).long()
+            pool.lengths[going[stops_B]], pool.ended[going[stops_B], 0] = lengths_B1, ends_B[stops_B]
             rows = (~stops_B).nonzero().squeeze(1)
             if len(rows) == 0:
                 break
@@ -132,19 +136,18 @@ def _beams(
     # No beam has more than so many of a source's best continuations.
     num_leading = min(2 * num_beams, logits_BV.shape[1])
     device = logits_BV.device
-    results: dict[int, list[Hypothesis]] = {}
-    going = torch.arange(len(max_tokens_B), device=device)
+    results = without_room(max_tokens_B)
+    going = max_tokens_B.nonzero().squeeze(1)
     # All beams of a source begin alike, so only the first may be gone on from.
     totals_BK = torch.full((len(going), num_beams), MINUS_INFINITY, device=device)
     totals_BK[:, 0] = 0
     tokens_BKN = torch.zeros(len(going), num_beams, most + 1, dtype=torch.long, device=device)
     found_BKN = torch.zeros(len(going), num_beams, most + 1, device=device)
     pool = Pool.empty(len(going), num_beams, most, device)
-    state = state.select(going.repeat_interleave(num_beams))
-    logits_BV = logits_BV.repeat_interleave(num_beams, dim=0)
-    for place in range(most + 1):
+    rows_R = going.repeat_interleave(num_beams)
+    logits_BV, state = logits_BV[rows_R], state.select(rows_R)
+    for place in range(most):
         own, token_ids = (x.view(len(going), -1) for x in leading(logits_BV, forbidden_V, num_leading))
-        full_B = max_tokens_B[going] <= place
         totals = totals_BK.repeat_interleave(num_leading, dim=1) + own
         best_BC, places_BC = totals.topk(2 * num_beams, dim=1)
         parents_BC = places_BC.div(num_leading, rounding_mode="floor")
@@ -153,12 +156,8 @@ def _beams(
         # An unlikely end would crowd out likelier texts.
         may_end = torch.arange(2 * num_beams, device=device) < num_beams
         scores_BC = best_BC / float(place + 1) ** settings.length_penalty
-        scores_BC = scores_BC.masked_fill(~(ends_BC & may_end) | full_B[:, None], MINUS_INFINITY)
+        scores_BC = scores_BC.masked_fill(~(ends_BC & may_end), MINUS_INFINITY)
         pool = pool.merge(ended(scores_BC, parents_BC, step_BC, tokens_BKN, found_BKN, place))
-        if bool(full_B.any()):
-            cut_BK = totals_BK / float(max(1, place)) ** settings.length_penalty
-            cut_BK = cut_BK.masked_fill(~full_B[:, None], MINUS_INFINITY)
-            pool = pool.merge(cut(cut_BK, tokens_BKN, found_BKN, place))
         # The best that go on; ends rank behind everything else.
         totals_BK, chosen_BK = best_BC.masked_fill(ends_BC, MINUS_INFINITY).topk(num_beams, dim=1)
         parents_BK, token_ids_BK = parents_BC.gather(1, chosen_BK), token_ids_BC.gather(1, chosen_BK)
@@ -167,7 +166,12 @@ def _beams(
         tokens_BKN[:, :, place], found_BKN[:, :, place] = token_ids_BK, step_BC.gather(1, chosen_BK)
         first_B = num_beams * torch.arange(len(going), device=device)
         rows_BK = first_B[:, None] + parents_BK
-        hoped_BK = attainable(totals_BK, place + 2, max_tokens_B[going] + 1, settings)
+        full_B = max_tokens_B[going] == place + 1
+        if bool(full_B.any()):
+            cut_BK = totals_BK / float(place + 1) ** settings.length_penalty
+            cut_BK = cut_BK.masked_fill(~full_B[:, None], MINUS_INFINITY)
+            pool = pool.merge(cut(cut_BK, tokens_BKN, found_BKN, place + 1))
+        hoped_BK = attainable(totals_BK, place + 2, max_tokens_B[going], settings)
         done_B = full_B | (hoped_BK.amax(1) <= pool.scores.amin(1))
         if bool(done_B.any()):
             for row in done_B.nonzero().squeeze(1).tolist():
@@ -179,6 +183,11 @@ def _beams(
             tokens_BKN, found_BKN, token_ids_BK = tokens_BKN[rows], found_BKN[rows], token_ids_BK[rows]
         logits_BV, state = model.step(token_ids_BK.flatten(), state.select(rows_BK.flatten()))
     return [results[number] for number in range(len(max_tokens_B))]
+
+
+def without_room(max_tokens_B: Tensor) -> dict[int, list[Hypothesis]]:
+    """The empty text of each source that may get no token at all."""
+    return {row: [Hypothesis(finish_reason=LENGTH)] for row in (max_tokens_B == 0).nonzero().squeeze(1).tolist()}
 
 
 def forbidden(logits_BV: Tensor, banned_ids: Tensor | None, vocab_size: int | None) -> Tensor:

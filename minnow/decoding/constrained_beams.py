@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from minnow.decoding.batched import Found, forbidden
+from minnow.decoding.batched import Found, forbidden, without_room
 from minnow.decoding.leading import leading
 from minnow.decoding.phrases import Borders, Phrase, size
 from minnow.decoding.pool import Pool, attainable, cut, ended
 from minnow.decoding.sampling import MINUS_INFINITY
-from minnow.decoding.search import BeamSettings, Hypothesis, Stepper
+from minnow.decoding.search import BeamSettings, Stepper
 
 MOST_BEAMS = 64
 
@@ -71,31 +71,32 @@ def search(
     device, vocabulary = logits_BV.device, logits_BV.shape[1]
     num_beams = max(beams_for(one, settings.num_beams) for one in phrases)
     forbidden_V = forbidden(logits_BV, banned_ids, vocab_size)
-    asked = _Asked.of(phrases, borders, vocabulary, device)
-    going = torch.arange(len(max_tokens_B), device=device)
+    going = max_tokens_B.nonzero().squeeze(1)
+    asked = _Asked.of(phrases, borders, vocabulary, device).select(going)
     beams = _Beams.fresh(asked, len(going), num_beams, int(max_tokens_B.max()), device)
     pool = Pool.empty(len(going), settings.num_beams, int(max_tokens_B.max()), device)
-    state = state.select(going.repeat_interleave(num_beams))
-    logits_BV = logits_BV.repeat_interleave(num_beams, dim=0)
-    results: dict[int, list[Hypothesis]] = {}
-    for place in range(int(max_tokens_B.max()) + 1):
+    rows_R = going.repeat_interleave(num_beams)
+    logits_BV, state = logits_BV[rows_R], state.select(rows_R)
+    results = without_room(max_tokens_B)
+    for place in range(int(max_tokens_B.max())):
         logits_BWV = logits_BV.float().view(len(going), num_beams, vocabulary)
-        full_B, shares_B = max_tokens_B[going] <= place, usual_tokens_B[going].float() ** settings.length_penalty
+        shares_B = usual_tokens_B[going].float() ** settings.length_penalty
         found = _candidates(logits_BWV, forbidden_V, beams, asked, settings.num_beams, end_id)
         ends_BC = found.token_ids == end_id
         # An unlikely end would crowd out likelier texts.
-        may_end_BC = ends_BC & (_ranks(found) < settings.num_beams) & ~full_B[:, None]
+        may_end_BC = ends_BC & (_ranks(found) < settings.num_beams)
         scores_BC = _scores(found.totals, found.forced, place + 1, shares_B, settings)
         scores_BC = scores_BC.masked_fill(~may_end_BC, MINUS_INFINITY)
         pool = pool.merge(ended(scores_BC, found.parents, found.own, beams.tokens, beams.found, place))
+        beams, parents_BW = _allocated(found.without(ends_BC), beams, asked, place)
+        full_B = max_tokens_B[going] == place + 1
         if bool(full_B.any()):
             whole_BW = full_B[:, None] & (beams.banks == asked.needed[:, None])
-            scores_BW = _scores(beams.totals, beams.forced, max(1, place), shares_B, settings)
+            scores_BW = _scores(beams.totals, beams.forced, place + 1, shares_B, settings)
             scores_BW = scores_BW.masked_fill(~whole_BW, MINUS_INFINITY)
-            pool = pool.merge(cut(scores_BW, beams.tokens, beams.found, place))
-        beams, parents_BW = _allocated(found.without(ends_BC), beams, asked, place)
+            pool = pool.merge(cut(scores_BW, beams.tokens, beams.found, place + 1))
         rows_BW = num_beams * torch.arange(len(going), device=device)[:, None] + parents_BW
-        hoped_BW = attainable(beams.totals - beams.forced, place + 2, max_tokens_B[going] + 1, settings)
+        hoped_BW = attainable(beams.totals - beams.forced, place + 2, max_tokens_B[going], settings)
         hoped_BW = hoped_BW + beams.forced / shares_B[:, None]
         done_B = full_B | (hoped_BW.amax(1) <= pool.scores.amin(1))
         if bool(done_B.any()):

@@ -191,6 +191,6 @@ def _read(
 
 
 def _numbers(batch: Sequence[int], most: int, seed: int) -> Tensor:
-    """Random numbers for each token and for the end [B, M + 1]: those of a row, whatever batch it comes in."""
+    """Random numbers for each token [B, M]: those of a row, whatever batch it comes in."""
     streams = (generator_for(seed, row) for row in batch)
-    return torch.stack([torch.rand(most + 1, generator=stream, dtype=torch.float64) for stream in streams])
+    return torch.stack([torch.rand(most, generator=stream, dtype=torch.float64) for stream in streams])

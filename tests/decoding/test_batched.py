@@ -85,13 +85,11 @@ def test_with_one_beam_the_likeliest_token_is_taken_at_each_step(length_penalty:
         model = Table(TableConfig(seed=seed))
         for (ours,), prompt, most in zip(found(model, BeamSettings(1, length_penalty)), PROMPTS, MOST, strict=True):
             text, steps = list(prompt), []
-            while True:
+            while len(text) - len(prompt) < most:
                 own_V = model.next_logits(text).log_softmax(0)
                 token = int(own_V.argmax())
                 if token == 0:
                     steps.append(float(own_V[0]))
-                    break
-                if len(text) - len(prompt) == most:
                     break
                 text.append(token)
                 steps.append(float(own_V[token]))
@@ -169,8 +167,19 @@ def test_sources_that_are_done_cost_no_more_steps(num_beams: int) -> None:
     with torch.no_grad():
         model.weight[..., 0] = -50.0  # nobody ends before all that may be written is written
     found(model, BeamSettings(num_beams), [[1], [2], [3]], [2, 5, 3])
-    rows = [3, 3, 2, 1, 1]
-    assert model.most_rows[:5] == [num_beams * count for count in rows]
+    assert model.most_rows == [num_beams * count for count in (3, 2, 1, 1)], "no step behind the last token"
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_a_text_that_has_all_it_may_have_is_cut_though_the_model_would_end_there(num_beams: int) -> None:
+    model = Table(TableConfig(vocab_size=4))
+    with torch.no_grad():
+        model.weight[:] = torch.tensor([-9.0, 9.0, 0.0, 0.0])
+        model.weight[1, 1] = torch.tensor([20.0, 0.0, 0.0, 0.0])
+    for most, reason, num_steps in ((1, LENGTH, 0), (2, STOP, 1)):
+        model.num_steps = 0
+        ((best, *_),) = found(model, BeamSettings(num_beams), [[1]], [most])
+        assert (best.token_ids, best.finish_reason, model.num_steps) == ((1,), reason, num_steps)
 
 
 def test_a_search_ends_when_nothing_better_can_come() -> None:

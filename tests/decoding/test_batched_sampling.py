@@ -20,7 +20,7 @@ ROWS = [[5, 9, 7, 3], [6, 3], [4, 4, 8, 12, 11, 10, 9, 3], [13, 5, 3], [6, 3], [
 
 
 def drawn(model: Table, num_rows: int, most: int, settings: SamplingSettings, **more: Any) -> list[Hypothesis]:
-    numbers_BM = torch.rand(num_rows, most + 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    numbers_BM = torch.rand(num_rows, most, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with torch.inference_mode():
         logits_BV, state = read_prompts(model, [[1, 2]] * num_rows, torch.device("cpu"))
         most_B = torch.full((num_rows,), most)
@@ -46,7 +46,7 @@ def test_log_probabilities_are_those_of_the_model() -> None:
             total += found
             text.append(token_id)
         end = float(model.next_logits(text).log_softmax(0)[0])
-        assert one.finish_reason == (STOP if len(one.token_ids) < 6 or one.log_probability < total - 1e-4 else LENGTH)
+        assert one.finish_reason == (STOP if len(one.token_ids) < 6 else LENGTH)
         assert one.log_probability == pytest.approx(total + end * (one.finish_reason == STOP), abs=1e-4)
 
 
