@@ -30,7 +30,7 @@ class Blob(Protocol):
         """How many bytes it has."""
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes from ``start`` up to ``stop`` (the end), in pieces of about ``CHUNK_BYTES``, or as they come over the net."""
+        """The bytes from ``start`` up to ``stop`` (the end), in pieces of about ``CHUNK_BYTES`` or as they come."""
 
     def close(self) -> None:
         """Give the file or connection back; reading ends."""
