@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from minnow.errors import DataError, InputError, MinnowError
 from minnow.metrics.classification import ratio
 from minnow.metrics.counted import Counted
+from minnow.text.language import CHINESE, JAPANESE, primary
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -25,9 +26,8 @@ Ints = NDArray[np.int64]
 BLEU_ORDER = 4  # words of the longest n-gram
 CHRF_ORDER = 6  # characters of the longest n-gram
 CHRF_BETA = 2  # recall weighs so many times as much as precision
-CHINESE = frozenset({"zh", "cmn", "yue", "wuu", "lzh"})
 # Written without spaces too: Japanese, Thai, Lao, Khmer, Burmese, Tibetan, Dzongkha.
-UNSPACED = frozenset({"ja", "jpn", "th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"})
+UNSPACED = JAPANESE | {"th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"}
 
 
 def translation_scores(hypotheses: Sequence[str], *references: Sequence[str], language: str) -> dict[str, Counted]:
@@ -75,7 +75,7 @@ def tokenised_bleu(hypotheses: Sequence[str], *references: Sequence[str], langua
     if tokenizer != "13a":
         return _count_bleu(_bleu_metric(tokenize=tokenizer, **multi_bleu), hypotheses, references)
     moses = _package("sacremoses")
-    words = moses.MosesTokenizer(_primary(language)).tokenize
+    words = moses.MosesTokenizer(primary(language)).tokenize
     hypotheses, *references_in_words = (
         [words(text, aggressive_dash_splits=True, escape=False, return_str=True) for text in side]
         for side in (hypotheses, *references)
@@ -84,7 +84,7 @@ def tokenised_bleu(hypotheses: Sequence[str], *references: Sequence[str], langua
         _bleu_metric(tokenize="none", **multi_bleu),
         hypotheses,
         references_in_words,
-        tok=f"moses-{_primary(language)}",
+        tok=f"moses-{primary(language)}",
         sacremoses=moses.__version__,
     )
 
@@ -117,9 +117,9 @@ def length_ratio(bleu: Counted) -> float:
 
 def bleu_tokenizer(language: str) -> str:
     """sacreBLEU's name of what cuts a language into the words of BLEU."""
-    if _primary(language) in CHINESE:
+    if primary(language) in CHINESE:
         return "zh"
-    return "char" if _primary(language) in UNSPACED else "13a"
+    return "char" if primary(language) in UNSPACED else "13a"
 
 
 def _count_bleu(
@@ -185,11 +185,6 @@ def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> No
             f"every translation needs its reference, but there are {len(hypotheses)} translations and "
             f"{' and '.join(map(str, lengths)) or 'no'} references"
         )
-
-
-def _primary(language: str) -> str:
-    """``zh`` of ``zh-Hans`` or ``zh_CN``."""
-    return language.replace("_", "-").partition("-")[0].lower()
 
 
 def _bleu_metric(**settings: Any) -> "BLEU":

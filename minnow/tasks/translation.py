@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from minnow.errors import BundleError, InputError, RecipeError, nearest
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Field, Signature, Text
+from minnow.text.language import sentence_space
 from minnow.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from minnow.text.terms import Requirement
 
 Direction = tuple[str, str]
+BETWEEN_SENTENCES = " "
 # A sentence ends behind its last mark and the quotes and brackets that close there; Chinese has no space behind it.
 _SENTENCE = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’»)\]]))\s+|(?<=[。！？])(?![。！？”’」』）])")
 
@@ -128,7 +130,7 @@ class Translation(Task):
         """The targets of each source, best first.
 
         Lines are translated one by one; of a line that is longer than the model has learnt, sentences. Where that makes
-        several pieces, the n-th best of all are joined.
+        several pieces, the n-th best of all are joined, sentences by a space, if their language sets one.
 
         Args:
             to: the language, or one for each source; None where the model writes one alone.
@@ -151,7 +153,10 @@ class Translation(Task):
         for row, best in zip(asked, found, strict=True):
             written[row] = [_text(tokenizer.writing, one) for one in best]
         rest = iter(written)
-        return [_joined([(next(rest), space) for _, space in parts]) for parts in pieces]
+        return [
+            _joined([(next(rest), space) for _, space in parts], language)
+            for parts, language in zip(pieces, languages, strict=True)
+        ]
 
     def score(self, outputs: NDArray[np.floating[Any]], references: Sequence[Any]) -> dict[str, float]:
         """Not by numbers that a model puts out: translations are compared as texts, see ``metrics/translation.py``."""
@@ -229,7 +234,7 @@ class Translation(Task):
             sentences = [line]
             if len(tokenizer.encode_ids([line])[0]) > self.max_tokens:
                 sentences = [part for part in _SENTENCE.split(line) if part]
-            pieces += [(sentence, " ") for sentence in sentences]
+            pieces += [(sentence, BETWEEN_SENTENCES) for sentence in sentences]
             pieces[-1] = (pieces[-1][0], "\n")
         pieces[-1] = (pieces[-1][0], "")
         return [(clean(piece), space) for piece, space in pieces]
@@ -271,13 +276,15 @@ def _text(tokenizer: Tokenizer, found: Hypothesis) -> Text:
     return Text(tokenizer.decode(found.token_ids).strip(), len(tokens), found.finish_reason, log_probabilities)
 
 
-def _joined(pieces: Sequence[tuple[Sequence[Text], str]]) -> list[Text]:
+def _joined(pieces: Sequence[tuple[Sequence[Text], str]], language: str) -> list[Text]:
     """The first texts of all pieces as one, the second, and so on, as far as every piece has one."""
     if len(pieces) == 1:
         return list(pieces[0][0])
     joined = []
     for parts in zip(*(texts for texts, _ in pieces), strict=False):
-        whole = "".join(text.text + space for text, (_, space) in zip(parts, pieces, strict=True))
+        whole = ""
+        for text, (_, space) in zip(parts, pieces, strict=True):
+            whole += text.text + (sentence_space(language, text.text) if space == BETWEEN_SENTENCES else space)
         reason = "length" if any(text.finish_reason == "length" for text in parts) else "stop"
         log_probabilities = tuple(one for text in parts for one in text.log_probabilities)
         joined.append(Text(whole, sum(text.tokens for text in parts), reason, log_probabilities))

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+CHINESE = frozenset({"zh", "cmn", "yue", "wuu", "lzh"})
+JAPANESE = frozenset({"ja", "jpn"})
 MAX_CHARACTERS = 2000
 MIN_LETTERS = 12
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
 _KANA = re.compile("[\u3041-\u309f\u30a0-\u30ff]")
 _HANGUL = re.compile("[\uac00-\ud7af\u1100-\u11ff]")
 _NOISE = re.compile(r"https?://\S+|\S+@\S+|[\d_]+")
+# Chinese and Japanese characters and marks, and the quotes that close behind them.
+_WIDE_END = re.compile("[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uffee][”’]*$")
 # Scripts that one large language has nearly to itself.
 _SCRIPTS = (
     ("th", re.compile("[\u0e00-\u0e7f]")),
@@ -57,6 +61,17 @@ def detect(text: str) -> Language:
     # The classifier knows byte n-grams of running text; capitals alone look foreign to it.
     code, confidence = _identifier().classify(sample.lower() if sample.isupper() else sample)
     return Language(str(code), round(float(confidence), 4))
+
+
+def primary(code: str) -> str:
+    """``zh`` of ``zh-Hans`` or ``zh_CN``."""
+    return code.replace("_", "-").partition("-")[0].lower()
+
+
+def sentence_space(code: str, before: str) -> str:
+    """What stands between a sentence and the next one in the language of that code: nothing in Chinese and Japanese,
+    nor behind their marks wherever these stand, else a space."""
+    return "" if primary(code) in CHINESE | JAPANESE or _WIDE_END.search(before) else " "
 
 
 def known_languages() -> frozenset[str]:

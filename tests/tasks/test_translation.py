@@ -107,6 +107,7 @@ def test_lines_are_translated_one_by_one_and_stay_lines() -> None:
     assert sorted(BYTES.decode(row) for row in echo.read) == ["four", "one", "two three"]
 
 
+@pytest.mark.parametrize("space", [" ", ""])
 @pytest.mark.parametrize(
     ("text", "sentences"),
     [
@@ -119,15 +120,25 @@ def test_lines_are_translated_one_by_one_and_stay_lines() -> None:
         ("What?! Really... Yes.", ["What?!", "Really...", "Yes."]),
     ],
 )
-def test_of_a_long_line_sentences_are_translated(text: str, sentences: list[str]) -> None:
+def test_of_a_long_line_sentences_are_translated(text: str, sentences: list[str], space: str) -> None:
+    """And put together with a space, which no language sets behind a wide mark, and Chinese nowhere."""
+    task = ONE if space else Translation((("en", "zh-Hans"),))
     echo = Echo(BYTES.vocab_size)
-    ((whole,),) = ONE.translate(echo, BYTES, [text], BEST)
+    ((whole,),) = task.translate(echo, BYTES, [text], BEST)
     assert [BYTES.decode(row) for row in echo.read] == [text]
     assert whole.text == text
     echo = Echo(BYTES.vocab_size)
-    ((joined,),) = replace(ONE, max_tokens=3).translate(echo, BYTES, [text], BEST)
+    ((joined,),) = replace(task, max_tokens=3).translate(echo, BYTES, [text], BEST)
     assert sorted(BYTES.decode(row) for row in echo.read) == sorted(sentences)
-    assert joined.text == " ".join(sentences)
+    assert joined.text == ("" if "。" in text else space).join(sentences)
+
+
+def test_sentences_are_joined_as_their_own_language_does() -> None:
+    task = replace(THREE, directions=(("en", "de"), ("en", "ja")), max_tokens=3)
+    spelled = BYTES.with_special_tokens(tags(task.targets))
+    echo = Echo(spelled.vocab_size, skipped=1)
+    found = task.translate(echo, spelled, ["One. Two. Three."] * 2 + ["One.\nTwo."], BEST, ["ja", "de", "ja"])
+    assert [best[0].text for best in found] == ["One.Two.Three.", "One. Two. Three.", "One.\nTwo."]
 
 
 def test_a_text_of_nothing_stays_nothing() -> None:
