@@ -18,21 +18,24 @@ from minnow.hub.rights import Role
 
 Kind = Literal["user", "organization"]
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|[-_.](?=[A-Za-z0-9])){0,95}")
-RESERVED = {
-    "admin",
-    "api",
-    "apps",
-    "assets",
-    "blog",
-    "datasets",
-    "docs",
-    "health",
-    "join",
-    "login",
-    "logout",
-    "metrics",
-}
-RESERVED |= {"models", "new", "oauth", "organizations", "settings", "spaces", "static", "users", "v1", "v2", "xet"}
+RESERVED = frozenset(
+    {
+        "api",
+        "apps",
+        "assets",
+        "blog",
+        "datasets",
+        "docs",
+        "health",
+        "join",
+        "login",
+        "logout",
+        "metrics",
+        "models",
+        "new",
+    }
+    | {"oauth", "organizations", "settings", "spaces", "static", "users", "v1", "v2", "xet"}
+)
 
 
 @dataclass(frozen=True)

@@ -129,13 +129,17 @@ class Tokens:
             owner = session.get_one(AccountRow, row.user_id)
             return _token(row, owner.name)
 
-    def name_of(self, token_id: int) -> str:
-        """What the owner called it."""
+    def named(self, token_id: int) -> Token:
+        """The token of this number.
+
+        Raises:
+            HubNotFoundError: there is none.
+        """
         with self._database.reading() as session:
             row = session.get(TokenRow, token_id)
             if row is None:
                 raise HubNotFoundError("token", str(token_id))
-            return row.name
+            return _token(row, session.get_one(AccountRow, row.user_id).name)
 
     def authenticate(self, text: str) -> Caller:
         """Who holds this token, and what it allows.

@@ -29,14 +29,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "memberships",
-        sa.Column("organization_id", sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
-        sa.Column("user_id", sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True),
+        sa.Column("organization_id", sa.Integer, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "user_id", sa.Integer, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True
+        ),
         sa.Column("role", sa.String(16), nullable=False),
     )
     op.create_table(
         "tokens",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("user_id", sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+        sa.Column("user_id", sa.Integer, sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
         sa.Column("digest", sa.String(64), nullable=False, unique=True),
         sa.Column("name", sa.String(96), nullable=False),
         sa.Column("writes", sa.Boolean, nullable=False),
@@ -49,8 +51,8 @@ def upgrade() -> None:
     op.create_table(
         "access_requests",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("repository_id", sa.ForeignKey("repositories.id", ondelete="CASCADE"), nullable=False),
-        sa.Column("user_id", sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+        sa.Column("repository_id", sa.Integer, sa.ForeignKey("repositories.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("user_id", sa.Integer, sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("fields", sa.JSON, nullable=False),
         sa.Column("asked_at", Moment, nullable=False),
