@@ -32,13 +32,6 @@ def a_repository(name: str = "one", likes: int = 0) -> RepositoryRow:
     )
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path}/hub.db")
-    database.migrate()
-    return database
-
-
 def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
     for module in pkgutil.walk_packages(minnow.hub.__path__, "minnow.hub."):
         if module.name.endswith("_tables"):

@@ -1,0 +1,292 @@
+"""The versions of a repository: branches, tags and history read, and commits that lose nobody's work."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count, islice
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError, InputError
+from minnow.hub.changes import Change, apply_changes
+from minnow.hub.database import Database, insert_missing
+from minnow.hub.names import BRANCHES, COMMIT_ID, COMMIT_PREFIX, MAIN, PULLS, TAGS, branch_ref, tag_ref
+from minnow.hub.objects import CommitInfo, GitObjects, commit_of, identity, tag_of
+from minnow.hub.repositories import Clock, locked, move_ref
+from minnow.hub.repository_tables import CommitRow, RefRow
+
+MOST_MESSAGE = 20_000
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A branch, a tag or the head of a pull request.
+
+    Attributes:
+        name: the full name, such as ``refs/heads/main``.
+        commit: where it leads.
+        tag: the object of a tag with a message.
+    """
+
+    name: str
+    commit: str
+    tag: str | None
+
+    @property
+    def short_name(self) -> str:
+        """Without ``refs/heads/`` or ``refs/tags/``."""
+        return self.name.removeprefix(BRANCHES).removeprefix(TAGS)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a commit says of itself."""
+
+    title: str
+    description: str = ""
+
+    def to_text(self) -> str:
+        """As git stores it; raises InputError where it is too long."""
+        title = " ".join(self.title.split()) or "Update files"
+        text = f"{title}\n\n{self.description.strip()}\n" if self.description.strip() else f"{title}\n"
+        if len(text) > MOST_MESSAGE:
+            raise InputError(f"a commit message has at most {MOST_MESSAGE} letters, but got {len(text)}")
+        return text
+
+
+class Revisions:
+    """The versions of every repository of a hub, by the repository's number.
+
+    Args:
+        now: the clock, in UTC.
+    """
+
+    def __init__(self, database: Database, objects: GitObjects, now: Clock = lambda: datetime.now(UTC)):
+        self._database = database
+        self._objects = objects
+        self._now = now
+
+    def resolve(self, repository_id: int, revision: str) -> str:
+        """The commit that a branch, a tag, a full ref or (the beginning of) a commit id leads to.
+
+        Raises:
+            HubNotFoundError: nothing in this repository does.
+        """
+        with self._database.reading() as session:
+            return resolved(session, repository_id, revision)
+
+    def refs(self, repository_id: int) -> list[Ref]:
+        """Every ref, by name."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(RefRow).where(RefRow.repository_id == repository_id).order_by(RefRow.name))
+            return [Ref(row.name, row.commit_id, row.tag_id) for row in rows]
+
+    def history(self, repository_id: int, revision: str, *, skip: int = 0, most: int | None = None) -> list[CommitInfo]:
+        """The commits that lead to a revision, the newest first."""
+        with self._database.reading() as session:
+            head = resolved(session, repository_id, revision)
+            stop = None if most is None else skip + most
+            return list(islice(ancestors(self._objects, session, [head]), skip, stop))
+
+    def commit_info(self, commit: str) -> CommitInfo:
+        """A commit that was resolved before."""
+        with self._database.reading() as session:
+            return self._objects.commit(session, commit)
+
+    def commit(
+        self,
+        repository_id: int,
+        ref: str,
+        changes: Sequence[Change],
+        message: Message,
+        *,
+        by: str,
+        parent: str | None = None,
+    ) -> str:
+        """Commit changes to a branch or pull request: all of them or none, durable on return.
+
+        Commits to one repository follow each other; each builds on the one before it, so that no work is lost. Changes
+        that change nothing make no commit: the head is returned as it is.
+
+        Args:
+            ref: the full name of the branch.
+            parent: what the head must be, or begin with; None takes whatever it is.
+
+        Raises:
+            HubNotFoundError: no such branch, or something to be removed is not there.
+            HubConflictError: the head is another than ``parent``.
+            InputError: changes that contradict one another or the tree.
+        """
+        text = message.to_text()
+        with self._database.writing() as session:
+            repository = locked(session, repository_id)
+            head = _head(session, repository_id, ref)
+            if parent and not head.startswith(parent):
+                raise HubConflictError(
+                    f"{ref} is at {head}, not at {parent}: somebody committed since; fetch it and try again"
+                )
+            before = self._objects.commit(session, head)
+            changed = apply_changes(self._objects, session, before.tree, changes, head)
+            if changed.tree == before.tree:
+                return head
+            now = self._now()
+            made = commit_of(changed.tree, [head], author=identity(by), message=text, at=now)
+            self._objects.add_within(session, (*changed.new_trees, made))
+            self._enter(session, repository_id, [made.id])
+            move_ref(session, repository_id, ref, head, made.id, now)
+            repository.updated_at = now
+            return made.id
+
+    def create_branch(self, repository_id: int, name: str, start: str | None = None) -> str:
+        """Make a branch from a revision (main) and return its commit.
+
+        Raises:
+            InputError: a name that cannot be.
+            HubExistsError: there is one.
+            HubNotFoundError: no such revision.
+        """
+        ref = branch_ref(name)
+        if ref.startswith(PULLS):
+            raise InputError(f"{ref} belongs to a pull request; open one instead")
+        return self._create_ref(repository_id, ref, start)
+
+    def create_tag(self, repository_id: int, name: str, revision: str, message: str = "", *, by: str) -> str:
+        """Tag a revision; raises as ``create_branch`` does."""
+        return self._create_ref(repository_id, tag_ref(name), revision, message, by)
+
+    def delete_branch(self, repository_id: int, name: str) -> None:
+        """Delete a branch; its commits stay until the next garbage collection.
+
+        Raises:
+            InputError: it is main.
+            HubNotFoundError: there is none.
+        """
+        ref = branch_ref(name)
+        if ref == MAIN or ref.startswith(PULLS):
+            raise InputError(f"{name} cannot be deleted: it is what every client reads first, or a pull request")
+        self._delete_ref(repository_id, ref, name)
+
+    def delete_tag(self, repository_id: int, name: str) -> None:
+        """Delete a tag; raises HubNotFoundError where there is none."""
+        self._delete_ref(repository_id, tag_ref(name), name)
+
+    def squash(self, repository_id: int, branch: str, message: Message, *, by: str) -> str:
+        """Make one commit without a past of a branch; commits that nothing else leads to cannot be found any more.
+
+        Raises:
+            HubNotFoundError: no such branch.
+        """
+        ref = branch_ref(branch)
+        with self._database.writing() as session:
+            repository = locked(session, repository_id)
+            head = _head(session, repository_id, ref)
+            now = self._now()
+            tree = self._objects.commit(session, head).tree
+            made = commit_of(tree, (), author=identity(by), message=message.to_text(), at=now)
+            self._objects.add_within(session, [made])
+            self._enter(session, repository_id, [made.id])
+            move_ref(session, repository_id, ref, head, made.id, now)
+            repository.updated_at = now
+            session.flush()
+            forget_unreachable(self._objects, session, repository_id)
+            return made.id
+
+    def _enter(self, session: Session, repository_id: int, commits: Iterable[str]) -> None:
+        rows = [{"repository_id": repository_id, "commit_id": commit} for commit in commits]
+        session.execute(insert_missing(session, CommitRow), rows)
+
+    def _create_ref(
+        self, repository_id: int, ref: str, start: str | None, message: str = "", by: str | None = None
+    ) -> str:
+        with self._database.writing() as session:
+            locked(session, repository_id)
+            if session.get(RefRow, (repository_id, ref)) is not None:
+                raise HubExistsError("reference", ref)
+            commit, now, tag = resolved(session, repository_id, start or MAIN), self._now(), None
+            if message and by:
+                tag = tag_of(
+                    commit, ref.removeprefix(TAGS), author=identity(by), message=message[:MOST_MESSAGE], at=now
+                )
+                self._objects.add_within(session, [tag])
+            session.add(
+                RefRow(
+                    repository_id=repository_id,
+                    name=ref,
+                    commit_id=commit,
+                    tag_id=tag.id if tag else None,
+                    updated_at=now,
+                )
+            )
+            return commit
+
+    def _delete_ref(self, repository_id: int, ref: str, name: str) -> None:
+        with self._database.writing() as session:
+            locked(session, repository_id)
+            row = session.get(RefRow, (repository_id, ref))
+            if row is None:
+                raise HubNotFoundError("revision", name)
+            session.delete(row)
+
+
+def resolved(session: Session, repository_id: int, revision: str) -> str:
+    """What ``Revisions.resolve`` returns, as a part of somebody's transaction."""
+    names = [revision] if revision.startswith("refs/") else [BRANCHES + revision, TAGS + revision]
+    for name in names:
+        row = session.get(RefRow, (repository_id, name))
+        if row is not None:
+            return row.commit_id
+    if COMMIT_ID.fullmatch(revision):
+        if session.get(CommitRow, (repository_id, revision)) is not None:
+            return revision
+    elif COMMIT_PREFIX.fullmatch(revision):
+        found = session.scalars(
+            select(CommitRow.commit_id)
+            .where(CommitRow.repository_id == repository_id, CommitRow.commit_id.startswith(revision))
+            .limit(2)
+        ).all()
+        if len(found) == 1:
+            return found[0]
+    raise HubNotFoundError("revision", revision)
+
+
+def ancestors(objects: GitObjects, session: Session, heads: Iterable[str]) -> Iterator[CommitInfo]:
+    """Commits and all that they descend from, the newest first, never a parent before its child on a line."""
+    order = count()
+    waiting: list[tuple[float, int, CommitInfo]] = []
+    seen: set[str] = set()
+
+    def add(commits: Iterable[str]) -> None:
+        for commit in commits:
+            if commit not in seen:
+                seen.add(commit)
+                info = objects.commit(session, commit)
+                heapq.heappush(waiting, (-info.made_at.timestamp(), next(order), info))
+
+    add(heads)
+    while waiting:
+        info = heapq.heappop(waiting)[2]
+        yield info
+        add(info.parents)
+
+
+def forget_unreachable(objects: GitObjects, session: Session, repository_id: int) -> int:
+    """Let go of the commits of a repository that no ref leads to, and return how many they were."""
+    heads = session.scalars(select(RefRow.commit_id).where(RefRow.repository_id == repository_id)).all()
+    reachable = {info.id for info in ancestors(objects, session, set(heads))}
+    known = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == repository_id)))
+    gone = sorted(known - reachable)
+    for start in range(0, len(gone), 500):
+        part = gone[start : start + 500]
+        session.execute(
+            delete(CommitRow).where(CommitRow.repository_id == repository_id, CommitRow.commit_id.in_(part))
+        )
+    return len(gone)
+
+
+def _head(session: Session, repository_id: int, ref: str) -> str:
+    row = session.get(RefRow, (repository_id, ref))
+    if row is None:
+        raise HubNotFoundError("revision", ref.removeprefix(BRANCHES))
+    return row.commit_id
