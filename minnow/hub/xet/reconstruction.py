@@ -9,13 +9,15 @@ from minnow.hub.xet.hashing import HASH_BYTES
 from minnow.hub.xet.shard import Term
 from minnow.hub.xet.xorb import Chunk
 
+PACKED_BYTES = HASH_BYTES + 8
+
 
 class ChunkTable:
     """The chunks of one xorb, packed: where each ends unpacked and as stored, and its hash."""
 
     def __init__(self, packed: bytes):
         """Read what ``pack`` gave."""
-        count = len(packed) // (HASH_BYTES + 8)
+        count = len(packed) // PACKED_BYTES
         self._hashes = packed[: count * HASH_BYTES]
         numbers: tuple[int, ...] = struct.unpack_from(f"<{2 * count}I", packed, count * HASH_BYTES)
         self._ends = (0, *numbers[:count])

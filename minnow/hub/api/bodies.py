@@ -1,0 +1,107 @@
+"""Request bodies handed to plain functions in threads, piece by piece: what comes in waits for what is done with it."""
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeVar
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.requests import ClientDisconnect, Request
+
+from minnow.errors import RefusedUploadError
+
+PIECE_BYTES = 1 << 20
+PIECES_WAITING = 4
+
+Result = TypeVar("Result")
+_Part = bytes | BaseException | None
+
+
+async def consumed(
+    request: Request, consume: Callable[[Iterator[bytes]], Result], most: int, limiter: CapacityLimiter
+) -> Result:
+    """What ``consume`` makes of the body, which it reads in a thread while the body comes in.
+
+    When it fails, the rest of the body is still read, and thrown away, so that the client hears why.
+
+    Args:
+        most: bytes; a longer body is refused.
+        limiter: how many threads may do this at once.
+
+    Raises:
+        RefusedUploadError: the body is too long.
+        ClientDisconnect: the client went away; ``consume`` sees it too.
+    """
+    check_length(request, most)
+    pieces = _Pieces(asyncio.get_running_loop())
+    work = asyncio.create_task(anyio.to_thread.run_sync(consume, iter(pieces), limiter=limiter))
+    try:
+        async for piece in _gathered(request, most):
+            await pieces.put(piece, work)
+        await pieces.put(None, work)
+    except (ClientDisconnect, RefusedUploadError, asyncio.CancelledError) as error:
+        pieces.end(error)
+        await asyncio.wait([work])
+        work.exception()
+        raise
+    return await work
+
+
+async def whole(request: Request, most: int) -> bytes:
+    """All of a body that may be held in memory; raises RefusedUploadError where it is longer."""
+    check_length(request, most)
+    return b"".join([piece async for piece in _gathered(request, most)])
+
+
+def check_length(request: Request, most: int) -> None:
+    """Raises RefusedUploadError where a body is announced that is longer than allowed."""
+    length = request.headers.get("content-length", "0")
+    if not length.isascii() or not length.isdigit() or int(length) > most:
+        raise RefusedUploadError(f"at most {most} bytes are taken here, but {length[:20]} are announced")
+
+
+class _Pieces:
+    """Pieces on their way from the event loop to a thread; a few wait, then whoever brings more waits."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop):
+        self._loop = loop
+        self._room = asyncio.Semaphore(PIECES_WAITING)
+        self._waiting: queue.SimpleQueue[_Part] = queue.SimpleQueue()
+
+    async def put(self, piece: bytes | None, work: "asyncio.Task[Result]") -> None:
+        """Bring a piece, or None for the end; thrown away once the work is over."""
+        room = asyncio.ensure_future(self._room.acquire())
+        await asyncio.wait([room, work], return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            room.cancel()
+        else:
+            self._waiting.put(piece)
+
+    def end(self, error: BaseException) -> None:
+        """Let the thread see an error in place of more pieces."""
+        self._waiting.put(error)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces, in the thread."""
+        while (part := self._waiting.get()) is not None:
+            self._loop.call_soon_threadsafe(self._room.release)
+            if isinstance(part, BaseException):
+                raise RefusedUploadError("the upload broke off") from part
+            yield part
+
+
+async def _gathered(request: Request, most: int) -> AsyncIterator[bytes]:
+    """The body in pieces of about a mebibyte."""
+    waiting, length, total = [], 0, 0
+    async for part in request.stream():
+        waiting.append(part)
+        length += len(part)
+        total += len(part)
+        if total > most:
+            raise RefusedUploadError(f"at most {most} bytes are taken here, but more came")
+        if length >= PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting, length = [], 0
+    if length:
+        yield b"".join(waiting)
