@@ -1,7 +1,8 @@
 """``minnow translate``: texts, a file line by line, or standard input into another language."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +14,11 @@ from minnow.cli.inputs import given
 
 if TYPE_CHECKING:
     from minnow.api import Model
+    from minnow.explain.attention import AttentionMap
+    from minnow.tasks.signature import Text
 
 ROWS_AT_ONCE = 4096
+Answer = tuple[str, list["Text"], "AttentionMap | None"]
 
 
 def translate(
@@ -36,6 +40,9 @@ def translate(
     attention: Annotated[
         Path | None, typer.Option("--attention", help="A picture (png or svg) of what each word looked at; one text.")
     ] = None,
+    alignment: Annotated[
+        bool, typer.Option("--alignment", help="Below each translation the words that belong together, a pair a line.")
+    ] = False,
     folder: Annotated[Path | None, typer.Option("--out", help="Write translations.txt here instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all translations.")] = False,
 ) -> None:
@@ -49,58 +56,89 @@ def translate(
 
         if (file is None) == (not texts):
             raise InputError("minnow translate takes texts, - for standard input, or --file FILE, one of the three")
+        if alignment and n_best > 1:
+            raise InputError("--alignment is of the best translation alone; leave --n-best out")
+        if attention is not None:
+            _check_picture(attention, file, texts)
         loaded = load(model)
         wide = max(beam, n_best) if beam > 0 else beam  # which is refused
         settings: dict[str, Any] = {"beam": wide, "n_best": n_best, "length_penalty": length_penalty}
         settings["glossary"] = read_glossary(glossary) if glossary is not None else None
         settings["keep"] = [kind.strip() for kind in (keep or "").split(",") if kind.strip()]
-        if attention is not None:
-            if file is not None or texts is None or len(texts) != 1 or texts == ["-"]:
-                raise InputError("--attention draws the picture of one text; give one")
-            note(f"wrote {_draw(loaded, texts[0], to, attention)}")
         sources = iter(read_lines(file)) if file is not None else given(texts or [])
-        answers = _answers(loaded, sources, to, settings)
+        answers = _answers(loaded, sources, to, settings, alignment or attention is not None)
+        if attention is not None:
+            answers = _drawn(answers, attention)
         if as_json:
-            print_json({"model": model, "translations": [_row(source, best) for source, best in answers]})
+            named = (*(["alignment"] if alignment else []), *(["weights_TS"] if attention is not None else []))
+            print_json({"model": model, "translations": [_row(*answer, named) for answer in answers]})
         elif folder is not None:
             with written_whole(folder / "translations.txt") as stream:
-                for _, best in answers:
-                    stream.write(_shown(best).encode())
+                for _, best, looked in answers:
+                    stream.write(_shown(best, looked, alignment).encode())
         else:
-            for _, best in answers:
-                sys.stdout.buffer.write(_shown(best).encode())
+            for _, best, looked in answers:
+                sys.stdout.buffer.write(_shown(best, looked, alignment).encode())
                 sys.stdout.buffer.flush()
 
 
-def _answers(model: "Model", sources: Iterator[str], to: str | None, settings: dict[str, Any]) -> Iterator[Any]:
-    """Each source with its translations, best first, in constant memory."""
-    from itertools import islice
+def _check_picture(path: Path, file: Path | None, texts: list[str] | None) -> None:
+    from minnow.errors import InputError
+    from minnow.evaluation.plots import picture_path
 
+    if file is not None or texts is None or len(texts) != 1 or texts == ["-"]:
+        raise InputError("--attention draws the picture of one text; give one")
+    if not texts[0].strip():
+        raise InputError("there is nothing to look at in an empty text; give some words")
+    picture_path(path)
+
+
+def _answers(
+    model: "Model", sources: Iterator[str], to: str | None, settings: dict[str, Any], looks: bool
+) -> Iterator[Answer]:
+    """Each source with its translations, best first, and what the words of the best looked at; in constant memory."""
     done = 0
     with progress_of("lines") as advance:
         while part := list(islice(sources, ROWS_AT_ONCE)):
-            for source, best in zip(part, model.translate(part, to=to, **settings), strict=True):
-                yield source, best if isinstance(best, list) else [best]
+            for source, found in zip(part, model.translate(part, to=to, **settings), strict=True):
+                best = found if isinstance(found, list) else [found]
+                looked = model.attention(source, to=to, target=best[0].text) if looks and source.strip() else None
+                yield source, best, looked
             done += len(part)
             advance("translating", done, 0)
 
 
-def _row(source: str, best: list[Any]) -> dict[str, Any]:
-    more = {"n_best": [one.to_dict() for one in best]} if len(best) > 1 else {}
+def _row(source: str, best: list["Text"], looked: "AttentionMap | None", named: Sequence[str]) -> dict[str, Any]:
+    more: dict[str, Any] = {"n_best": [one.to_dict() for one in best]} if len(best) > 1 else {}
+    if named:
+        told = looked.to_dict() if looked is not None else {}
+        more |= {name: told.get(name, []) for name in ("source_tokens", "target_tokens", *named)}
     return {"source": source, **best[0].to_dict(), **more}
 
 
-def _shown(best: list[Any]) -> str:
-    """One line; of several translations one line each, with the score in front."""
+def _shown(best: list["Text"], looked: "AttentionMap | None", alignment: bool) -> str:
+    """One line, and the pairs of words below it; of several translations one line each, with the score in front."""
+    if alignment:
+        pairs = looked.aligned_words if looked is not None else []
+        return "".join([_line(best[0].text), *(f"{word}\t{written}\n" for word, written in pairs), "\n"])
     if len(best) == 1:
-        return f"{best[0].text}".replace("\n", " ") + "\n"
-    lines: list[str] = [f"{one.log_probability:.4f}\t{one.text}".replace("\n", " ") for one in best]
-    return "\n".join(lines) + "\n\n"
+        return _line(best[0].text)
+    return "".join(_line(f"{one.log_probability:.4f}\t{one.text}") for one in best) + "\n"
 
 
-def _draw(model: "Model", text: str, to: str | None, path: Path) -> Path:
-    from minnow.evaluation.plots import attention_picture, save
+def _line(text: str) -> str:
+    return text.replace("\n", " ") + "\n"
 
-    found = model.attention(text, to=to)
-    picture = attention_picture(found.source_tokens, found.target_tokens, found.weights_TS)
-    return save(picture, path.with_suffix(""))[0]
+
+def _drawn(answers: Iterator[Answer], path: Path) -> Iterator[Answer]:
+    """The answers, and a picture of each, of which there is one."""
+    from minnow.evaluation.fonts import missing_glyphs
+    from minnow.evaluation.plots import attention_picture, save_as
+
+    for source, best, looked in answers:
+        if looked is not None:
+            picture = attention_picture(looked.source_tokens, looked.target_tokens, looked.weights_TS)
+            note(f"wrote {save_as(picture, path)}")
+            if warning := missing_glyphs((looked.source, looked.target)):
+                note(warning)
+        yield source, best, looked

@@ -18,7 +18,7 @@ FAMILIES = (
 FONT_PACKAGES = ("pylopdf_fonts_zh_cn", "pylopdf_fonts_cjk")  # Noto Sans SC and JP (SIL Open Font License)
 NO_CHINESE = (
     "no font with Chinese characters was found, so they are boxes in the PNG pictures (the SVG ones are fine); "
-    "`pip install pylopdf-fonts-zh-cn` or install Noto Sans CJK, then draw again"
+    "`pip install 'minnow-lm[plots]'` or install Noto Sans CJK, then draw again"
 )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minnow.errors import MinnowError
+from minnow.errors import InputError, MinnowError
 from minnow.evaluation import fonts
 from minnow.evaluation.outcomes import are_probabilities
 from minnow.evaluation.theme import BLUE, BLUES, CONFIG, EMPTY, INK, MUTED, ORANGE, ORANGES, PAPER
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from minnow.evaluation.report import Report
 
 MOST_NUMBERED = 25  # beyond so many labels the counts in a confusion matrix cannot be read
+PICTURES = (".png", ".svg")
 METRICS = ("f1_macro", "accuracy", "exact_match")
 UNSEEN_ROW = "(unknown to the model)"
 Chart = Any
@@ -39,16 +40,44 @@ def save(chart: Chart, path_without_suffix: str | Path) -> list[Path]:
         MinnowError: the plots extra is missing.
         StorageError: the disk refuses.
     """
+    svg, base = _svg(chart), Path(path_without_suffix)
+    return [_written(svg, base.with_name(base.name + suffix)) for suffix in PICTURES]
+
+
+def save_as(chart: Chart, path: str | Path) -> Path:
+    """Write ``chart`` into this file, as its name says a PNG or an SVG.
+
+    Raises:
+        InputError: another kind of file.
+        MinnowError: the plots extra is missing.
+        StorageError: the disk refuses.
+    """
+    return _written(_svg(chart), picture_path(path))
+
+
+def picture_path(path: str | Path) -> Path:
+    """The path of a picture, its kind checked; see ``save_as``."""
+    if Path(path).suffix.lower() not in PICTURES:
+        raise InputError(f"a picture is written as .png or .svg, but got {str(path)!r}; try {Path(path).stem}.png")
+    return Path(path)
+
+
+def _svg(chart: Chart) -> str:
     _altair()
     import vl_convert
 
     fonts.register()
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    base = Path(path_without_suffix)
-    paths = [base.with_name(base.name + ".png"), base.with_name(base.name + ".svg")]
-    write_bytes(paths[0], vl_convert.svg_to_png(svg, scale=2))
-    write_text(paths[1], svg)
-    return paths
+    return str(vl_convert.vegalite_to_svg(chart.to_dict()))
+
+
+def _written(svg: str, path: Path) -> Path:
+    import vl_convert
+
+    if path.suffix.lower() == ".svg":
+        write_text(path, svg)
+    else:
+        write_bytes(path, vl_convert.svg_to_png(svg, scale=2))
+    return path
 
 
 def save_report(report: "Report", folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ S words of the source · T words of the target · N, M their tokens
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from minnow.decoding.translating import TranslationSettings
 from minnow.errors import DataError
 from minnow.tasks.base import needed
 from minnow.tasks.registry import task_of
-from minnow.tasks.translation import Translation, clean
+from minnow.tasks.translation import Translation, clean, sentences_of
 from minnow.text.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
@@ -51,9 +52,27 @@ class AttentionMap:
             if len(row) and row.max() >= rest_T[number]
         )
 
+    @property
+    def aligned_words(self) -> list[tuple[str, str]]:
+        """The words of ``alignment``, in the order of the target."""
+        return [(self.source_tokens[s], self.target_tokens[t]) for s, t in self.alignment]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "target": self.target,
+            "source_tokens": list(self.source_tokens),
+            "target_tokens": list(self.target_tokens),
+            "weights_TS": self.weights_TS.tolist(),
+            "alignment": [list(pair) for pair in self.alignment],
+        }
+
 
 def attention_map(bundle: Bundle, source: str, to: str | None = None, target: str | None = None) -> AttentionMap:
     """The attention of a model that translates, while it writes ``target``; without one, what it would write itself.
+
+    Lines look at their own line alone, as they are translated one by one; and so do the sentences of a line that is
+    longer than the model has learnt, if the target has as many.
 
     Raises:
         DataError: the model does not translate, or there is nothing to look at.
@@ -62,18 +81,47 @@ def attention_map(bundle: Bundle, source: str, to: str | None = None, target: st
     if not isinstance(task, Translation):
         raise DataError(f"this model's task is {task.name.replace('_', ' ')}; attention is shown of translations only")
     tokenizer, language = needed(bundle.tokenizer), task.into(to)
-    source = clean(source)
-    if not source:
+    if not clean(source):
         raise DataError("there is nothing to look at in an empty text; give some words")
     if target is None:
         settings = TranslationSettings()
         target = task.translate(bundle.model, tokenizer, [source], settings, language)[0][0].text
-    target = clean(target)
+    parts = [
+        _weights(bundle.model, task, tokenizer, language, *piece) for piece in _pieces(task, tokenizer, source, target)
+    ]
+    source_tokens = tuple(word for words, _, _ in parts for word in words)
+    target_tokens = tuple(word for _, words, _ in parts for word in words)
+    weights_TS = np.zeros((len(target_tokens), len(source_tokens)))
+    row, column = 0, 0
+    for _, _, part_TS in parts:
+        height, width = part_TS.shape
+        weights_TS[row : row + height, column : column + width] = part_TS
+        row, column = row + height, column + width
+    return AttentionMap(clean(source), clean(target), source_tokens, target_tokens, weights_TS)
+
+
+def _pieces(task: Translation, tokenizer: Tokenizer, source: str, target: str) -> list[tuple[str, str]]:
+    """What is translated by itself, with its translation."""
+    lines, written = source.splitlines(), target.split("\n")
+    if len(lines) != len(written):
+        return [(clean(source), clean(target))]
+    pieces: list[tuple[str, str]] = []
+    for line, translated in zip(lines, written, strict=True):
+        sentences, others = [piece for piece, _ in task.pieces(tokenizer, line)], sentences_of(translated)
+        pairs = zip(sentences, others, strict=True) if len(sentences) == len(others) else [(line, translated)]
+        pieces += [(clean(one), clean(other)) for one, other in pairs]
+    return [(one, other) for one, other in pieces if one]
+
+
+def _weights(
+    model: Any, task: Translation, tokenizer: Tokenizer, language: str, source: str, target: str
+) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
+    """The words of one piece and of its translation, and what each of these looked at [T, S]."""
     source_ids = task.source_ids(tokenizer, [source], [language])[0]
     target_ids = task.target_ids(tokenizer, [target])[0]
     with torch.inference_mode():
         sides = torch.tensor([source_ids]), torch.tensor([len(source_ids)]), torch.tensor([target_ids])
-        weights_MN = bundle.model.eval().attention(*sides)[0].double().numpy()
+        weights_MN = model.eval().attention(*sides)[0].double().numpy()
     source_words, target_words = _words(tokenizer, source), _words(tokenizer.writing, target)
     first = 1 if task.tagged else 0
     weights_TS = np.array(
@@ -82,7 +130,7 @@ def attention_map(bundle: Bundle, source: str, to: str | None = None, target: st
             for start, end in target_words
         ]
     ).reshape(len(target_words), len(source_words))
-    return AttentionMap(source, target, *_spelt(tokenizer, source, target), weights_TS)
+    return (*_spelt(tokenizer, source, target), weights_TS)
 
 
 def _words(tokenizer: Tokenizer, text: str) -> Spans:

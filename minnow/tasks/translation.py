@@ -142,7 +142,7 @@ class Translation(Task):
                 was to hold.
         """
         languages = [self.into(to)] * len(sources) if to is None or isinstance(to, str) else [*map(self.into, to)]
-        pieces = [self._pieces(tokenizer, source) for source in sources]
+        pieces = [self.pieces(tokenizer, source) for source in sources]
         flat = [(piece, target) for parts, target in zip(pieces, languages, strict=True) for piece, _ in parts]
         asked = [row for row, (piece, _) in enumerate(flat) if piece]
         texts, targets = [flat[row][0] for row in asked], [flat[row][1] for row in asked]
@@ -227,13 +227,13 @@ class Translation(Task):
             silent |= {self._tag_id(writing, target) for target in self.targets if _tag(target) in writing.vocabulary}
         return sorted(silent)
 
-    def _pieces(self, tokenizer: Tokenizer, source: str) -> list[tuple[str, str]]:
+    def pieces(self, tokenizer: Tokenizer, source: str) -> list[tuple[str, str]]:
         """What is translated by itself, and the white space behind it."""
         pieces: list[tuple[str, str]] = []
         for line in source.splitlines() or [""]:
             sentences = [line]
             if len(tokenizer.encode_ids([line])[0]) > self.max_tokens:
-                sentences = [part for part in _SENTENCE.split(line) if part]
+                sentences = sentences_of(line)
             pieces += [(sentence, BETWEEN_SENTENCES) for sentence in sentences]
             pieces[-1] = (pieces[-1][0], "\n")
         pieces[-1] = (pieces[-1][0], "")
@@ -248,6 +248,11 @@ class Translation(Task):
                 f"tokenizer.json has no token {_tag(language)}, by which the model is told to write {language}; "
                 "fetch the model anew"
             ) from None
+
+
+def sentences_of(line: str) -> list[str]:
+    """The sentences of a line, by their marks."""
+    return [part for part in _SENTENCE.split(line) if part]
 
 
 def clean(text: str) -> str:

@@ -4,12 +4,15 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from command import files_in, minnow, with_settings
 from pairs import TURNING, files, turned
 from writers import folder as writer
 
+import minnow as house
 from minnow.evaluation.translation import TranslationReport
 
 QUICK = with_settings(TURNING | {"training.epochs": 1, "training.tokens_per_batch": 512})
@@ -305,10 +308,53 @@ def test_a_picture_shows_what_each_word_looked_at(
     pytest.importorskip("altair")
     pytest.importorskip("vl_convert")
     monkeypatch.undo()
-    made = minnow("translate", translator, "one two three", "--attention", tmp_path / "looks.png")
-    assert made.out == "three two one\n"
-    assert "wrote " in made.err
-    assert (tmp_path / "looks.png").read_bytes().startswith(b"\x89PNG")
+    for name, begins in (("looks.png", b"\x89PNG"), ("looks.v2.SVG", b"<svg")):
+        made = minnow("translate", translator, "one two three", "--attention", tmp_path / "a" / name)
+        assert made.out == "three two one\n"
+        assert f"wrote {tmp_path / 'a' / name}" in made.err.replace("\n", "")
+        assert (tmp_path / "a" / name).read_bytes().startswith(begins)
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["looks.png", "looks.v2.SVG"]
+    told = minnow("translate", translator, "one two three", "--attention", tmp_path / "b.svg", "--json").json
+    looked: Any = house.load(translator).attention("one two three")
+    (row,) = told["translations"]
+    assert (row["source_tokens"], row["target_tokens"]) == (["one", "two", "three"], ["three", "two", "one"])
+    np.testing.assert_allclose(row["weights_TS"], looked.weights_TS)
+
+
+def test_a_picture_is_of_what_was_written(translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here of a text that a glossary bent."""
+    pytest.importorskip("vl_convert")
+    monkeypatch.undo()
+    (tmp_path / "terms.tsv").write_text("two\tfive\n")
+    bent = minnow(
+        *("translate", translator, "one two three", "--glossary", tmp_path / "terms.tsv"),
+        *("--attention", tmp_path / "x.svg"),
+    )
+    assert "five" in bent.out
+    assert ">five<" in (tmp_path / "x.svg").read_text()
+
+
+def test_boxes_in_the_place_of_chinese_are_told(
+    translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("vl_convert")
+    monkeypatch.undo()
+    monkeypatch.setattr("minnow.evaluation.fonts.has_chinese", lambda: False)
+    assert "no font with Chinese" in minnow("translate", translator, "one 好", "--attention", tmp_path / "x.png").err
+    assert "no font" not in minnow("translate", translator, "one two", "--attention", tmp_path / "x.png").err
+
+
+def test_words_that_belong_together_stand_below_their_text(translator: Path) -> None:
+    made = minnow("translate", translator, "one two three", "", "two four", "--alignment").out
+    assert made == "three two one\nthree\tthree\ntwo\ttwo\none\tone\n\n\n\nfour two\nfour\tfour\ntwo\ttwo\n\n"
+    told = minnow("translate", translator, "one two three", "", "--alignment", "--json").json["translations"]
+    looked: Any = house.load(translator).attention("one two three")
+    assert told[0]["alignment"] == [[2, 0], [1, 1], [0, 2]] == [list(pair) for pair in looked.alignment]
+    assert told[0]["source_tokens"] == list(looked.source_tokens)
+    assert told[0]["target_tokens"] == list(looked.target_tokens)
+    assert "weights_TS" not in told[0]
+    assert [told[1][name] for name in ("text", "source_tokens", "target_tokens", "alignment")] == ["", [], [], []]
+    assert "alignment" not in minnow("translate", translator, "one", "--json").json["translations"][0]
 
 
 @pytest.mark.parametrize(
@@ -327,6 +373,8 @@ def test_a_picture_shows_what_each_word_looked_at(
         (["{translator}", "one", "two", "--attention", "{tmp}/x.png"], "picture of one text"),
         (["{translator}", "-", "--attention", "{tmp}/x.png"], "picture of one text"),
         (["{translator}", "", "--attention", "{tmp}/x.png"], "nothing to look at"),
+        (["{translator}", "one", "--attention", "{tmp}/x.pdf"], "written as .png or .svg"),
+        (["{translator}", "one", "--alignment", "--n-best", "2"], "of the best translation alone; leave --n-best out"),
         (["{linear}", "one"], "is a model for text classification and does not translate; make one with: minnow train"),
         (["{writer}", "one"], "is a model for text generation and does not translate"),
         (["{tmp}/none", "one"], "there is no model"),

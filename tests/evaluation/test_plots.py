@@ -137,6 +137,15 @@ def test_without_the_plots_extra_the_command_that_installs_it_is_named(monkeypat
         plots.label_bars([])
 
 
+def test_chinese_words_are_drawn_with_the_plots_extra_alone(tmp_path: Path) -> None:
+    assert fonts.has_chinese()
+    drawings = []
+    for words in (["你", "好"], ["你", "妳"], ["\U000effff", "\U000effff"]):
+        path = plots.save_as(plots.attention_picture(words, ["a"], attention(1, 2)), tmp_path / "x.png")
+        drawings.append(path.read_bytes())
+    assert len(set(drawings)) == 3
+
+
 def test_boxes_instead_of_chinese_are_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "has_chinese", lambda: False)
     assert fonts.missing_glyphs(["refund", "退款"]) == fonts.NO_CHINESE

@@ -1,5 +1,6 @@
 """What a model looked at is told word by word, and is what the model itself says of its tokens."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -81,6 +82,28 @@ def test_chinese_is_taken_sign_by_sign() -> None:
     assert found.target_tokens == ("it's", "well-known")
 
 
+def test_lines_and_sentences_that_were_translated_one_by_one_look_at_their_own() -> None:
+    made, parts = bundle("general"), [("Hello there!", "Good day."), ("world", "there"), ("Good day.", "Hello.")]
+    apart = [attention_map(made, source, target=target) for source, target in parts]
+    lines = attention_map(made, "\n\n".join(one for one, _ in parts), target="\n\n".join(one for _, one in parts))
+    made.task["max_tokens"] = 3
+    line = attention_map(made, "Hello there! Good day.", target="Good day. Hello.")
+    for found, pieces in ((lines, apart), (line, [apart[0], apart[2]])):
+        assert found.source_tokens == tuple(word for one in pieces for word in one.source_tokens)
+        assert found.target_tokens == tuple(word for one in pieces for word in one.target_tokens)
+        row, column, left = 0, 0, found.weights_TS.copy()
+        for one in pieces:
+            place = np.s_[row : row + one.weights_TS.shape[0], column : column + one.weights_TS.shape[1]]
+            np.testing.assert_allclose(found.weights_TS[place], one.weights_TS, rtol=1e-5)
+            row, column, left[place] = row + one.weights_TS.shape[0], column + one.weights_TS.shape[1], 0
+        assert (left == 0).all(), "none looks into another piece"
+    assert not (attention_map(made, "Hello there! Good day.", target="Good, day").weights_TS == 0).any(), (
+        "no two pieces"
+    )
+    written = attention_map(made, "Hello there! Good day.\nworld")
+    assert (written.weights_TS == 0).any()
+
+
 def test_an_empty_target_has_no_rows() -> None:
     found = attention_map(bundle(), TEXT, target="")
     assert found.weights_TS.shape == (0, 5)
@@ -91,6 +114,12 @@ def test_a_word_is_aligned_with_the_one_it_looked_at_most_unless_it_looked_at_th
     weights_TS = np.array([[0.6, 0.1], [0.2, 0.3], [0.1, 0.2]])
     found = AttentionMap("a b", "x y z", ("a", "b"), ("x", "y", "z"), weights_TS)
     assert found.alignment == ((0, 0),)
+    assert found.aligned_words == [("a", "x")]
+    told = json.loads(json.dumps(found.to_dict()))
+    assert told == {
+        **{"source": "a b", "target": "x y z", "source_tokens": ["a", "b"], "target_tokens": ["x", "y", "z"]},
+        **{"weights_TS": weights_TS.tolist(), "alignment": [[0, 0]]},
+    }
     weights_TS[1, 0] = 0.4
     assert replace(found, weights_TS=weights_TS).alignment == ((0, 0), (0, 1))
 
