@@ -1,0 +1,241 @@
+"""Large files by their SHA-256: taken in and checked, admitted to repositories, read again however they are stored."""
+
+import queue
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256 as new_sha256
+from itertools import chain, islice
+from typing import Protocol
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from minnow.errors import HubNotFoundError, RefusedUploadError
+from minnow.hub.blobs import Blob, SweptBlobStore
+from minnow.hub.database import Database, insert_missing
+from minnow.hub.names import sha256_of
+from minnow.hub.repositories import Clock
+from minnow.hub.repository_tables import LargeFileRow, RepositoryRow
+
+MOST_BYTES = 1 << 40
+PART_BYTES = 64 << 20
+PREFIX, PARTS_PREFIX = "lfs", "parts"
+PIECES_WAITING = 4
+
+
+class Chunked(Protocol):
+    """Files that are stored in another way than whole; ``None`` where this one is not."""
+
+    def content(self, sha256: str) -> Blob | None:
+        """The file, to be read like a blob."""
+
+    def hashes(self, sha256s: Iterable[str]) -> dict[str, str]:
+        """The names, in that other way, of those files that are stored so."""
+
+
+@dataclass(frozen=True)
+class LargeFile:
+    """A large file of a repository, and when it came there."""
+
+    sha256: str
+    size: int
+    admitted_at: datetime
+
+
+class LargeFiles:
+    """The large files of a hub. A repository has those that were uploaded to it or copied into it, and no others.
+
+    Args:
+        chunked: where files may be stored besides.
+        now: the clock, in UTC.
+    """
+
+    def __init__(
+        self, database: Database, blobs: SweptBlobStore, chunked: Chunked, now: Clock = lambda: datetime.now(UTC)
+    ):
+        self._database = database
+        self._blobs = blobs
+        self._chunked = chunked
+        self._now = now
+
+    def held(self, repository_id: int, sha256s: Iterable[str]) -> dict[str, int]:
+        """Of these files, the sizes of those that the repository has."""
+        found: dict[str, int] = {}
+        wanted = iter(dict.fromkeys(sha256s))
+        with self._database.reading() as session:
+            while part := list(islice(wanted, 500)):
+                rows = session.execute(
+                    select(LargeFileRow.sha256, LargeFileRow.size).where(
+                        LargeFileRow.repository_id == repository_id, LargeFileRow.sha256.in_(part)
+                    )
+                )
+                found |= {row.sha256: row.size for row in rows}
+        return found
+
+    def of(self, repository_id: int) -> list[LargeFile]:
+        """Every large file of a repository, the newest first."""
+        asked = select(LargeFileRow).where(LargeFileRow.repository_id == repository_id)
+        with self._database.reading() as session:
+            rows = session.scalars(asked.order_by(LargeFileRow.admitted_at.desc(), LargeFileRow.sha256))
+            return [LargeFile(row.sha256, row.size, row.admitted_at) for row in rows]
+
+    def take(self, repository_id: int, sha256: str, size: int, pieces: Iterable[bytes]) -> None:
+        """Store what was uploaded and admit it to the repository; durable on return.
+
+        What the hub has already is read and compared all the same: the hash alone proves nothing.
+
+        Raises:
+            RefusedUploadError: the content is not what its hash and size say; nothing is stored.
+            StorageError: the disk refuses.
+        """
+        checked = _checked(pieces, sha256_of(sha256), size)
+        if self._stored(sha256):
+            for _ in checked:
+                pass
+        else:
+            self._blobs.put(blob_name(sha256), checked)
+        self._admit(repository_id, {sha256: size})
+
+    def take_part(self, upload: str, number: int, pieces: Iterable[bytes]) -> str:
+        """Store a part of an upload that comes in several, and return what names its content."""
+        digest, counted = new_sha256(), 0
+
+        def hashed() -> Iterator[bytes]:
+            nonlocal counted
+            for piece in pieces:
+                digest.update(piece)
+                counted += len(piece)
+                if counted > PART_BYTES:
+                    raise RefusedUploadError(f"a part has at most {PART_BYTES} bytes")
+                yield piece
+
+        self._blobs.put(_part_name(upload, number), hashed())
+        return digest.hexdigest()
+
+    def join_parts(self, upload: str, count: int, repository_id: int, sha256: str, size: int) -> None:
+        """Make one file of the parts of an upload, and remove them; raises as ``take`` does."""
+        names = [_part_name(upload, number) for number in range(1, count + 1)]
+        missing = [name for name in names if not self._blobs.has(name)]
+        if missing and not self.held(repository_id, [sha256]):
+            raise RefusedUploadError(f"{len(missing)} parts of the upload are missing; send them first")
+        if not missing:
+            self.take(repository_id, sha256, size, chain.from_iterable(map(self._read, names)))
+        for name in names:
+            self._blobs.remove(name)
+
+    def share(self, source_id: int, target_id: int, sha256s: Iterable[str]) -> None:
+        """Admit files of one repository to another, for somebody who may download them from the first.
+
+        Raises:
+            HubNotFoundError: the first does not have one of them.
+        """
+        wanted = list(dict.fromkeys(sha256s))
+        held = self.held(source_id, wanted)
+        for sha256 in wanted:
+            if sha256 not in held:
+                raise HubNotFoundError("large file", sha256)
+        self._admit(target_id, held)
+
+    def open(self, sha256: str) -> Blob:
+        """A file's content; whether the caller may have it is decided before.
+
+        Raises:
+            HubNotFoundError: no such file, which fsck reports where a revision names it.
+        """
+        if self._blobs.has(blob_name(sha256)):
+            return self._blobs.open(blob_name(sha256))
+        content = self._chunked.content(sha256)
+        if content is None:
+            raise HubNotFoundError("large file", sha256)
+        return content
+
+    def chunked_names(self, sha256s: Iterable[str]) -> Mapping[str, str]:
+        """Of these files, the names in the other way of those that are stored so."""
+        return self._chunked.hashes(sha256s)
+
+    def _stored(self, sha256: str) -> bool:
+        return self._blobs.has(blob_name(sha256)) or bool(self._chunked.hashes([sha256]))
+
+    def _admit(self, repository_id: int, sizes: Mapping[str, int]) -> None:
+        with self._database.writing() as session:
+            admit(session, repository_id, sizes, self._now())
+            session.flush()
+            # The garbage collector removes contents within a transaction too: none can go between these two lines.
+            for sha256 in sizes:
+                if not self._stored(sha256):
+                    raise RefusedUploadError(f"{sha256} is not stored any more; upload it again")
+
+    def _read(self, name: str) -> Iterator[bytes]:
+        with closing(self._blobs.open(name)) as blob:
+            yield from blob.read()
+
+
+def admit(session: Session, repository_id: int, sizes: Mapping[str, int], at: datetime) -> None:
+    """Enter that a repository has these files, as a part of somebody's transaction."""
+    for sha256, size in sizes.items():
+        values = {"repository_id": repository_id, "sha256": sha256, "size": size, "admitted_at": at}
+        session.execute(insert_missing(session, LargeFileRow), [values])
+    session.execute(
+        update(LargeFileRow)
+        .where(LargeFileRow.repository_id == repository_id, LargeFileRow.sha256.in_(sizes))
+        .values(admitted_at=at)
+    )
+
+
+def weigh(session: Session, repository_id: int) -> None:
+    """Enter how much the large files of a repository take, as a part of somebody's transaction."""
+    total = select(func.coalesce(func.sum(LargeFileRow.size), 0)).where(LargeFileRow.repository_id == repository_id)
+    session.execute(
+        update(RepositoryRow).where(RepositoryRow.id == repository_id).values(used_bytes=total.scalar_subquery())
+    )
+
+
+def blob_name(sha256: str) -> str:
+    """Where a file lies that is stored whole."""
+    return f"{PREFIX}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def new_upload() -> str:
+    """A name for an upload that comes in parts."""
+    return secrets.token_hex(16)
+
+
+def _part_name(upload: str, number: int) -> str:
+    return f"{PARTS_PREFIX}/{upload}/{number}"
+
+
+def _checked(pieces: Iterable[bytes], sha256: str, size: int) -> Iterator[bytes]:
+    """The same pieces; at the end, an error where they are not what hash and size say.
+
+    The hash is computed in a thread of its own, while the pieces are written.
+
+    Raises:
+        RefusedUploadError: they are not.
+    """
+    digest, counted = new_sha256(), 0
+    waiting: queue.Queue[bytes | None] = queue.Queue(PIECES_WAITING)
+
+    def work() -> None:
+        while (piece := waiting.get()) is not None:
+            digest.update(piece)
+
+    hashing = threading.Thread(target=work, name="sha256")
+    hashing.start()
+    try:
+        for piece in pieces:
+            counted += len(piece)
+            if counted > size:
+                break
+            waiting.put(piece)
+            yield piece
+    finally:
+        waiting.put(None)
+        hashing.join()
+    if counted != size:
+        raise RefusedUploadError(f"the upload has {'more' if counted > size else counted} bytes, but {size} were told")
+    if digest.hexdigest() != sha256:
+        raise RefusedUploadError(f"the upload has the SHA-256 {digest.hexdigest()}, but {sha256} was told")

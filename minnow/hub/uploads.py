@@ -1,0 +1,222 @@
+"""Uploads: what is to go which way is planned before it is sent, and checked again when it is committed."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from dulwich.ignore import IgnoreFilter
+
+from minnow.errors import HubNotFoundError, InputError
+from minnow.hub.changes import Change, Put, Remove, RemoveFolder
+from minnow.hub.contents import Contents, Entry
+from minnow.hub.large_files import LargeFiles
+from minnow.hub.limits import Quotas
+from minnow.hub.names import branch_ref, file_path, sha256_of
+from minnow.hub.objects import GitObject, GitObjects, Pointer, blob_of
+from minnow.hub.repositories import LARGE_SUFFIXES, Repository
+from minnow.hub.revisions import Message, Revisions
+from minnow.hub.trust.check import Bytes, Policy, check_sample, check_upload
+
+REGULAR_BYTES = 10_000_000
+MOST_REGULAR_BYTES = 64 << 20
+MOST_OPERATIONS = 50_000
+IGNORE_FILE = ".gitignore"
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A file that a client is about to send.
+
+    Attributes:
+        sample: its first bytes, 512 of them as a rule.
+    """
+
+    path: str
+    size: int
+    sample: bytes
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Which way a file is to go.
+
+    Attributes:
+        large: outside of git.
+        ignored: not at all.
+        known: what the branch holds at this path: the id of a blob, or the SHA-256 of a large file.
+    """
+
+    path: str
+    large: bool
+    ignored: bool
+    known: str | None
+
+
+@dataclass(frozen=True)
+class AddFile:
+    """A small file with its content."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class AddLarge:
+    """A large file that the repository has already; without a size where it is copied from another revision."""
+
+    path: str
+    sha256: str
+    size: int | None
+
+
+@dataclass(frozen=True)
+class DeleteFile:
+    """A file that goes."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class DeleteFolder:
+    """A folder that goes."""
+
+    path: str
+
+
+Operation = AddFile | AddLarge | DeleteFile | DeleteFolder
+
+
+class Uploads:
+    """How files come into a repository.
+
+    Args:
+        policy: what is refused.
+        quotas: how much an owner may store.
+    """
+
+    def __init__(
+        self,
+        objects: GitObjects,
+        revisions: Revisions,
+        contents: Contents,
+        large_files: LargeFiles,
+        policy: Policy,
+        quotas: Quotas,
+    ):
+        self._objects = objects
+        self._revisions = revisions
+        self._contents = contents
+        self._large_files = large_files
+        self._policy = policy
+        self._quotas = quotas
+
+    def plan(
+        self, repository: Repository, revision: str, files: Sequence[Announced], ignore: str | None = None
+    ) -> list[Planned]:
+        """Say of each file which way it is to go.
+
+        Args:
+            ignore: a ``.gitignore`` that is part of the upload; else that of the revision counts.
+
+        Raises:
+            HubNotFoundError: no such revision.
+            RefusedUploadError: a file that would be refused when it is committed.
+            InputError: a path that cannot be.
+            QuotaError: the owner's room is full.
+        """
+        commit = self._revisions.resolve(repository.id, revision)
+        for file in files:
+            check_sample(file_path(file.path), file.size, file.sample)
+        there = {entry.path: entry for entry in self._contents.some(commit, [file.path for file in files])}
+        growing = [file.size for file in files if file.path not in there or there[file.path].size != file.size]
+        self._quotas.require(repository.owner, sum(growing))
+        ignored = _ignored(ignore if ignore is not None else self._ignore_file(commit))
+        return [
+            Planned(file.path, is_large(file), ignored.is_ignored(file.path) is True, _known(there.get(file.path)))
+            for file in files
+        ]
+
+    def commit(
+        self,
+        repository: Repository,
+        branch: str,
+        operations: Iterable[Operation],
+        message: Message,
+        *,
+        by: str,
+        parent: str | None = None,
+    ) -> str:
+        """Check what was sent and commit it; what is heavy is done before the branch is touched.
+
+        Args:
+            operations: read once, so that the contents of many files need not be held together.
+
+        Raises:
+            RefusedUploadError: a file that the hub does not take.
+            InputError: a path that cannot be, or a large file that was not uploaded to this repository.
+            HubNotFoundError, HubConflictError: as ``Revisions.commit``.
+            QuotaError: the owner's room is full.
+        """
+        ref = branch_ref(branch)
+        self._revisions.resolve(repository.id, ref)
+        changes: list[Change] = []
+        self._objects.add(self._prepared(repository, operations, changes))
+        return self._revisions.commit(repository.id, ref, changes, message, by=by, parent=parent)
+
+    def _prepared(
+        self, repository: Repository, operations: Iterable[Operation], changes: list[Change]
+    ) -> Iterator[GitObject]:
+        """The blobs that are to be stored; the changes are added to the list on the way."""
+        adding = 0
+        for number, operation in enumerate(operations):
+            if number == MOST_OPERATIONS:
+                raise InputError(f"a commit changes at most {MOST_OPERATIONS} files; make several")
+            path = file_path(operation.path.rstrip("/"))
+            if isinstance(operation, DeleteFile):
+                changes.append(Remove(path))
+            elif isinstance(operation, DeleteFolder):
+                changes.append(RemoveFolder(path))
+            else:
+                blob = self._blob(repository, path, operation)
+                adding += blob.size
+                self._quotas.require(repository.owner, adding)
+                changes.append(Put(path, blob.id))
+                yield blob
+
+    def _blob(self, repository: Repository, path: str, operation: AddFile | AddLarge) -> GitObject:
+        if isinstance(operation, AddFile):
+            if len(operation.content) > MOST_REGULAR_BYTES:
+                raise InputError(f"{path} has over {MOST_REGULAR_BYTES} bytes; send it as a large file")
+            check_upload(path, Bytes(operation.content), self._policy)
+            return blob_of(operation.content)
+        sha256 = sha256_of(operation.sha256)
+        size = self._large_files.held(repository.id, [sha256]).get(sha256)
+        if size is None or operation.size not in (None, size):
+            raise InputError(f"{path}: a large file {sha256} of this size was not uploaded to {repository.full_name}")
+        with closing(self._large_files.open(sha256)) as content:
+            check_upload(path, content, self._policy)
+        return blob_of(Pointer(sha256, size).to_bytes())
+
+    def _ignore_file(self, commit: str) -> str:
+        try:
+            entry = self._contents.file(commit, IGNORE_FILE)
+        except HubNotFoundError:
+            return ""
+        return "" if entry.large else self._contents.read(entry).decode("utf-8", "replace")
+
+
+def is_large(file: Announced) -> bool:
+    """Whether a file goes beside git: by what it is called, by its size, or because it is no text."""
+    suffix = file.path.rpartition(".")[2].lower()
+    return file.size > 0 and (suffix in LARGE_SUFFIXES or file.size > REGULAR_BYTES or b"\0" in file.sample)
+
+
+def _known(entry: Entry | None) -> str | None:
+    if entry is None or entry.is_folder:
+        return None
+    return entry.large.sha256 if entry.large else entry.id
+
+
+def _ignored(text: str) -> IgnoreFilter:
+    lines = text[: 1 << 16].splitlines()
+    return IgnoreFilter([line.encode() for line in lines if line.strip() and not line.startswith("#")])
