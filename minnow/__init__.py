@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minnow.api import Model, augment, compare, evaluate, import_folder, load, pretrain, train
+    from minnow.api import Model, augment, compare, evaluate, import_folder, load, pretrain, pull, push, train
     from minnow.evaluation.report import Report
     from minnow.tasks.signature import Filled, Label, Labels, Text
 
@@ -25,6 +25,8 @@ __all__ = [
     "import_folder",
     "load",
     "pretrain",
+    "pull",
+    "push",
     "train",
 ]
 

@@ -1,6 +1,7 @@
-"""Minnow in Python: ``load``, ``train``, ``pretrain``, ``augment``, ``evaluate``, ``compare``, ``Model``; the commands
-call them."""
+"""Minnow in Python: ``load``, ``train``, ``pretrain``, ``augment``, ``evaluate``, ``compare``, ``push``, ``pull``,
+``Model``; the commands call them."""
 
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from minnow.decoding.writing import GenerationSettings
     from minnow.evaluation.translation import TranslationComparison, TranslationReport
     from minnow.explain.attention import AttentionMap
+    from minnow.remote import Pushed
     from minnow.tasks.back_translation import Augmented
     from minnow.tasks.text_generation import Generation, TextGeneration
     from minnow.tasks.translation import Translation
@@ -237,13 +239,110 @@ class Model:
         return evaluate(self, data, target, text=text, label=label)
 
 
-def load(folder: str | Path) -> Model:
-    """Open a model folder.
+def load(model: str | Path, *, hub: str | None = None, token: str | None = None) -> Model:
+    """Open a model: a folder, or ``team/name`` or ``team/name@v2`` on a hub, which is pulled.
+
+    A folder of that name goes first, and no hub is asked where none is named or remembered.
+
+    Args:
+        hub, token: as in ``pull``.
 
     Raises:
         BundleError: it is missing, unfinished or damaged.
+        HubError: the hub does not have it, or does not answer and it was not pulled before.
     """
-    return Model(Bundle.load(folder), Path(folder))
+    folder = Path(model)
+    if not folder.exists() and _is_on_a_hub(str(model), hub):
+        folder = pull(str(model), hub=hub, token=token)
+    return Model(Bundle.load(folder), folder)
+
+
+def push(
+    folder: str | Path,
+    name: str,
+    *,
+    kind: str = "model",
+    message: str | None = None,
+    private: bool | None = None,
+    tag: str | None = None,
+    delete: bool = False,
+    hub: str | None = None,
+    token: str | None = None,
+) -> "Pushed":
+    """Write a model's folder, or another, into a repository on a hub, which is made where there is none.
+
+    Args:
+        name: ``team/name``; ``team/name@branch`` writes to a branch.
+        kind: ``model``, ``dataset`` or ``space``.
+        message: of the commit.
+        private: of a new repository: whether others may see it.
+        tag: a name for the new revision, such as ``v2``.
+        delete: remove what the repository has and the folder has not.
+        hub: its address; else that of ``HF_ENDPOINT``, else that of the last ``minnow login``.
+        token: else that of ``HF_TOKEN`` or of the login.
+
+    Raises:
+        InputError: a folder or a name that cannot be, or a model whose training is not finished.
+        HubError: the hub refuses, or does not answer.
+    """
+    from minnow import remote
+    from minnow.bundle import layout
+    from minnow.logins import hub_of
+
+    if (Path(folder) / layout.RUN).is_dir():
+        layout.check_bundle(Path(folder))
+    where = hub_of(hub, token, os.environ)
+    return remote.push(
+        where,
+        Path(folder),
+        remote.name_of(name),
+        kind=kind,
+        message=message,
+        private=private,
+        tag=tag,
+        delete=delete,
+    )
+
+
+def pull(
+    name: str,
+    *,
+    out: str | Path | None = None,
+    kind: str = "model",
+    offline: bool = False,
+    hub: str | None = None,
+    token: str | None = None,
+) -> Path:
+    """The folder of a repository on a hub: fetched, its hashes compared, and kept for when the hub is away.
+
+    Args:
+        name: ``team/name``, or ``team/name@revision`` with a branch, a tag or a commit.
+        out: copy it there; without it the folder is in ``MINNOW_CACHE``, else in ``~/.cache/minnow/hub``, and is not to
+            be changed.
+        offline: ask nobody, and take what was pulled before.
+        kind, hub, token: as in ``push``.
+
+    Raises:
+        InputError: a name that cannot be, or a place that is taken.
+        HubError: the hub does not have it, or does not answer and it was not pulled before.
+        MinnowError: a file does not have the hash that the hub names.
+    """
+    from minnow import remote
+    from minnow.logins import hub_of
+
+    cache = Path(os.environ.get("MINNOW_CACHE") or "~/.cache/minnow/hub").expanduser()
+    folder = remote.pull(hub_of(hub, token, os.environ), remote.name_of(name), cache, kind=kind, offline=offline)
+    if out is None:
+        return folder
+    remote.copy_out(folder, Path(out))
+    return Path(out)
+
+
+def _is_on_a_hub(name: str, hub: str | None) -> bool:
+    from minnow.logins import names_a_hub
+    from minnow.remote import is_name
+
+    return is_name(name) and (hub is not None or "@" in name or names_a_hub(os.environ))
 
 
 def import_folder(

@@ -81,6 +81,10 @@ class GatedError(ForbiddenError):
     """The files of this repository are handed out on request only."""
 
 
+class RemoteError(InputError):
+    """A hub that does not answer, or refuses; the message says which one and what would help."""
+
+
 class RefusedUploadError(HubError):
     """Content that the hub does not take: unsafe, malformed, or not what its hash says."""
 

@@ -11,11 +11,16 @@ from minnow.cli import (
     data,
     evaluate,
     generate,
+    hub,
     import_folder,
     init,
+    login,
     neighbours,
     predict,
     pretrain,
+    pull,
+    push,
+    search,
     show,
     train,
     translate,
@@ -60,7 +65,12 @@ app.command("compare")(compare.compare)
 app.command("import")(import_folder.import_folder)
 app.command("show")(show.show)
 app.command("init")(init.init)
+app.command("push")(push.push)
+app.command("pull")(pull.pull)
+app.command("search")(search.search)
+app.command("login")(login.login)
 app.add_typer(data.app, name="data")
+app.add_typer(hub.app, name="hub")
 
 
 def main() -> None:
