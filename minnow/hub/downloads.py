@@ -1,0 +1,83 @@
+"""Downloads counted by day: gathered in memory, entered every few seconds, summed over thirty days for lists."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select, update
+
+from minnow.hub.database import Database
+from minnow.hub.repository_tables import DailyDownloadsRow, RepositoryRow
+
+SECONDS = 5.0
+DAYS = 30
+
+
+class Downloads:
+    """Counts downloads. What was counted within the last ``SECONDS`` is lost if the process is killed.
+
+    Args:
+        now: the clock, in UTC.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+        self._database = database
+        self._now = now
+        self._lock = threading.Lock()
+        self._counted: Counter[int] = Counter()
+        self._summed_on = self._now().date()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def count(self, repository_id: int) -> None:
+        """Count one download; quick, and never touches the disk."""
+        with self._lock:
+            self._counted[repository_id] += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._enter_now_and_then, name="downloads", daemon=True)
+                self._thread.start()
+
+    def enter(self) -> None:
+        """Enter what was counted since the last time."""
+        with self._lock:
+            counted, self._counted = self._counted, Counter()
+        today = self._now().date()
+        if not counted and today == self._summed_on:
+            return
+        with self._database.writing() as session:
+            for repository_id, count in counted.items():
+                if session.get(RepositoryRow, repository_id) is None:
+                    continue
+                row = session.get(DailyDownloadsRow, (repository_id, today), with_for_update=True)
+                if row is None:
+                    session.add(DailyDownloadsRow(repository_id=repository_id, day=today, count=count))
+                else:
+                    row.count += count
+                session.execute(
+                    update(RepositoryRow)
+                    .where(RepositoryRow.id == repository_id)
+                    .values(
+                        downloads=RepositoryRow.downloads + count,
+                        downloads_all_time=RepositoryRow.downloads_all_time + count,
+                    )
+                )
+            if today != self._summed_on:
+                session.flush()
+                recent = select(func.coalesce(func.sum(DailyDownloadsRow.count), 0)).where(
+                    DailyDownloadsRow.repository_id == RepositoryRow.id,
+                    DailyDownloadsRow.day > today - timedelta(days=DAYS),
+                )
+                session.execute(update(RepositoryRow).values(downloads=recent.scalar_subquery()))
+        self._summed_on = today
+
+    def close(self) -> None:
+        """Enter what is left and count no more."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.enter()
+
+    def _enter_now_and_then(self) -> None:
+        while not self._ended.wait(SECONDS):
+            self.enter()
