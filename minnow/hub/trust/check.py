@@ -1,0 +1,147 @@
+"""What may be uploaded: safetensors whose headers are sound, nothing that runs code when it is loaded.
+
+A file is looked at twice: by its name and first bytes when the upload is announced, and whole when it is committed.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from minnow.errors import RefusedUploadError
+from minnow.hub.trust.archives import Budget, look_into
+from minnow.hub.trust.arrays import MAGIC, check_array
+from minnow.hub.trust.content import Bytes, Content, part
+from minnow.hub.trust.pickles import HEAD_BYTES, is_pickle
+from minnow.hub.trust.safetensors import SUFFIX, check_safetensors, check_start
+
+PICKLED_SUFFIXES = {
+    ".pt",
+    ".pth",
+    ".ptl",
+    ".pkl",
+    ".pickle",
+    ".pck",
+    ".pcl",
+    ".ckpt",
+    ".joblib",
+    ".dill",
+    ".cloudpickle",
+}
+PICKLED_NAMES = re.compile(
+    r"(pytorch_model|diffusion_pytorch_model|adapter_model|training_args|optimizer|scheduler|scaler|rng_state\w*)"
+    r"([-.][\w.-]*)?\.bin"
+)
+PACKED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst", ".lz4", ".z", ".zlib", ".br"}
+MOST_JSON_BYTES = 64 * 1024 * 1024
+CONVERT = (
+    "write weights as safetensors: `save_pretrained(folder, safe_serialization=True)` for a model of transformers, "
+    "`safetensors.torch.save_file(state_dict, 'model.safetensors')` for any other; data as parquet, JSON lines or "
+    "plain NumPy arrays"
+)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a hub takes.
+
+    Attributes:
+        remote_code: whether configurations may name Python code of the repository (``auto_map``), which runs on the
+            machine of whoever loads the model with ``trust_remote_code=True``.
+    """
+
+    remote_code: bool = False
+
+
+STRICT = Policy()
+
+
+def check_sample(path: str, size: int, sample: bytes) -> None:
+    """Look at a file that is about to be uploaded.
+
+    Args:
+        path: in the repository.
+        size: of the whole file, in bytes.
+        sample: its first bytes, as many as the client sent; it may be none.
+
+    Raises:
+        RefusedUploadError: it would be refused when it is committed.
+    """
+    _check_name(path)
+    _check_head(path, sample)
+    if _name(path).endswith(SUFFIX) and len(sample) >= min(size, 9):
+        check_start(path, sample, size)
+
+
+def check_upload(path: str, content: Content, policy: Policy = STRICT) -> None:
+    """Look at the whole of a file that is to be committed.
+
+    Raises:
+        RefusedUploadError: says what is wrong and how to convert it.
+    """
+    _check_name(path)
+    head = part(content, 0, HEAD_BYTES)
+    _check_head(path, head)
+    if _name(path).endswith(SUFFIX):
+        check_safetensors(path, content)
+        return
+    look_into(path, content, head, _check_member, Budget(path, content.size))
+    if _name(path).endswith(".json") and not policy.remote_code:
+        _check_remote_code(path, content)
+
+
+def _check_member(path: str, head: bytes) -> None:
+    """Look at a file within an archive, of which only the first bytes are there."""
+    _check_name(path)
+    _check_head(path, head)
+
+
+def _check_name(path: str) -> None:
+    name = _name(path)
+    stem = name
+    while (dot := stem.rfind(".")) > 0 and stem[dot:] in PACKED_SUFFIXES:
+        stem = stem[:dot]
+    if any(stem.endswith(suffix) for suffix in PICKLED_SUFFIXES) or PICKLED_NAMES.fullmatch(stem):
+        raise RefusedUploadError(
+            f"{path} is named like a pickle, and loading a pickle runs whatever code is in it; {CONVERT}"
+        )
+
+
+def _check_head(path: str, head: bytes) -> None:
+    if is_pickle(head):
+        raise RefusedUploadError(f"{path} is a pickle, and loading a pickle runs whatever code is in it; {CONVERT}")
+    if head.startswith(MAGIC):
+        check_array(path, head)
+    elif _holds_torch_pickle(head):
+        raise RefusedUploadError(
+            f"{path} is a file of torch.save, which holds a pickle, and loading a pickle runs whatever code is in it; "
+            f"{CONVERT}"
+        )
+
+
+def _holds_torch_pickle(head: bytes) -> bool:
+    """Whether the first member of a zip archive is the pickle that torch.save puts there; the name is in the header."""
+    if not head.startswith(b"PK\x03\x04"):
+        return False
+    length = int.from_bytes(head[26:28], "little")
+    return head[30 : 30 + length].endswith(b"data.pkl")
+
+
+def _check_remote_code(path: str, content: Content) -> None:
+    if content.size > MOST_JSON_BYTES:
+        return
+    try:
+        found = json.loads(part(content, 0, content.size).decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return
+    if isinstance(found, dict) and any(found.get(key) for key in ("auto_map", "custom_pipelines")):
+        raise RefusedUploadError(
+            f"{path} names Python code that is to run where the model is loaded (auto_map); this hub takes none. "
+            "Use an architecture of transformers, or ask who keeps the hub for `minnow hub serve --allow-remote-code`"
+        )
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2].lower()
+
+
+__all__ = ["STRICT", "Bytes", "Content", "Policy", "check_sample", "check_upload"]
