@@ -1,7 +1,8 @@
 # Everything a person or a machine does with this project, by name.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: install demo test check bench format clean
+CLIENTS := .venv-clients
+.PHONY: install clients demo test check bench format clean
 
 install: .venv/installed
 
@@ -15,7 +16,15 @@ install: .venv/installed
 demo: install
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh samples/demo.sh
 
-test: install
+# The clients that the hub is tested with, each version in an environment of its own.
+clients: $(patsubst tests/clients/environments/%.txt,$(CLIENTS)/%/installed,$(wildcard tests/clients/environments/*.txt))
+
+$(CLIENTS)/%/installed: tests/clients/environments/%.txt
+	$(PYTHON) -m venv --clear $(CLIENTS)/$*
+	$(CLIENTS)/$*/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+test: install clients
 	$(BIN)/pytest
 
 check: install
@@ -32,4 +41,4 @@ bench: install
 	$(BIN)/python benchmarks/classification.py
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv $(CLIENTS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -151,18 +151,18 @@ class Accounts:
             _keep_an_admin(session)
             return _account(row)
 
-    def remove(self, name: str, owns: Callable[[int], int]) -> Account:
+    def remove(self, name: str, owns: Callable[[str], int]) -> Account:
         """Remove an account that owns nothing; its tokens and memberships go with it.
 
         Args:
-            owns: how many repositories the account with this number owns.
+            owns: how many repositories there are under a name.
 
         Raises:
             HubNotFoundError: there is no such account.
             HubConflictError: it owns repositories, or it is the last administrator.
         """
         account = self.find(name)
-        owned = owns(account.id)
+        owned = owns(account.name)
         if owned:
             raise HubConflictError(
                 f"{account.name} owns {owned} repositories; move or delete these first, or disable the account"

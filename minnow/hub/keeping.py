@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from minnow.errors import HubExistsError, StorageError
+from minnow.errors import HubConflictError, StorageError
 from minnow.files import storage_error
 from minnow.hub.accounts import Accounts, account_name
 from minnow.hub.audit import KEEPER, Audit
@@ -66,11 +66,13 @@ def found(keeping: Keeping, name: str, *, email: str = "") -> tuple[str, str]:
 
     Raises:
         InputError: the name cannot be.
-        HubExistsError: the hub has an administrator.
+        HubConflictError: the hub has an administrator.
     """
     account_name(name)
     if keeping.accounts.any_admin():
-        raise HubExistsError("the hub", f"in {keeping.settings.data}")
+        raise HubConflictError(
+            f"the hub in {keeping.settings.data} has an administrator already; add others with: minnow hub user add"
+        )
     user = keeping.accounts.create_user(name, email=email, site_admin=True)
     text, token = keeping.tokens.create(user.id, "first token", writes=True)
     keeping.note("hub.found", user.name, token=token.id)
