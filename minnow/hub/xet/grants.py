@@ -47,7 +47,7 @@ class Signer:
         text = f"{grant.repository_id}.{near}.{'w' if grant.writes else 'r'}.{grant.expires}.{grant.nonce}"
         return f"xet_{text}.{self._mac('token', text)}"
 
-    def grant(self, token: str, now: int, *, writing: bool) -> Grant:
+    def grant(self, token: str, now: int, *, writing: bool = False) -> Grant:
         """The grant of a token.
 
         Raises:

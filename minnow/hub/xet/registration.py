@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import RefusedUploadError
 from minnow.hub.database import Database
-from minnow.hub.repository_tables import LargeFileRow
+from minnow.hub.large_files import admit
 from minnow.hub.xet.hashing import file_hash, range_hash, to_text
 from minnow.hub.xet.reconstruction import ChunkTable
 from minnow.hub.xet.shard import Shard, ShardFile, Term, read_shard
@@ -208,12 +208,7 @@ def _enter(session: Session, repository_id: int, file: VerifiedFile) -> None:
             for position, (xorb_id, start, stop, length) in enumerate(file.terms)
         )
         session.merge(XetMarkRow(chunk=file.first[0], xorb_id=file.first[1]))
-    link = session.get(LargeFileRow, (repository_id, file.sha256))
-    if link is None:
-        session.add(LargeFileRow(repository_id=repository_id, sha256=file.sha256, size=file.size, admitted_at=now))
-    else:
-        link.admitted_at = now
-    session.flush()
+    admit(session, repository_id, {file.sha256: file.size}, now)
 
 
 def _batches(names: Sequence[str]) -> Iterator[list[str]]:
