@@ -43,20 +43,20 @@ def leave_response(leave: Leave, endpoint: str) -> Response:
 
 
 def xet_routes(xet: Xet, endpoint: Endpoint) -> list[Route]:
-    """The routes below ``BASE``.
+    """The routes below ``BASE``, where clients are sent with a token.
 
     Args:
         endpoint: the address of the hub as the client of a request sees it.
     """
     handlers = _Handlers(xet, endpoint)
     return [
-        Route("/v1/xorbs/{prefix}/{xorb}", handlers.take_xorb, methods=["POST"]),
-        Route("/v1/shards", handlers.take_shard, methods=["POST"]),
-        Route("/v2/shards", handlers.take_shard_with_progress, methods=["POST"]),
-        Route("/v1/chunks/{prefix}/{chunk}", handlers.answer, methods=["GET"]),
-        Route("/v1/reconstructions/{file}", handlers.reconstruct_v1, methods=["GET"]),
-        Route("/v2/reconstructions/{file}", handlers.reconstruct_v2, methods=["GET"]),
-        Route("/xorbs/{xorb}", handlers.send_xorb, methods=["GET"]),
+        Route(f"{BASE}/v1/xorbs/{{prefix}}/{{xorb}}", handlers.take_xorb, methods=["POST"]),
+        Route(f"{BASE}/v1/shards", handlers.take_shard, methods=["POST"]),
+        Route(f"{BASE}/v2/shards", handlers.take_shard_with_progress, methods=["POST"]),
+        Route(f"{BASE}/v1/chunks/{{prefix}}/{{chunk}}", handlers.answer, methods=["GET"]),
+        Route(f"{BASE}/v1/reconstructions/{{file}}", handlers.reconstruct_v1, methods=["GET"]),
+        Route(f"{BASE}/v2/reconstructions/{{file}}", handlers.reconstruct_v2, methods=["GET"]),
+        Route(f"{BASE}/xorbs/{{xorb}}", handlers.send_xorb, methods=["GET"]),
     ]
 
 
