@@ -13,6 +13,7 @@ import yaml
 from minnow.errors import InputError
 
 FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+BASES = re.compile(r"^base_model:[ \t]*((?:[^\n]*)(?:\n[ \t]*-[ \t][^\n]*)*)", re.MULTILINE)
 MOST_CARD_BYTES = 1 << 20
 MOST_FRONT_MATTER = 64 << 10
 MOST_DEPTH = 12
@@ -67,6 +68,13 @@ def read_card(content: bytes | str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError("the front matter of a card must be a table of keys and values, such as `license: mit`")
     return {str(key): _plain(inner, 1) for key, inner in value.items()}
+
+
+def bases_in_sample(sample: bytes) -> tuple[str, ...]:
+    """The models that the beginning of a README.md names as its base, which may be cut off anywhere."""
+    text = sample.decode("utf-8", "replace")
+    found = BASES.search(text) if text.lstrip("\ufeff").startswith("---") else None
+    return tuple(word.strip(" \t\r-\"'[]") for word in re.split(r"[\n,]", found[1]) if word.strip()) if found else ()
 
 
 def card_problems(content: str) -> list[str]:

@@ -9,8 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Insert, MetaData, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
+
+from minnow.errors import StorageError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
@@ -78,10 +81,14 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A session whose changes are durable together once the block ends, and gone together after any error.
 
+        Raises:
+            StorageError: the disk is full.
+
         On SQLite it is the only writer from its first statement on. On PostgreSQL others write beside it: change what
         others may change too by ``update … where`` with the old value, and look at how many rows it met.
         """
-        with self._turn, Session(self._writers, expire_on_commit=False) as session, session.begin():
+        opened = Session(self._writers, expire_on_commit=False)
+        with self._turn, _full_disk_told(), opened as session, session.begin():
             yield session
 
     def migrate(self) -> None:
@@ -98,6 +105,16 @@ class Database:
     def close(self) -> None:
         """Give back every connection."""
         self._engine.dispose()
+
+
+@contextmanager
+def _full_disk_told() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if "full" in str(error.orig) or "No space left" in str(error.orig):
+            raise StorageError("no space left for the hub's tables; free some, or run `minnow hub gc`") from error
+        raise
 
 
 def insert_missing(session: Session, table: type[Base]) -> Insert:

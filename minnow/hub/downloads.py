@@ -1,8 +1,9 @@
 """Downloads counted by day: gathered in memory, entered every few seconds, summed over thirty days for lists."""
 
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select, update
@@ -10,8 +11,18 @@ from sqlalchemy import func, select, update
 from minnow.hub.database import Database
 from minnow.hub.repository_tables import DailyDownloadsRow, RepositoryRow
 
-SECONDS = 5.0
+SECONDS = 1.0
 DAYS = 30
+WINDOW_SECONDS = 3600
+MOST_REMEMBERED = 20_000
+
+
+@dataclass
+class _UnderWay:
+    """What one client fetches of one repository."""
+
+    since: float
+    paths: set[str]
 
 
 class Downloads:
@@ -26,13 +37,30 @@ class Downloads:
         self._now = now
         self._lock = threading.Lock()
         self._counted: Counter[int] = Counter()
+        self._under_way: OrderedDict[tuple[int, str], _UnderWay] = OrderedDict()
         self._summed_on = self._now().date()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def count(self, repository_id: int) -> None:
-        """Count one download; quick, and never touches the disk."""
+    def count(self, repository_id: int, who: str, path: str, *, again: bool = True) -> None:
+        """Count a fetched file; quick, and never touches the disk.
+
+        The files that one client fetches one after the other are one download; the same file again is another.
+
+        Args:
+            who: names the client.
+            again: whether the same path again is another download.
+        """
         with self._lock:
+            now = self._now().timestamp()
+            before = self._under_way.get((repository_id, who))
+            if before and now - before.since < WINDOW_SECONDS and not (again and path in before.paths):
+                before.paths.add(path)
+                return
+            self._under_way[repository_id, who] = _UnderWay(now, {path})
+            self._under_way.move_to_end((repository_id, who))
+            while len(self._under_way) > MOST_REMEMBERED:
+                self._under_way.popitem(last=False)
             self._counted[repository_id] += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._enter_now_and_then, name="downloads", daemon=True)

@@ -1,8 +1,8 @@
-"""Addresses that carry their own leave: signed, bound to one thing, and good for a while only."""
+"""Leave that an address carries in itself: signed, bound to one thing, and good for a while only."""
 
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import sha256
 
 from minnow.errors import ForbiddenError
@@ -22,19 +22,16 @@ class Stamp:
     def __init__(self, secret: bytes, purpose: str, now: Callable[[], float] = time.time):
         self._secret, self._purpose, self._now = secret, purpose, now
 
-    def query(self, *parts: object, seconds: int = SECONDS) -> str:
-        """The query that allows what the parts say, from now on for so many seconds."""
-        until = int(self._now()) + seconds
-        return f"until={until}&signature={self._signature(until, *parts)}"
+    def made(self, *parts: object) -> tuple[int, str]:
+        """Until when the parts are allowed from now on (seconds since 1970), and the signature that says so."""
+        until = int(self._now()) + SECONDS
+        return until, self._signature(until, *parts)
 
-    def check(self, query: Mapping[str, str], *parts: object) -> None:
-        """Raises ForbiddenError where a query does not allow what the parts say, or not any more."""
-        until = query.get("until", "")
-        valid = until.isascii() and until.isdigit() and len(until) < 15
-        expected = self._signature(until, *parts).encode()
-        if not valid or not hmac.compare_digest(expected, query.get("signature", "").encode()):
+    def check(self, until: int, signature: str, *parts: object) -> None:
+        """Raises ForbiddenError where the parts are not allowed, or not any more."""
+        if not hmac.compare_digest(self._signature(until, *parts), signature):
             raise ForbiddenError("this address was not made by the hub; ask the hub for one")
-        if int(until) <= self._now():
+        if until <= self._now():
             raise ForbiddenError("this address has expired; ask the hub for a new one")
 
     def _signature(self, *parts: object) -> str:

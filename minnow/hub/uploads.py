@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dulwich.ignore import IgnoreFilter
 
 from minnow.errors import HubNotFoundError, InputError
+from minnow.hub.cards import bases_in_sample
 from minnow.hub.changes import Change, Put, Remove, RemoveFolder
 from minnow.hub.contents import Contents, Entry
 from minnow.hub.large_files import LargeFiles
@@ -16,11 +17,12 @@ from minnow.hub.objects import GitObject, GitObjects, Pointer, blob_of
 from minnow.hub.repositories import LARGE_SUFFIXES, Repository
 from minnow.hub.revisions import Message, Revisions
 from minnow.hub.trust.check import Bytes, Policy, check_sample, check_upload
+from minnow.hub.xet.lineage import Bases
 
 REGULAR_BYTES = 10_000_000
 MOST_REGULAR_BYTES = 64 << 20
 MOST_OPERATIONS = 50_000
-IGNORE_FILE = ".gitignore"
+CARD, IGNORE_FILE = "README.md", ".gitignore"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Uploads:
     Args:
         policy: what is refused.
         quotas: how much an owner may store.
+        bases: told which models an upload descends from, so that it need not send what it shares with them.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Uploads:
         large_files: LargeFiles,
         policy: Policy,
         quotas: Quotas,
+        bases: Bases,
     ):
         self._objects = objects
         self._revisions = revisions
@@ -109,6 +113,7 @@ class Uploads:
         self._large_files = large_files
         self._policy = policy
         self._quotas = quotas
+        self._bases = bases
 
     def plan(
         self, repository: Repository, revision: str, files: Sequence[Announced], ignore: str | None = None
@@ -126,6 +131,8 @@ class Uploads:
         """
         commit = self._revisions.resolve(repository.id, revision)
         for file in files:
+            if file.path == CARD:
+                self._bases.tell(repository.id, bases_in_sample(file.sample))
             check_sample(file_path(file.path), file.size, file.sample)
         there = {entry.path: entry for entry in self._contents.some(commit, [file.path for file in files])}
         growing = [file.size for file in files if file.path not in there or there[file.path].size != file.size]

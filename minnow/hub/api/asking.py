@@ -1,0 +1,180 @@
+"""What handlers share: who asks for which repository, checked; parameters, bodies and moments in the clients' form."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from minnow.errors import HubNotFoundError, InputError
+from minnow.hub.api.bodies import whole
+from minnow.hub.api.callers import Door, address_of
+from minnow.hub.api.routing import part
+from minnow.hub.hub import Hub
+from minnow.hub.names import PULLS, Kind, branch_ref
+from minnow.hub.repositories import Repository
+from minnow.hub.rights import (
+    Caller,
+    may_write,
+    require_admin,
+    require_discuss,
+    require_download,
+    require_read,
+    require_write,
+)
+
+KINDS: Mapping[str, Kind] = {"models": "model", "datasets": "dataset", "spaces": "space"}
+REPOSITORY = "/api/{kinds}/{owner}/{name}"
+MOST_BODY = 8 << 20
+
+
+class Body(BaseModel):
+    """A JSON body; keys that this hub does not know are overlooked, since clients add some with every version."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+AnyBody = TypeVar("AnyBody", bound=Body)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks, for which repository; the right to it was checked."""
+
+    caller: Caller
+    repository: Repository
+
+
+class Asking:
+    """Finds out who asks for what, in threads, and refuses what he has no right to."""
+
+    def __init__(self, hub: Hub, door: Door):
+        self.hub = hub
+        self._door = door
+
+    def caller(self, request: Request) -> Caller:
+        """Who asks; raises NotSignedInError for a token that is none, RateLimitError for too many requests."""
+        return self._door.caller(request)
+
+    def readable(self, request: Request, kind: Kind | None = None) -> Asked:
+        """The repository of the address, for somebody who may know of it."""
+        asked = self._asked(request, kind)
+        require_read(asked.caller, asked.repository.place)
+        return asked
+
+    def downloadable(self, request: Request, kind: Kind | None = None) -> Asked:
+        """The repository of the address, for somebody who may have its files."""
+        asked = self._asked(request, kind)
+        granted = bool(asked.repository.gate) and self.hub.access.granted(asked.caller, asked.repository.id)
+        require_download(asked.caller, asked.repository.place, granted)
+        return asked
+
+    def writable(self, request: Request, kind: Kind | None = None) -> Asked:
+        """The repository of the address, for somebody who may commit to it."""
+        asked = self._asked(request, kind)
+        require_write(asked.caller, asked.repository.place)
+        return asked
+
+    def proposing(self, request: Request, revision: str, kind: Kind | None = None) -> Asked:
+        """The repository of the address, for somebody who may commit to it or goes on with his own pull request."""
+        asked = self._asked(request, kind)
+        require_read(asked.caller, asked.repository.place)
+        ref = branch_ref(revision)
+        if ref.startswith(PULLS) and not may_write(asked.caller, asked.repository.place):
+            require_discuss(asked.caller, asked.repository.place)
+            opened = self.hub.discussions.get(asked.repository.id, int(ref.removeprefix(PULLS)))
+            if opened.author == asked.caller.name:
+                return asked
+        require_write(asked.caller, asked.repository.place)
+        return asked
+
+    def discussable(self, request: Request) -> Asked:
+        """The repository of the address, for somebody who may propose changes to it."""
+        asked = self._asked(request, None)
+        require_discuss(asked.caller, asked.repository.place)
+        return asked
+
+    def administrable(self, request: Request) -> Asked:
+        """The repository of the address, for somebody who may change its settings."""
+        asked = self._asked(request, None)
+        require_admin(asked.caller, asked.repository.place)
+        return asked
+
+    def note(self, request: Request, caller: Caller, action: str, repository: Repository, **detail: Any) -> None:
+        """Write into the audit log."""
+        subject = f"{repository.kind} {repository.full_name}"
+        self.hub.audit.note(caller, action, subject, address=address_of(request), **detail)
+
+    def count_download(self, request: Request, asked: Asked, path: str, *, again: bool = True) -> None:
+        """Count a fetched file where the client says that somebody downloads."""
+        if request.headers.get("x-hf-download-counter"):
+            who = asked.caller.name or address_of(request)
+            self.hub.downloads.count(asked.repository.id, who, path, again=again)
+
+    def endpoint(self, request: Request) -> str:
+        """The address of the hub as the client of a request sees it."""
+        return self.hub.settings.endpoint or str(request.base_url).rstrip("/")
+
+    def _asked(self, request: Request, kind: Kind | None) -> Asked:
+        caller = self.caller(request)
+        wanted = kind or KINDS.get(part(request, "kinds"))
+        if wanted is None:
+            raise HubNotFoundError("address", request.url.path)
+        return Asked(caller, self.hub.repositories.find(wanted, part(request, "owner"), part(request, "name")))
+
+
+def with_body(
+    body: type[AnyBody], handler: Callable[[Request, AnyBody], Response]
+) -> Callable[[Request], Awaitable[Response]]:
+    """A handler that is called in a thread with its JSON body, read and checked; an empty one has its defaults."""
+
+    async def read(request: Request) -> Response:
+        return await run_in_threadpool(handler, request, read_body(body, await whole(request, MOST_BODY)))
+
+    return read
+
+
+def read_body(body: type[AnyBody], content: bytes) -> AnyBody:
+    """A JSON body; raises InputError where it is not what the handler needs."""
+    try:
+        return body.model_validate_json(content or b"{}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the body"
+        raise InputError(f"{place}: {first['msg']}") from error
+
+
+def is_true(request: Request, name: str) -> bool:
+    """Whether a parameter says yes, in the words of any version of the client."""
+    return request.query_params.get(name, "").lower() in {"true", "1", "yes"}
+
+
+def number(request: Request, name: str, default: int, most: int) -> int:
+    """A parameter that is a whole number; raises InputError where it is none."""
+    text = request.query_params.get(name)
+    if text is None or text == "":
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise InputError(f"{name} must be a whole number, but got {text[:40]!r}")
+    return min(int(text), most)
+
+
+def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(value), status, dict(headers or {}), media_type="application/json")
+
+
+def moment(at: datetime) -> str:
+    """A moment as clients read it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def next_page(request: Request, endpoint: str, path: str | None = None, **changed: str | int) -> dict[str, str]:
+    """The header that leads to the next page: the same address, or another path, with these parameters changed."""
+    url = request.url.include_query_params(**changed)
+    return {"Link": f'<{endpoint}{path or request.scope["path"]}?{url.query}>; rel="next"'}

@@ -1,0 +1,109 @@
+"""The one place that knows status codes: errors of the house as the clients read them, from headers first."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from minnow.errors import (
+    ForbiddenError,
+    GatedError,
+    HubConflictError,
+    HubExistsError,
+    HubNotFoundError,
+    InputError,
+    MinnowError,
+    NotSignedInError,
+    QuotaError,
+    RateLimitError,
+    StorageError,
+)
+from minnow.hub.xet.service import BeyondEndError
+
+NOT_FOUND_CODES = {"repository": "RepoNotFound", "revision": "RevisionNotFound", "entry": "EntryNotFound"}
+# The first line that fits an error counts.
+STATUSES: tuple[tuple[type[MinnowError], int], ...] = (
+    (HubNotFoundError, 404),
+    (HubExistsError, 409),
+    (HubConflictError, 412),
+    (NotSignedInError, 401),
+    (ForbiddenError, 403),
+    (QuotaError, 413),
+    (RateLimitError, 429),
+    (BeyondEndError, 416),
+    (StorageError, 507),
+    (InputError, 400),
+    (MinnowError, 500),
+)
+WHY_LEFT_OUT = "this hub does not do that"
+
+
+def refused(request: Request, error: Exception) -> Response:
+    """The answer to a request that failed with an error of the house."""
+    assert isinstance(error, MinnowError)
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    return error_response(status, str(error), {**_headers(request, error)})
+
+
+def no_route(request: Request, error: Exception) -> Response:
+    """The answer to a request that no route takes: an error too, since clients try what a hub can do."""
+    assert isinstance(error, HTTPException)
+    return error_response(error.status_code, f"{request.method} {request.url.path}: {error.detail}", error.headers)
+
+
+def broke(request: Request, error: Exception) -> Response:
+    """The answer to a request that failed for a reason that nobody foresaw; the server's log has it."""
+    del request, error
+    return error_response(500, "the hub failed; its log says why, under this request's X-Request-Id")
+
+
+def left_out(reason: str) -> Callable[[Request], Response]:
+    """A handler for what a hub could do and this one does not."""
+
+    def handler(request: Request) -> Response:
+        del request
+        return error_response(501, f"{WHY_LEFT_OUT}: {reason}")
+
+    return handler
+
+
+def error_response(status: int, message: str, headers: Any = None) -> Response:
+    """An error in the words and the form that clients show."""
+    return JSONResponse(
+        {"error": message}, status, headers={**(headers or {}), "X-Error-Message": _header_text(message)}
+    )
+
+
+def _headers(request: Request, error: MinnowError) -> dict[str, str]:
+    if isinstance(error, HubNotFoundError):
+        headers = {"X-Error-Code": NOT_FOUND_CODES[error.kind]} if error.kind in NOT_FOUND_CODES else {}
+        return headers | ({"X-Repo-Commit": error.revision} if error.kind == "entry" and error.revision else {})
+    if isinstance(error, GatedError):
+        return {"X-Error-Code": "GatedRepo"}
+    if isinstance(error, NotSignedInError):
+        return {"WWW-Authenticate": 'Basic realm="hub"'}
+    if isinstance(error, RateLimitError):
+        return {
+            "RateLimit": f'"{error.resource}";r=0;t={error.seconds}',
+            "RateLimit-Policy": f'"fixed window";"{error.resource}";q={error.limit};w={error.window_seconds}',
+            "Retry-After": str(error.seconds),
+        }
+    if isinstance(error, BeyondEndError):
+        return {"Content-Range": f"bytes */{error.size}"}
+    del request
+    return {}
+
+
+def _header_text(message: str) -> str:
+    """A message as a header may hold it: on one line, in ASCII, and not too long."""
+    return quote(re.sub(r"\s+", " ", message)[:1000], safe="".join(map(chr, range(0x20, 0x7F))))
+
+
+def exists_response(error: HubExistsError, url: str) -> Response:
+    """What a client gets who creates what is there: where it is, since it may be content with that."""
+    message = str(error)
+    return JSONResponse({"error": message, "url": url}, 409, headers={"X-Error-Message": _header_text(message)})

@@ -1,0 +1,126 @@
+"""What git-lfs asks of a hub: tickets that let a client send or fetch one file without showing its token again."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from minnow.errors import ForbiddenError, RefusedUploadError
+from minnow.hub.large_files import PART_BYTES, LargeFiles, new_upload
+from minnow.hub.limits import Quotas
+from minnow.hub.repositories import Repository
+from minnow.hub.signing import Stamp
+
+IN_PARTS_FROM = 4 << 30
+TICKET = re.compile(
+    r"(upload|download)\.(\d{1,18})\.([0-9a-f]{64})\.(\d{1,15})\.([0-9a-f]{32}|)\.(\d{1,12})\.([0-9a-f]{64})", re.ASCII
+)
+Action = Literal["upload", "download"]
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a ticket lets its holder do.
+
+    Attributes:
+        upload: names an upload that comes in parts.
+    """
+
+    action: Action
+    repository_id: int
+    sha256: str
+    size: int
+    upload: str = ""
+
+
+@dataclass(frozen=True)
+class UploadPlan:
+    """Tickets for those files that are to be sent, and how long their parts are where they come in parts."""
+
+    tickets: Mapping[str, str]
+    part_bytes: int | None
+
+
+class Lfs:
+    """The desk where tickets are written.
+
+    Args:
+        stamp: signs them.
+        in_parts_from: files of this many bytes come in parts, where the client can do that.
+        part_bytes: the length of a part.
+    """
+
+    def __init__(
+        self,
+        large_files: LargeFiles,
+        quotas: Quotas,
+        stamp: Stamp,
+        in_parts_from: int = IN_PARTS_FROM,
+        part_bytes: int = PART_BYTES,
+    ):
+        self._large_files = large_files
+        self._quotas = quotas
+        self._stamp = stamp
+        self._in_parts_from = in_parts_from
+        self._part_bytes = part_bytes
+
+    def uploads(self, repository: Repository, sizes: Mapping[str, int], *, in_parts: bool) -> UploadPlan:
+        """Tickets for the files that the repository has not yet.
+
+        Raises:
+            QuotaError: they do not fit under the owner's name.
+        """
+        held = self._large_files.held(repository.id, sizes)
+        missing = {sha256: size for sha256, size in sizes.items() if sha256 not in held}
+        self._quotas.require(repository.owner, sum(missing.values()))
+        parted = in_parts and any(size >= self._in_parts_from for size in missing.values())
+        tickets = {
+            sha256: self._written(
+                Ticket("upload", repository.id, sha256, size, new_upload() if parted and size else "")
+            )
+            for sha256, size in missing.items()
+        }
+        return UploadPlan(tickets, self._part_bytes if parted else None)
+
+    def downloads(self, repository_id: int, sha256s: Iterable[str]) -> dict[str, str]:
+        """Tickets for the files that the repository has."""
+        held = self._large_files.held(repository_id, sha256s)
+        return {sha256: self._written(Ticket("download", repository_id, sha256, size)) for sha256, size in held.items()}
+
+    def ticket(self, text: str, action: Action) -> Ticket:
+        """A ticket, read; raises ForbiddenError where it was not written here, has expired, or allows another thing."""
+        found = TICKET.fullmatch(text)
+        if not found or found[1] != action:
+            raise ForbiddenError("this address was not made by the hub; ask the hub for one")
+        ticket = Ticket(action, int(found[2]), found[3], int(found[4]), found[5])
+        self._stamp.check(int(found[6]), found[7], *_parts(ticket))
+        return ticket
+
+    def take_part(self, ticket: Ticket, number: int, pieces: Iterable[bytes]) -> str:
+        """Store a part; raises RefusedUploadError where the file has no such part."""
+        if not ticket.upload or not 1 <= number <= self._count(ticket):
+            raise RefusedUploadError(f"the file has parts 1 to {self._count(ticket)}, but got {number}")
+        return self._large_files.take_part(ticket.upload, number, pieces)
+
+    def join_parts(self, ticket: Ticket, count: int) -> None:
+        """Make the file of its parts; raises RefusedUploadError where they are not all there, or not what was told."""
+        if not ticket.upload or count != self._count(ticket):
+            raise RefusedUploadError(f"the file has {self._count(ticket)} parts, but got {count}")
+        self._large_files.join_parts(ticket.upload, count, ticket.repository_id, ticket.sha256, ticket.size)
+
+    def verify(self, repository_id: int, sha256: str, size: int) -> None:
+        """Raises RefusedUploadError where the repository does not have a file of this size."""
+        if self._large_files.held(repository_id, [sha256]).get(sha256) != size:
+            raise RefusedUploadError(f"{sha256} with {size} bytes has not arrived; send it again")
+
+    def _count(self, ticket: Ticket) -> int:
+        return -(-ticket.size // self._part_bytes)
+
+    def _written(self, ticket: Ticket) -> str:
+        until, signature = self._stamp.made(*_parts(ticket))
+        parts = (ticket.action, ticket.repository_id, ticket.sha256, ticket.size, ticket.upload, until, signature)
+        return ".".join(map(str, parts))
+
+
+def _parts(ticket: Ticket) -> tuple[object, ...]:
+    return ticket.action, ticket.repository_id, ticket.sha256, ticket.size, ticket.upload
