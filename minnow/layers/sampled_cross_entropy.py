@@ -9,10 +9,13 @@ N positions · D features · V vocabulary · C candidates
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from minnow.layers.cross_entropy import IGNORED, chunked_cross_entropy
 from minnow.layers.dropout import Drawing
 
+ROUND = 128  # candidates come in so many; each new shape of a product makes a library plan it anew and keep the plan
+NEVER = -1e9  # taken as a bias: such a candidate has no probability
 FLATTENING = 0.75  # of the frequencies that are drawn from, so that rare tokens come up too (Mikolov et al. 2013)
 
 
@@ -50,7 +53,10 @@ class SampledCrossEntropy(Drawing):
         taken_off_C = self._log_chances(candidates_C, int(asked_N.sum()))
         bias_C = -taken_off_C if bias_V is None else bias_V[candidates_C] - taken_off_C
         places_N = torch.where(asked_N, torch.searchsorted(candidates_C, targets_N.clamp(min=0)), IGNORED)
-        return chunked_cross_entropy(hidden_ND, weight_VD[candidates_C], places_N, bias_C, reduction=reduction)
+        missing = -len(candidates_C) % ROUND
+        weight_CD = weight_VD[F.pad(candidates_C, (0, missing))]
+        bias_C = F.pad(bias_C, (0, missing), value=NEVER)
+        return chunked_cross_entropy(hidden_ND, weight_CD, places_N, bias_C, reduction=reduction)
 
     def _log_chances(self, token_ids_C: Tensor, num_targets: int) -> Tensor:
         """log q [C]: drawn, or the target of one of the other positions."""

@@ -3,10 +3,14 @@
 N positions · D features · V vocabulary
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
 
@@ -49,6 +53,36 @@ def test_only_candidates_get_a_gradient_and_all_targets_are_candidates() -> None
     assert touched_V[targets_N].all()
     assert 8 < touched_V.sum() < V
     assert torch.equal(touched_V, bias_V.grad != 0)
+
+
+class Products(TorchDispatchMode):
+    """Notes the shapes that matrices are multiplied in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: set[tuple[tuple[int, ...], ...]] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func is torch.ops.aten.mm.default:
+            self.shapes.add(tuple(tuple(part.shape) for part in args))
+        return func(*args, **kwargs or {})
+
+
+def test_every_step_multiplies_in_the_same_shapes() -> None:
+    """A library keeps a plan for each shape of a product; without end they would fill the memory."""
+    loss = seeded(torch.arange(V), 40)
+    numbers = set()
+    with Products() as products:
+        for seed in range(5):
+            hidden_ND, weight_VD, targets_N, bias_V = given(40, seed)
+            weight_VD.requires_grad_()
+            loss(hidden_ND, weight_VD, targets_N, bias_V).backward()
+            assert weight_VD.grad is not None
+            numbers.add(int((weight_VD.grad.abs().sum(1) > 0).sum()))
+    assert len(numbers) > 1
+    assert len(products.shapes) == 1
 
 
 def test_what_is_learnt_from_parts_is_the_distribution_over_the_whole() -> None:
