@@ -12,6 +12,7 @@ class XorbRow(Base):
     """A xorb that was checked and is stored; ``chunks`` is a packed ``ChunkTable``, ``blob`` its name in the store.
 
     A content can be packed in several ways, so the name is new with every upload and belongs to this row alone.
+    ``unused_since`` is when the last file that needed it was removed; None where one needs it, or none ever did.
     """
 
     __tablename__ = "xorbs"
@@ -23,6 +24,7 @@ class XorbRow(Base):
     stored_length: Mapped[int]
     chunks: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(Moment)
+    unused_since: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class XetFileRow(Base):

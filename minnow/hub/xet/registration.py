@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -207,6 +207,8 @@ def _enter(session: Session, repository_id: int, file: VerifiedFile) -> None:
             XetTermRow(file_id=row.id, position=position, xorb_id=xorb_id, start=start, stop=stop, length=length)
             for position, (xorb_id, start, stop, length) in enumerate(file.terms)
         )
+        used = {xorb_id for xorb_id, *_ in file.terms}
+        session.execute(update(XorbRow).where(XorbRow.id.in_(used)).values(unused_since=None))
         session.merge(XetMarkRow(chunk=file.first[0], xorb_id=file.first[1]))
     admit(session, repository_id, {file.sha256: file.size}, now)
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("stored_length", sa.Integer, nullable=False),
         sa.Column("chunks", sa.LargeBinary, nullable=False),
         sa.Column("created_at", Moment, nullable=False),
+        sa.Column("unused_since", Moment),
     )
     op.create_table(
         "xet_files",
