@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from minnow.errors import MinnowError
@@ -25,7 +25,8 @@ from minnow.hub.api.repos import repository_routes
 from minnow.hub.api.resolve import resolve_routes
 from minnow.hub.api.revisions import revision_routes
 from minnow.hub.api.routing import RawPaths, RequestIds
-from minnow.hub.api.xet import BASE, xet_routes
+from minnow.hub.api.signing_in import signing_in_routes
+from minnow.hub.api.xet import xet_routes
 from minnow.hub.hub import Hub, build_hub, close_hub
 from minnow.hub.lfs import Lfs
 from minnow.hub.limits import Rate, RateLimit
@@ -73,8 +74,9 @@ def application(hub: Hub) -> ASGIApp:
         Route("/", welcome),
         Route("/health", lambda _request: json({"status": "ok"})),
         Route("/api/agent-harnesses", lambda _request: json({"standardEnvVars": [], "harnesses": {}})),
-        Mount(BASE, routes=xet_routes(hub.xet, asking.endpoint)),
+        *xet_routes(hub.xet, asking.endpoint),
         *account_routes(asking),
+        *signing_in_routes(asking),
         *lfs_routes(asking, lfs),
         *repository_routes(asking),
         *revision_routes(asking),
