@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256 as new_sha256
 from itertools import chain, islice
 from typing import Protocol
@@ -25,6 +25,7 @@ MOST_BYTES = 1 << 40
 PART_BYTES = 64 << 20
 PREFIX, PARTS_PREFIX = "lfs", "parts"
 PIECES_WAITING = 4
+KEPT_FRESH = timedelta(minutes=10)
 
 
 class Chunked(Protocol):
@@ -75,6 +76,22 @@ class LargeFiles:
                 )
                 found |= {row.sha256: row.size for row in rows}
         return found
+
+    def keep(self, repository_id: int, sha256s: Iterable[str]) -> dict[str, int]:
+        """As ``held``, for files that are about to be named by a commit: the garbage collector leaves them a while."""
+        wanted, now = list(dict.fromkeys(sha256s)), self._now()
+        with self._database.writing() as session:
+            for start in range(0, len(wanted), 500):
+                session.execute(
+                    update(LargeFileRow)
+                    .where(
+                        LargeFileRow.repository_id == repository_id,
+                        LargeFileRow.sha256.in_(wanted[start : start + 500]),
+                        LargeFileRow.admitted_at < now - KEPT_FRESH,
+                    )
+                    .values(admitted_at=now)
+                )
+        return self.held(repository_id, wanted)
 
     def of(self, repository_id: int) -> list[LargeFile]:
         """Every large file of a repository, the newest first."""

@@ -70,7 +70,7 @@ class Lfs:
         Raises:
             QuotaError: they do not fit under the owner's name.
         """
-        held = self._large_files.held(repository.id, sizes)
+        held = self._large_files.keep(repository.id, sizes)
         missing = {sha256: size for sha256, size in sizes.items() if sha256 not in held}
         self._quotas.require(repository.owner, sum(missing.values()))
         parted = in_parts and any(size >= self._in_parts_from for size in missing.values())

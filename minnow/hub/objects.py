@@ -21,7 +21,7 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 ROWS = 500
 MOST_REMEMBERED = 300_000
 BATCH_BYTES = 16 << 20
-TOUCH_AFTER = timedelta(hours=12)
+TOUCH_AFTER = timedelta(minutes=10)
 POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (0|[1-9][0-9]{0,17})\n"
 )
@@ -166,6 +166,11 @@ class GitObjects:
         rows = [_row(made, now) for id, made in wanted.items() if id not in there]
         if rows:
             session.execute(insert_missing(session, GitObjectRow), rows)
+
+    def missing(self, session: Session, ids: Iterable[str]) -> set[str]:
+        """Those of these objects that are not stored."""
+        wanted = set(ids)
+        return wanted - {id for id, _ in _stored_at(session, wanted)}
 
     def content(self, session: Session, id: str) -> bytes:
         """The content of an object; raises StorageError where it is missing, which fsck reports."""

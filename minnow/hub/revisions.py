@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError, InputError
-from minnow.hub.changes import Change, apply_changes
+from minnow.hub.changes import Change, Put, apply_changes
 from minnow.hub.database import Database, insert_missing
 from minnow.hub.names import BRANCHES, COMMIT_ID, COMMIT_PREFIX, MAIN, PULLS, TAGS, branch_ref, tag_ref
 from minnow.hub.objects import CommitInfo, GitObjects, commit_of, identity, tag_of
@@ -127,6 +127,8 @@ class Revisions:
                 raise HubConflictError(
                     f"{ref} is at {head}, not at {parent}: somebody committed since; fetch it and try again"
                 )
+            if self._objects.missing(session, (change.blob_id for change in changes if isinstance(change, Put))):
+                raise HubConflictError("files of this commit were collected before it was made; upload them again")
             before = self._objects.commit(session, head)
             changed = apply_changes(self._objects, session, before.tree, changes, head)
             if changed.tree == before.tree:

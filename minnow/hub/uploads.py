@@ -197,7 +197,7 @@ class Uploads:
             check_upload(path, Bytes(operation.content), self._policy)
             return blob_of(operation.content)
         sha256 = sha256_of(operation.sha256)
-        size = self._large_files.held(repository.id, [sha256]).get(sha256)
+        size = self._large_files.keep(repository.id, [sha256]).get(sha256)
         if size is None or operation.size not in (None, size):
             raise InputError(f"{path}: a large file {sha256} of this size was not uploaded to {repository.full_name}")
         with closing(self._large_files.open(sha256)) as content:

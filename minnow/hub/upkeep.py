@@ -1,0 +1,277 @@
+"""Keeping a hub well: what it holds, whether all of it is right, and what nobody needs any more, found and removed."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256 as new_sha256
+
+from dulwich.objects import ShaFile
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from minnow.errors import HubNotFoundError, MinnowError
+from minnow.hub.blobs import StoredBlob, SweptBlobStore, open_blobs
+from minnow.hub.database import Database
+from minnow.hub.large_files import PARTS_PREFIX, PREFIX, LargeFiles, weigh
+from minnow.hub.names import KINDS
+from minnow.hub.objects import EMPTY_TREE, GitObjects, Pointer
+from minnow.hub.repository_tables import CommitRow, GitObjectRow, LargeFileRow, RefRow, RepositoryRow
+from minnow.hub.revisions import ancestors
+from minnow.hub.settings import HubSettings
+from minnow.hub.xet.checking import problems as xet_problems
+from minnow.hub.xet.service import Xet
+from minnow.hub.xet.sweeping import Sweep
+
+GRACE = timedelta(days=21)
+UPLOADS_TAKE = timedelta(hours=6)
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a garbage collection removed, or would remove.
+
+    Attributes:
+        commits: that no branch or tag leads to any more.
+        git_objects: that belonged to such commits only, or to uploads that were never committed.
+        large_files: of a repository, in none of its commits.
+        contents: stored files, xorbs and parts of uploads.
+        freed_bytes: in the store of large files, and in the tables, which reuse the space.
+    """
+
+    commits: int
+    git_objects: int
+    large_files: int
+    contents: int
+    freed_bytes: int
+
+
+def figures(settings: HubSettings, database: Database) -> dict[str, int]:
+    """What a hub holds.
+
+    ``stored_bytes`` is what contents take: files, xorbs and git objects as they are packed. ``logical_bytes`` is what
+    they would take if every repository kept each of its files for itself, unpacked.
+    """
+    with database.reading() as session:
+        kinds = dict(
+            session.execute(select(RepositoryRow.kind, func.count()).group_by(RepositoryRow.kind)).tuples().all()
+        )
+        large = select(func.count(), func.coalesce(func.sum(LargeFileRow.size), 0))
+        large_files, large_bytes = session.execute(large).one()
+        git = select(
+            func.count(),
+            func.coalesce(func.sum(GitObjectRow.size), 0),
+            func.coalesce(func.sum(func.length(GitObjectRow.content)), 0),
+        )
+        git_objects, git_bytes, packed_bytes = session.execute(git).one()
+    stored = [blob.size for blob in open_blobs(settings.blobs_url).stored()]
+    return {
+        "repositories": sum(kinds.values()),
+        **{f"{kind}s": kinds.get(kind, 0) for kind in KINDS},
+        "large_files": large_files,
+        "git_objects": git_objects,
+        "stored_files": len(stored),
+        "stored_bytes": sum(stored) + int(packed_bytes),
+        "logical_bytes": int(large_bytes) + int(git_bytes),
+    }
+
+
+def problems(settings: HubSettings, database: Database, *, contents: bool) -> Iterator[str]:
+    """What is wrong, a sentence each; nothing where all is well.
+
+    Args:
+        contents: read every large file and compute its hash again, rather than see only that it is there.
+    """
+    blobs, objects = open_blobs(settings.blobs_url), GitObjects(database)
+    large_files = LargeFiles(database, blobs, Xet(database, blobs, settings.secret))
+    yield from _damaged_objects(database)
+    with database.reading() as session:
+        repositories = session.execute(select(RepositoryRow.id, RepositoryRow.kind, RepositoryRow.key)).all()
+    for id, kind, key in repositories:
+        yield from (f"{kind} {key}: {problem}" for problem in _of_repository(database, objects, large_files, id))
+    if contents:
+        yield from _damaged_files(blobs)
+    yield from xet_problems(database, blobs, contents=contents)
+
+
+def collect(
+    settings: HubSettings,
+    database: Database,
+    now: datetime,
+    *,
+    grace: timedelta = GRACE,
+    dry_run: bool = False,
+) -> Collected:
+    """Remove what nobody needs and nobody touched for the time of grace.
+
+    Rows go in one transaction, and contents after it, so that no row ever names what is gone.
+
+    Args:
+        dry_run: change nothing and say what would be removed.
+    """
+    before = now - grace
+    blobs, objects = open_blobs(settings.blobs_url), GitObjects(database)
+    sweep = Sweep(database, blobs)
+    with database.writing() as session:
+        commits = _forget_commits(session, objects, before)
+        large = _forget_large_files(session, objects, before)
+        git_objects, git_bytes = _remove_objects(session, objects, before)
+        if dry_run:
+            session.rollback()
+    found = sweep.find(now, grace) if dry_run else sweep.remove(now, grace)
+    files, file_bytes = _remove_files(database, blobs, now - max(grace, UPLOADS_TAKE), dry_run=dry_run)
+    parts = 0 if dry_run else blobs.remove_parts(now - UPLOADS_TAKE)
+    return Collected(commits, git_objects, large, files + found.xorbs, git_bytes + file_bytes + found.bytes + parts)
+
+
+def _forget_commits(session: Session, objects: GitObjects, before: datetime) -> int:
+    """Let go of commits that no ref leads to, once they are old."""
+    forgotten = 0
+    for id in session.scalars(select(RepositoryRow.id)).all():
+        known = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == id)))
+        heads = set(session.scalars(select(RefRow.commit_id).where(RefRow.repository_id == id)))
+        lost = known - {info.id for info in ancestors(objects, session, heads)}
+        old = [commit for commit in lost if objects.commit(session, commit).made_at < before]
+        for batch in _batches(old):
+            session.execute(delete(CommitRow).where(CommitRow.repository_id == id, CommitRow.commit_id.in_(batch)))
+        forgotten += len(old)
+    return forgotten
+
+
+def _forget_large_files(session: Session, objects: GitObjects, before: datetime) -> int:
+    """Let go of large files that are in no commit of the repository that has them."""
+    forgotten = 0
+    for id in session.scalars(select(LargeFileRow.repository_id).distinct()).all():
+        old = select(LargeFileRow.sha256).where(LargeFileRow.repository_id == id, LargeFileRow.admitted_at < before)
+        candidates = set(session.scalars(old))
+        if not candidates:
+            continue
+        commits = session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == id)).all()
+        reached = _reached(session, objects, commits)
+        named = {info.pointer.sha256 for info in objects.blobs(session, reached).values() if info.pointer}
+        unused = candidates - named
+        for batch in _batches(unused):
+            session.execute(
+                delete(LargeFileRow).where(LargeFileRow.repository_id == id, LargeFileRow.sha256.in_(batch))
+            )
+        weigh(session, id)
+        forgotten += len(unused)
+    return forgotten
+
+
+def _remove_objects(session: Session, objects: GitObjects, before: datetime) -> tuple[int, int]:
+    """Remove git objects that no commit of any repository leads to; how many, and how long they were."""
+    roots = set(session.scalars(select(CommitRow.commit_id).distinct()))
+    roots |= set(session.scalars(select(RefRow.commit_id)))
+    reached = _reached(session, objects, roots)
+    reached |= set(session.scalars(select(RefRow.tag_id).where(RefRow.tag_id.is_not(None))))
+    old = select(GitObjectRow.id, func.length(GitObjectRow.content)).where(GitObjectRow.stored_at < before)
+    unused = {id: length for id, length in session.execute(old) if id not in reached}
+    for batch in _batches(unused):
+        session.execute(delete(GitObjectRow).where(GitObjectRow.id.in_(batch)))
+    return len(unused), sum(unused.values())
+
+
+def _remove_files(database: Database, blobs: SweptBlobStore, before: datetime, *, dry_run: bool) -> tuple[int, int]:
+    """Remove files that no repository has, and parts of uploads that were not finished."""
+    old = [blob for prefix in (PREFIX, PARTS_PREFIX) for blob in blobs.stored(prefix) if blob.modified < before]
+    removed: list[StoredBlob] = []
+    for start in range(0, len(old), BATCH):
+        batch = old[start : start + BATCH]
+        # Within a transaction, so that nobody is told at this moment that one of them is there.
+        with database.writing() as session:
+            names = [blob.name.rpartition("/")[2] for blob in batch]
+            kept = set(session.scalars(select(LargeFileRow.sha256).where(LargeFileRow.sha256.in_(names))))
+            unused = [blob for blob, name in zip(batch, names, strict=True) if name not in kept]
+            if not dry_run:
+                for blob in unused:
+                    blobs.remove(blob.name)
+        removed += unused
+    return len(removed), sum(blob.size for blob in removed)
+
+
+def _reached(session: Session, objects: GitObjects, commits: Iterable[str]) -> set[str]:
+    """The ids of these commits and of everything in them."""
+    reached: set[str] = set()
+    for commit in commits:
+        reached.add(commit)
+        _reach_tree(session, objects, objects.commit(session, commit).tree, reached)
+    return reached
+
+
+def _reach_tree(session: Session, objects: GitObjects, tree: str, reached: set[str]) -> None:
+    if tree in reached:
+        return
+    reached.add(tree)
+    for entry in objects.tree(session, tree).values():
+        if entry.is_folder:
+            _reach_tree(session, objects, entry.id, reached)
+        else:
+            reached.add(entry.id)
+
+
+def _damaged_objects(database: Database) -> Iterator[str]:
+    """Git objects that are not what their ids say."""
+    with database.reading() as session:
+        asked = select(GitObjectRow.id, GitObjectRow.kind, GitObjectRow.size, GitObjectRow.content)
+        for id, kind, size, packed in session.execute(asked.execution_options(yield_per=100)):
+            try:
+                content = zlib.decompress(packed)
+            except zlib.error as error:
+                yield f"the git object {id} cannot be unpacked: {error}"
+                continue
+            if len(content) != size or ShaFile.from_raw_string(kind, content).id.decode() != id:
+                yield f"the git object {id} has another content"
+
+
+def _of_repository(
+    database: Database, objects: GitObjects, large_files: LargeFiles, repository_id: int
+) -> Iterator[str]:
+    """What is wrong with a repository's history and files."""
+    with database.reading() as session:
+        refs = session.scalars(select(RefRow).where(RefRow.repository_id == repository_id)).all()
+        commits = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == repository_id)))
+        pointers: dict[str, Pointer] = {}
+        try:
+            history = {info.id for info in ancestors(objects, session, {ref.commit_id for ref in refs} | commits)}
+            ids = _reached(session, objects, history)
+        except MinnowError as error:
+            yield str(error)
+            return
+        yield from (f"commit {commit} is in its history and not in its list" for commit in sorted(history - commits))
+        ids |= {ref.tag_id for ref in refs if ref.tag_id}
+        missing = objects.missing(session, ids) - {EMPTY_TREE}
+        yield from (f"the git object {id} is missing" for id in sorted(missing))
+        for info in objects.blobs(session, ids).values():
+            if info.pointer:
+                pointers[info.pointer.sha256] = info.pointer
+    held = large_files.held(repository_id, pointers)
+    for sha256, pointer in pointers.items():
+        if held.get(sha256) != pointer.size:
+            yield f"the large file {sha256} with {pointer.size} bytes was never uploaded to it"
+            continue
+        try:
+            with closing(large_files.open(sha256)) as content:
+                if content.size != pointer.size:
+                    yield f"the large file {sha256} has {content.size} bytes, not {pointer.size}"
+        except HubNotFoundError:
+            yield f"the large file {sha256} is missing"
+
+
+def _damaged_files(blobs: SweptBlobStore) -> Iterator[str]:
+    """Files that are stored whole and are not what their names say."""
+    for stored in blobs.stored(PREFIX):
+        digest = new_sha256()
+        with closing(blobs.open(stored.name)) as blob:
+            for piece in blob.read():
+                digest.update(piece)
+        if digest.hexdigest() != stored.name.rpartition("/")[2]:
+            yield f"the stored file {stored.name} has another content"
+
+
+def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
+    ordered = list(ids)
+    for start in range(0, len(ordered), BATCH):
+        yield ordered[start : start + BATCH]
