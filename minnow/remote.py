@@ -204,16 +204,16 @@ def who(hub: Hub) -> str:
 
 
 def check_hashes(folder: Path) -> None:
-    """Compare every file of a pulled folder with the hash that is the name of its contents in the cache.
+    """Compare every file of a pulled folder with its hash: it is a link to that name, as the hub gave it.
 
     Raises:
         MinnowError: one is damaged; it is removed, so that the next pull brings it anew.
     """
     for path in sorted(folder.rglob("*")):
-        blob = path.resolve()
-        if path.is_symlink() and HASH.fullmatch(blob.name) and _hash_of(blob, blob.name) != blob.name:
-            blob.unlink()
-            path.unlink()
+        name = path.readlink().name if path.is_symlink() else ""
+        if HASH.fullmatch(name) and _hash_of(path, name) != name:
+            for link in (path.resolve(), path.parent / path.readlink(), path):
+                link.unlink(missing_ok=True)
             raise MinnowError(f"{path.relative_to(folder)} was damaged on this disk and is removed; pull it again")
 
 

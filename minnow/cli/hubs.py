@@ -1,5 +1,7 @@
-"""The options that push, pull, search and login share."""
+"""What push, pull, search and login share: options, and bars that only people see."""
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -16,3 +18,9 @@ Token = Annotated[
 ]
 Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="model, dataset or space.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+
+
+def bars_for_people() -> None:
+    """Let the client library draw its bars on a terminal only; it asks when it is imported."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from minnow.cli.console import exit_codes, note, out, print_json
-from minnow.cli.hubs import HubAddress, Json, Kind, Token
+from minnow.cli.hubs import HubAddress, Json, Kind, Token, bars_for_people
 
 
 def push(
@@ -31,6 +31,7 @@ def push(
     with exit_codes():
         from minnow import api
 
+        bars_for_people()
         done = api.push(
             folder,
             name,

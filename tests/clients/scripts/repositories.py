@@ -24,6 +24,7 @@ if __name__ == "__main__":
         EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
+        HTTPError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -49,7 +50,7 @@ def step_whoami():
     me = api.whoami()
     assert (me["name"], me["type"]) == (USER, "user"), me
     assert me["auth"]["accessToken"]["role"] == "write"
-    refused(HfHubHTTPError, lambda: HfApi(token="hf_wrong").whoami(), 401)
+    refused(HTTPError, lambda: HfApi(token="hf_wrong").whoami(), 401)
 
 
 def step_create():
