@@ -30,8 +30,7 @@ async def consumed(
         limiter: how many threads may do this at once.
 
     Raises:
-        RefusedUploadError: the body is too long.
-        ClientDisconnect: the client went away; ``consume`` sees it too.
+        RefusedUploadError: the body is too long, or broke off; ``consume`` sees an error, too.
     """
     check_length(request, most)
     pieces = _Pieces(asyncio.get_running_loop())
@@ -40,7 +39,7 @@ async def consumed(
         async for piece in _gathered(request, most):
             await pieces.put(piece, work)
         await pieces.put(None, work)
-    except (ClientDisconnect, RefusedUploadError, asyncio.CancelledError) as error:
+    except (RefusedUploadError, asyncio.CancelledError) as error:
         pieces.end(error)
         await asyncio.wait([work])
         work.exception()
@@ -94,7 +93,7 @@ class _Pieces:
 async def _gathered(request: Request, most: int) -> AsyncIterator[bytes]:
     """The body in pieces of about a mebibyte."""
     waiting, length, total = [], 0, 0
-    async for part in request.stream():
+    async for part in _parts(request):
         waiting.append(part)
         length += len(part)
         total += len(part)
@@ -105,3 +104,11 @@ async def _gathered(request: Request, most: int) -> AsyncIterator[bytes]:
             waiting, length = [], 0
     if length:
         yield b"".join(waiting)
+
+
+async def _parts(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for part in request.stream():
+            yield part
+    except ClientDisconnect as error:
+        raise RefusedUploadError("the upload broke off") from error

@@ -23,6 +23,7 @@ from minnow.hub.xet.xorb import MOST_STORED_BYTES
 
 BASE = "/api/xet"
 UPLOADS_AT_ONCE = 32
+MOST_DIGITS = 20
 HEARTBEAT_SECONDS = 5.0
 MOST_XORB_BODY = MOST_STORED_BYTES + (1 << 20)
 PREFIXES = {"default", "default-merkledb"}
@@ -154,6 +155,7 @@ class _Handlers:
         work = asyncio.create_task(
             run_in_threadpool(self._xet.registrar.register, grant.repository_id, content, progress)
         )
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # also when nobody listens any more
         while not work.done():
             await asyncio.wait([work], timeout=HEARTBEAT_SECONDS)
             yield _line({"type": "validating", "verified": state[0], "total": state[1]})
@@ -199,7 +201,7 @@ def _known_prefix(request: Request) -> None:
 
 
 def _number(text: str | None) -> int:
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS:
         raise RefusedUploadError(f"a number is needed in this address, but got {(text or '')[:30]!r}")
     return int(text)
 

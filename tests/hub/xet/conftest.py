@@ -1,6 +1,5 @@
-"""A chunk store over a fresh database and folder, with one repository; and a small server over it."""
+"""A chunk store over a fresh database and folder, with one repository."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,14 +9,6 @@ from minnow.hub.blobs import FolderBlobs
 from minnow.hub.database import Database
 from minnow.hub.repository_tables import RepositoryRow
 from minnow.hub.xet.service import Xet
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
-    database.migrate()
-    yield database
-    database.close()
 
 
 @pytest.fixture
