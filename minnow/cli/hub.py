@@ -2,15 +2,16 @@
 
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from minnow.cli import hub_accounts
-from minnow.cli.console import exit_codes, note, out, print_json
+from minnow.cli.console import note, out, print_json
 from minnow.cli.display import progress_of
-from minnow.cli.hub_folder import Data, Json, hub_in, tell, tell_token
+from minnow.cli.hub_folder import Data, Json, hub_codes, hub_in, tell, tell_token
 
 app = typer.Typer(no_args_is_help=True, help="A hub of one's own: found, serve and keep it.")
 app.add_typer(hub_accounts.users, name="user")
@@ -26,7 +27,7 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Found a hub: its folder, its secret, its first administrator, whose token is printed this once."""
-    with exit_codes():
+    with hub_codes():
         from minnow.hub.accounts import account_name
         from minnow.hub.keeping import found, opened
         from minnow.hub.settings import read_settings
@@ -65,7 +66,7 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Serve a hub until it is interrupted; a first start founds it and prints the administrator's token."""
-    with exit_codes():
+    with hub_codes():
         from minnow.hub.keeping import found, opened, serving_alone
         from minnow.hub.serving import listening, serve_on
         from minnow.hub.settings import read_settings
@@ -88,7 +89,7 @@ def serve(
 @app.command("stats")
 def stats(data: Data, as_json: Json = False) -> None:
     """What a hub holds: repositories, and what they take with and without shared contents counted once."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         from minnow.hub.upkeep import figures
 
         told = figures(kept.settings, kept.database)
@@ -97,6 +98,58 @@ def stats(data: Data, as_json: Json = False) -> None:
             return
         for key, value in told.items():
             out.print(f"{key.replace('_', ' '):<24}{value:,}", markup=False)
+
+
+@app.command("fsck")
+def fsck(
+    data: Data,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only see that large files are there, and do not read them.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read a hub through and compare everything with its hash; ends with 1 where something is wrong."""
+    with hub_codes(), hub_in(data) as kept:
+        from minnow.errors import MinnowError
+        from minnow.hub.upkeep import problems
+
+        found = []
+        for problem in problems(kept.settings, kept.database, contents=not quick):
+            found.append(problem)
+            if not as_json:
+                out.print(problem, markup=False)
+        if as_json:
+            print_json({"ok": not found, "problems": found})
+        if found:
+            raise MinnowError(f"{len(found)} problems in {data}; put back what is missing from a backup")
+        if not as_json:
+            out.print("nothing is wrong")
+
+
+@app.command("gc")
+def gc(
+    data: Data,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be freed, and free nothing.")] = False,
+    grace: Annotated[
+        str, typer.Option("--grace", metavar="TIME", help="What was touched within this time stays.")
+    ] = "21d",
+    as_json: Json = False,
+) -> None:
+    """Remove what no revision of any repository needs any more."""
+    with hub_codes(), hub_in(data) as kept:
+        from minnow.hub.settings import read_span
+        from minnow.hub.upkeep import collect
+
+        freed = vars(collect(kept.settings, kept.database, datetime.now(UTC), grace=read_span(grace), dry_run=dry_run))
+        if not dry_run:
+            kept.note("hub.gc", str(kept.settings.data), **freed)
+        if as_json:
+            print_json({"dry_run": dry_run} | freed)
+            return
+        for key, value in freed.items():
+            out.print(f"{key.replace('_', ' '):<24}{value:,}", markup=False)
+        if dry_run:
+            note("nothing was removed; leave --dry-run out to do it")
 
 
 @app.command("audit")
@@ -110,7 +163,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Who did what: accounts, tokens, repositories, access."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         lines = kept.audit.read(subject=subject, actor=actor, last=last)
         if as_json:
             print_json({"audit": [vars(line) for line in lines]})
@@ -128,7 +181,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Copy a hub while it serves; the copy can be served in its place."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         from minnow.hub.backup import back_up
 
         with progress_of("bytes") as advance:

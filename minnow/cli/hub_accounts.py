@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from minnow.cli.console import exit_codes, note, out, print_json
-from minnow.cli.hub_folder import Data, Json, hub_in, tell, tell_token
+from minnow.cli.console import note, out, print_json
+from minnow.cli.hub_folder import Data, Json, hub_codes, hub_in, tell, tell_token
 
 users = typer.Typer(no_args_is_help=True, help="Users: add, list, change, password, remove.")
 organizations = typer.Typer(no_args_is_help=True, help="Organisations: add, list, change, role, members, remove.")
@@ -35,7 +35,7 @@ def add_user(
     as_json: Json = False,
 ) -> None:
     """Add a user, with a token that is printed this once."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         user = kept.accounts.create_user(name, full_name=full_name or "", email=email or "", site_admin=admin)
         kept.note("user.add", user.name, admin=admin)
         text = kept.tokens.create(user.id, "first token", writes=True)[0] if token else None
@@ -50,7 +50,7 @@ def add_user(
 @users.command("list")
 def list_users(data: Data, as_json: Json = False) -> None:
     """The users of the hub."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         rows = [_shown(account) for account in kept.accounts.all("user")]
         if as_json:
             print_json({"users": rows})
@@ -76,7 +76,7 @@ def change_user(
     as_json: Json = False,
 ) -> None:
     """Change what is said of a user; what is not named stays."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         kept.accounts.find(name, "user")
         changes = {"full_name": full_name, "email": email, "site_admin": admin, "disabled": disabled}
         _change(kept, name, "user.change", {key: value for key, value in changes.items() if value is not None}, quota)
@@ -90,7 +90,7 @@ def set_password(
     from_stdin: Annotated[bool, typer.Option("--stdin", help="Read it from standard input, one line.")] = False,
 ) -> None:
     """Set the password with which a user signs in from a browser; tokens need none."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         from minnow.errors import InputError
 
         user = kept.accounts.find(name, "user")
@@ -105,7 +105,7 @@ def set_password(
 @users.command("remove")
 def remove_user(name: Name, data: Data) -> None:
     """Remove a user who owns no repositories, with his tokens."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         kept.accounts.find(name, "user")
         _remove(kept, name, "user.remove")
 
@@ -119,7 +119,7 @@ def add_organization(
     as_json: Json = False,
 ) -> None:
     """Add an organisation with its first administrator."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         user = kept.accounts.find(admin, "user")
         made = kept.accounts.create_organization(name, full_name=full_name or "", admin_id=user.id)
         kept.note("org.add", made.name, admin=user.name)
@@ -133,7 +133,7 @@ def add_organization(
 @organizations.command("list")
 def list_organizations(data: Data, as_json: Json = False) -> None:
     """The organisations of the hub."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         rows = [_shown(account) for account in kept.accounts.all("organization")]
         if as_json:
             print_json({"organizations": rows})
@@ -147,7 +147,7 @@ def change_organization(
     name: Name, data: Data, full_name: FullName = None, quota: Quota = None, as_json: Json = False
 ) -> None:
     """Change what is said of an organisation; what is not named stays."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         kept.accounts.find(name, "organization")
         _change(kept, name, "org.change", {} if full_name is None else {"full_name": full_name}, quota)
         _print_account(kept, name, as_json)
@@ -161,7 +161,7 @@ def set_role(
     data: Data,
 ) -> None:
     """Take a user into an organisation, change what he is in it, or take him out."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         from minnow.hub.accounts import role_named
 
         if role == "none":
@@ -175,7 +175,7 @@ def set_role(
 @organizations.command("members")
 def list_members(name: Name, data: Data, as_json: Json = False) -> None:
     """Who belongs to an organisation, and as what."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         rows = [{"user": one.name, "role": one.role.name.lower()} for one in kept.accounts.members(name)]
         if as_json:
             print_json({"members": rows})
@@ -187,7 +187,7 @@ def list_members(name: Name, data: Data, as_json: Json = False) -> None:
 @organizations.command("remove")
 def remove_organization(name: Name, data: Data) -> None:
     """Remove an organisation that owns no repositories."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         kept.accounts.find(name, "organization")
         _remove(kept, name, "org.remove")
 
@@ -212,7 +212,7 @@ def add_token(
     as_json: Json = False,
 ) -> None:
     """Make a token for a user; it is printed this once."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         from minnow.errors import InputError
         from minnow.hub.tokens import expiry_after
 
@@ -236,7 +236,7 @@ def list_tokens(
     as_json: Json = False,
 ) -> None:
     """The tokens of a user or of all: role, bounds, end, last use; never the tokens themselves."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         owner = None if user is None else kept.accounts.find(user, "user").id
         rows = [_token(token) for token in kept.tokens.of(owner)]
         if as_json:
@@ -251,7 +251,7 @@ def revoke_token(
     number: Annotated[int, typer.Argument(metavar="ID", help="Its number in minnow hub token list.")], data: Data
 ) -> None:
     """End a token now."""
-    with exit_codes(), hub_in(data) as kept:
+    with hub_codes(), hub_in(data) as kept:
         token = kept.tokens.revoke(number)
         kept.note("token.revoke", token.user, token=token.id, name=token.name)
         note(f"token {token.id} of {token.user} ({token.name}) opens nothing any more")

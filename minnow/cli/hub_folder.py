@@ -8,13 +8,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minnow.cli.console import note, out
+from minnow.cli.console import exit_codes, note, out
 
 if TYPE_CHECKING:
     from minnow.hub.keeping import Keeping
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", envvar="MINNOW_HUB", help="The hub's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+
+
+@contextmanager
+def hub_codes() -> Iterator[None]:
+    """Exit codes as of every verb, and a word on what to install where the hub's own packages are not."""
+    from minnow.errors import MinnowError
+
+    with exit_codes():
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("minnow"):
+                raise
+            what = "psycopg" if error.name == "psycopg" else "'minnow-lm[hub]'"
+            raise MinnowError(f"a hub needs {error.name}; install it with: pip install {what}") from error
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from minnow.errors import HubConflictError, StorageError
 from minnow.files import storage_error
@@ -45,7 +46,11 @@ class Keeping:
 
 @contextmanager
 def opened(settings: HubSettings) -> Iterator[Keeping]:
-    """A hub's tables, brought to this version of Minnow."""
+    """A hub's tables, brought to this version of Minnow.
+
+    Raises:
+        StorageError: the database refuses, is damaged or cannot be reached.
+    """
     database = Database(settings.database_url)
     try:
         database.migrate()
@@ -57,6 +62,9 @@ def opened(settings: HubSettings) -> Iterator[Keeping]:
             Quotas(database, settings.quota_bytes),
             Audit(database),
         )
+    except SQLAlchemyError as error:
+        shown = database.url.render_as_string(hide_password=True)
+        raise StorageError(f"the database {shown} refuses: {str(error).splitlines()[0]}") from error
     finally:
         database.close()
 

@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ SECRET_BYTES = 32
 DATABASE = "hub.db"
 BLOBS = "blobs"
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(k|m|g|t)?i?b?", re.IGNORECASE)
+SPAN = re.compile(r"(\d{1,3})([hdwy])")
+HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
 RATE = re.compile(r"(\d{1,9})/(\d{1,6})")
 POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -100,6 +103,18 @@ def read_size(text: str) -> int:
     if not found:
         raise InputError(f"a size must be such as 500MB or 50GB, but got {text!r}")
     return int(float(found[1]) * 1000 ** POWERS[(found[2] or "").lower()])
+
+
+def read_span(text: str) -> timedelta:
+    """A time such as ``12h``, ``30d``, ``8w`` or ``1y``.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = SPAN.fullmatch(text.strip())
+    if not found:
+        raise InputError(f"a time must be such as 12h, 30d, 8w or 1y, but got {text!r}")
+    return timedelta(hours=int(found[1]) * HOURS[found[2]])
 
 
 def _rate(text: str) -> tuple[int, int]:

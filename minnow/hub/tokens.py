@@ -19,6 +19,7 @@ from minnow.errors import HubNotFoundError, InputError, NotSignedInError
 from minnow.hub.account_tables import AccountRow, MembershipRow, TokenRow
 from minnow.hub.database import Database
 from minnow.hub.rights import ANONYMOUS, Caller, Role
+from minnow.hub.settings import SPAN, read_span
 
 PREFIX = "hf_"
 LETTERS = string.ascii_letters + string.digits
@@ -26,8 +27,6 @@ LENGTH = 40
 USE_SHOWN_TO = timedelta(minutes=1)
 NAME = r"[A-Za-z0-9][\w.-]{0,95}"
 PATTERN = re.compile(rf"(?:(?:models|datasets|spaces)/)?{NAME}/(?:\*|{NAME})", re.ASCII)
-SPAN = re.compile(r"(\d{1,3})([hdwy])")
-HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
 
 
 @dataclass(frozen=True)
@@ -238,9 +237,8 @@ def expiry_after(span: str, now: datetime) -> datetime:
     Raises:
         InputError: what was written is neither.
     """
-    found = SPAN.fullmatch(span.strip())
-    if found:
-        return now + timedelta(hours=int(found[1]) * HOURS[found[2]])
+    if SPAN.fullmatch(span.strip()):
+        return now + read_span(span)
     try:
         end = datetime.fromisoformat(span.strip())
     except ValueError:

@@ -1,12 +1,16 @@
 """``minnow hub``: founding a hub and keeping its accounts, from the machine it runs on."""
 
 import json
+import sys
+import zlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from command import minnow
 
 from minnow.hub.database import Database
+from minnow.hub.repository_tables import GitObjectRow
 from minnow.hub.tokens import Tokens
 
 
@@ -159,3 +163,42 @@ def test_what_is_done_is_in_the_audit_log(data: Path) -> None:
 def test_the_folder_may_be_named_in_the_environment(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINNOW_HUB", str(data))
     assert minnow("hub", "user", "list").out.split() == ["ann", "site_admin"]
+
+
+def test_a_damaged_database_is_one_line(data: Path) -> None:
+    (data / "hub.db").write_bytes(b"no database at all" * 1000)
+    for path in data.glob("hub.db-*"):
+        path.unlink()
+    refused = minnow("hub", "user", "list", "--data", data, fails=True)
+    assert refused.code == 2
+    assert "refuses: (sqlite3.DatabaseError) file is not a database" in refused.error
+
+
+def test_what_is_missing_on_the_machine_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINNOW_HUB_DATABASE", "postgresql+psycopg://hub@127.0.0.1:9/hub")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    refused = minnow("hub", "user", "list", "--data", data, fails=True)
+    assert refused.code == 1
+    assert "a hub needs psycopg; install it with: pip install psycopg" in refused.error
+
+
+def test_an_empty_hub_has_nothing_wrong_and_nothing_to_free(data: Path) -> None:
+    stats = minnow("hub", "stats", "--data", data, "--json").json
+    assert (stats["repositories"], stats["stored_bytes"], stats["logical_bytes"]) == (0, 0, 0)
+    assert minnow("hub", "fsck", "--data", data, "--json").json == {"ok": True, "problems": []}
+    assert minnow("hub", "fsck", "--data", data, "--quick").out == "nothing is wrong\n"
+    told = minnow("hub", "gc", "--data", data, "--dry-run", "--json").json
+    assert (told["dry_run"], told["freed_bytes"]) == (True, 0)
+    assert "freed bytes             0" in minnow("hub", "gc", "--data", data, "--grace", "0h").out
+    assert "a time must be such as" in minnow("hub", "gc", "--data", data, "--grace", "soon", fails=True).error
+
+
+def test_what_is_wrong_is_told_and_ends_with_one(data: Path) -> None:
+    database = Database(f"sqlite:///{data / 'hub.db'}")
+    with database.writing() as session:
+        row = GitObjectRow(id="0" * 40, kind=3, size=1, stored_at=datetime.now(UTC), content=zlib.compress(b"x"))
+        session.add(row)
+    told = minnow("hub", "fsck", "--data", data, "--json", fails=True)
+    assert told.code == 1
+    assert told.json == {"ok": False, "problems": [f"the git object {'0' * 40} has another content"]}
+    assert "1 problems in" in told.error
