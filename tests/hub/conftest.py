@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from minnow.hub.database import Database
+from minnow.hub.hub import Hub, build_hub, close_hub
+from minnow.hub.repositories import Repository
+from minnow.hub.settings import HubSettings
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,25 @@ def database(empty_database: Path, tmp_path: Path) -> Iterator[Database]:
     made = Database(f"sqlite:///{tmp_path / 'hub.db'}")
     yield made
     made.close()
+
+
+@pytest.fixture
+def hub(database: Database, tmp_path: Path) -> Iterator[Hub]:
+    """A whole hub over those tables and a folder."""
+    made = build_hub(
+        HubSettings(
+            data=tmp_path,
+            database_url=database.url.render_as_string(),
+            blobs_url=str(tmp_path / "blobs"),
+            secret=b"secret" * 6,
+            endpoint="http://hub.test",
+        )
+    )
+    yield made
+    close_hub(made)
+
+
+@pytest.fixture
+def repository(hub: Hub) -> Repository:
+    """A public model of Ann's."""
+    return hub.repositories.create("model", "ann", "speller", private=False, by="ann")
