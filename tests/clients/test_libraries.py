@@ -9,7 +9,7 @@ import pytest
 from .conftest import SCRIPTS, Client
 
 # Which environment a script runs in: transformers needs torch, which only our own has.
-HOMES = {"tables.py": ("current", "tables"), "models.py": ("own", "models")}
+HOMES = {"tables.py": ("current", "tab"), "models.py": ("own", "mol")}
 STEPS = [
     (script, step)
     for script in HOMES

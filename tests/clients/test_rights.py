@@ -1,0 +1,145 @@
+"""Organisations, bound and ended tokens, quotas, rates and the audit log, as the current client sees them."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from command import minnow
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.utils import get_session, parse_ratelimit_headers
+
+from minnow.hub.database import Database
+from minnow.hub.tokens import Tokens
+
+from .conftest import LiveHub
+
+Keep = Callable[..., object]
+
+
+@pytest.fixture(scope="module")
+def team(live_hub: LiveHub) -> dict[str, HfApi]:
+    """An organisation with a member for each role, and a stranger; the clients by name."""
+    people = {"tina": "admin", "tom": "write", "tess": "read", "stranger": "none"}
+    clients = {name: HfApi(endpoint=live_hub.url, token=live_hub.add_user(name)) for name in people}
+    minnow("hub", "org", "add", "team", "--admin", "tina", "--data", live_hub.data)
+    for name in ("tom", "tess"):
+        minnow("hub", "org", "role", "team", name, people[name], "--data", live_hub.data)
+    return clients
+
+
+def made_token(hub: LiveHub, user: str, *options: str) -> str:
+    return str(minnow("hub", "token", "add", user, "--data", hub.data, "--json", *options).json["token"])
+
+
+def refused(call: Callable[[], object]) -> int:
+    """The status of a call that must fail."""
+    with pytest.raises(HfHubHTTPError) as error:
+        call()
+    return int(error.value.response.status_code)
+
+
+def test_each_role_of_an_organisation_may_do_its_part(team: dict[str, HfApi]) -> None:
+    name = "team/shared"
+    assert refused(lambda: team["tess"].create_repo(name)) == 403
+    assert refused(lambda: team["stranger"].create_repo(name)) == 403
+    team["tom"].create_repo(name, private=True)
+    team["tom"].upload_file(path_or_fileobj=b"x", path_in_repo="x.txt", repo_id=name)
+    assert "x.txt" in team["tess"].list_repo_files(name)
+    assert refused(lambda: team["tess"].upload_file(path_or_fileobj=b"y", path_in_repo="y", repo_id=name)) == 403
+    assert refused(lambda: team["tom"].update_repo_settings(name, private=False)) == 403
+    assert refused(lambda: team["tom"].delete_repo(name)) == 403
+    with pytest.raises(RepositoryNotFoundError):
+        team["stranger"].list_repo_files(name)
+    assert [one.id for one in team["tess"].list_models(author="team")] == [name]
+    assert list(team["stranger"].list_models(author="team")) == []
+    team["tina"].update_repo_settings(name, private=False)
+    assert team["stranger"].list_repo_files(name)
+    orgs = {one["name"]: one["roleInOrg"] for one in team["tess"].whoami()["orgs"]}
+    assert orgs == {"team": "read"}
+    members = {member.username for member in team["stranger"].list_organization_members("team")}
+    assert members == {"tina", "tom", "tess"}
+    assert team["stranger"].get_organization_overview("team").num_users == 3
+    assert team["stranger"].get_user_overview("tom").username == "tom"
+    team["tina"].delete_repo(name)
+
+
+def test_a_token_opens_what_it_is_bound_to(live_hub: LiveHub, team: dict[str, HfApi]) -> None:
+    for name in ("tom/one", "tom/two"):
+        team["tom"].create_repo(name, private=True)
+    bound = HfApi(endpoint=live_hub.url, token=made_token(live_hub, "tom", "--repository", "tom/one"))
+    bound.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id="tom/one")
+    with pytest.raises(RepositoryNotFoundError):
+        bound.list_repo_files("tom/two")
+    assert refused(lambda: bound.create_repo("tom/three")) == 403
+    reader = HfApi(endpoint=live_hub.url, token=made_token(live_hub, "tom", "--role", "read"))
+    assert reader.whoami()["auth"]["accessToken"]["role"] == "read"
+    assert reader.list_repo_files("tom/two")
+    assert refused(lambda: reader.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id="tom/two")) == 403
+    assert refused(lambda: reader.create_repo("tom/three")) == 403
+
+
+def test_a_revoked_and_an_ended_token_open_nothing(live_hub: LiveHub, team: dict[str, HfApi]) -> None:
+    del team
+    tokens = Tokens(Database(f"sqlite:///{live_hub.data / 'hub.db'}"))
+    user = tokens.authenticate(made_token(live_hub, "tess")).user_id
+    assert user is not None
+    text, token = tokens.create(user, "short", writes=True, expires_at=datetime.now(UTC) + timedelta(seconds=1))
+    revoked_text, revoked = tokens.create(user, "revoked", writes=True)
+    assert HfApi(endpoint=live_hub.url, token=revoked_text).whoami()["name"] == "tess"
+    minnow("hub", "token", "revoke", revoked.id, "--data", live_hub.data)
+    assert token.expires_at is not None
+    time.sleep(max(0.0, (token.expires_at - datetime.now(UTC)).total_seconds()))
+    for ended in (text, revoked_text):
+        assert refused(lambda ended=ended: HfApi(endpoint=live_hub.url, token=ended).whoami()) == 401
+        assert refused(lambda ended=ended: list(HfApi(endpoint=live_hub.url, token=ended).list_models())) == 401
+
+
+def test_a_quota_bounds_what_an_owner_stores(live_hub: LiveHub, tmp_path: Path) -> None:
+    api = HfApi(endpoint=live_hub.url, token=live_hub.add_user("quin"))
+    minnow("hub", "user", "change", "quin", "--quota", "300kB", "--data", live_hub.data)
+    api.create_repo("quin/small")
+    content = bytes(range(256)) * 800
+    api.upload_file(path_or_fileobj=content, path_in_repo="a.arrow", repo_id="quin/small")
+    (tmp_path / "b.arrow").write_bytes(content[::-1])
+    with pytest.raises(Exception, match="quin may store 300,000 bytes and stores"):
+        api.upload_folder(folder_path=tmp_path, repo_id="quin/small")
+    assert not api.file_exists("quin/small", "b.arrow")
+    minnow("hub", "user", "change", "quin", "--quota", "none", "--data", live_hub.data)
+    api.upload_folder(folder_path=tmp_path, repo_id="quin/small")
+    assert api.file_exists("quin/small", "b.arrow")
+
+
+def test_what_is_done_is_in_the_audit_log(live_hub: LiveHub, team: dict[str, HfApi]) -> None:
+    api = team["tom"]
+    api.create_repo("tom/logged", private=True)
+    api.update_repo_settings("tom/logged", gated="auto")
+    api.delete_repo("tom/logged")
+    lines = minnow("hub", "audit", "--actor", "tom", "--data", live_hub.data, "--json").json["audit"]
+    done = [line["action"] for line in lines if line["subject"] == "model tom/logged"]
+    assert done == ["repository.create", "repository.change", "repository.delete"]
+    assert {line["address"] for line in lines} == {"127.0.0.1"}
+
+
+@pytest.fixture
+def slow_hub(tmp_path: Path) -> Iterator[LiveHub]:
+    """A hub that answers five requests in two seconds."""
+    hub = LiveHub(tmp_path / "hub", "--rate", "5/2")
+    yield hub
+    hub.stop()
+
+
+def test_who_asks_too_often_is_told_how_long_to_wait(slow_hub: LiveHub) -> None:
+    for _ in range(5):
+        assert get_session().get(f"{slow_hub.url}/api/models").status_code == 200
+    answer = get_session().get(f"{slow_hub.url}/api/models")
+    assert answer.status_code == 429
+    told = parse_ratelimit_headers(answer.headers)
+    assert told is not None
+    assert (told.remaining, told.limit, told.window_seconds) == (0, 5, 2)
+    assert 0 < told.reset_in_seconds <= 3
+    assert int(answer.headers["Retry-After"]) == told.reset_in_seconds
+    time.sleep(told.reset_in_seconds)
+    assert get_session().get(f"{slow_hub.url}/api/models").status_code == 200
