@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -93,7 +94,7 @@ def endpoint_named(url: str) -> str:
     return cleaned
 
 
-def _token(address: str, environment: Mapping[str, str], remembered: Mapping[str, object]) -> str | None:
+def _token(address: str, environment: Mapping[str, str], remembered: Mapping[str, Any]) -> str | None:
     tokens = remembered.get("tokens")
     if environment.get("HF_ENDPOINT", "").strip().rstrip("/") == address:
         if environment.get("HF_TOKEN"):
@@ -107,7 +108,7 @@ def _token(address: str, environment: Mapping[str, str], remembered: Mapping[str
     return str(found) if found else None
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> dict[str, Any]:
     """What is remembered; a file that is missing or damaged is nothing."""
     try:
         kept = orjson.loads(path.read_bytes())
