@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
+import anyio.to_thread
 import orjson
 from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
@@ -23,6 +24,7 @@ from minnow.hub.xet.xorb import MOST_STORED_BYTES
 
 BASE = "/api/xet"
 UPLOADS_AT_ONCE = 32
+SHARDS_AT_ONCE = 4
 MOST_DIGITS = 20
 HEARTBEAT_SECONDS = 5.0
 MOST_XORB_BODY = MOST_STORED_BYTES + (1 << 20)
@@ -66,6 +68,7 @@ class _Handlers:
         self._xet = xet
         self._endpoint = endpoint
         self._uploads = CapacityLimiter(UPLOADS_AT_ONCE)
+        self._shards = CapacityLimiter(SHARDS_AT_ONCE)
 
     async def take_xorb(self, request: Request) -> Response:
         """Store an uploaded xorb."""
@@ -79,7 +82,8 @@ class _Handlers:
         """Enter the files of an uploaded shard."""
         grant = self._grant(request, writing=True)
         content = await whole(request, MOST_SHARD_BYTES)
-        await run_in_threadpool(self._xet.registrar.register, grant.repository_id, content)
+        register = partial(self._xet.registrar.register, grant.repository_id, content)
+        await anyio.to_thread.run_sync(register, limiter=self._shards)
         return JSONResponse({"result": 1})
 
     async def take_shard_with_progress(self, request: Request) -> Response:
@@ -152,9 +156,8 @@ class _Handlers:
         def progress(done: int, total: int) -> None:
             state[:] = done, max(total, 1)
 
-        work = asyncio.create_task(
-            run_in_threadpool(self._xet.registrar.register, grant.repository_id, content, progress)
-        )
+        register = partial(self._xet.registrar.register, grant.repository_id, content, progress)
+        work = asyncio.create_task(anyio.to_thread.run_sync(register, limiter=self._shards))
         work.add_done_callback(lambda done: done.cancelled() or done.exception())  # also when nobody listens any more
         while not work.done():
             await asyncio.wait([work], timeout=HEARTBEAT_SECONDS)

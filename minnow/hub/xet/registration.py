@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -187,10 +188,14 @@ def _chunks(term: Term, table: ChunkTable) -> list[Chunk]:
 
 def _sha256(file: StoredFile, progress: Callable[[int], None]) -> str:
     found, length = sha256(), 0
-    for piece in file.read():
-        found.update(piece)
-        length += len(piece)
-        progress(length)
+    with ThreadPoolExecutor(1, "sha256") as hashing:  # one piece is hashed while the next is read
+        waiting: Future[None] | None = None
+        for piece in file.read():
+            if waiting:
+                waiting.result()
+            waiting = hashing.submit(found.update, piece)
+            length += len(piece)
+            progress(length)
     if length != file.size:
         raise RefusedUploadError(f"the file's chunks hold {length} bytes, but its terms say {file.size}")
     return found.hexdigest()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -47,9 +47,10 @@ class XorbStore:
         return self._add(hashed, blob, checked.chunks)
 
     def has(self, hashed: str) -> bool:
-        """Whether the xorb is stored."""
+        """Whether the xorb is stored; one whose content is gone from the store may come again."""
         with self._database.reading() as session:
-            return session.scalar(select(XorbRow.id).where(XorbRow.hash == hashed)) is not None
+            blob = session.scalar(select(XorbRow.blob).where(XorbRow.hash == hashed))
+        return blob is not None and self._blobs.has(blob)
 
     def open(self, hashed: str) -> Iterator[bytes]:
         """The stored bytes of a xorb."""
@@ -95,23 +96,29 @@ class XorbStore:
 
     def _add(self, hashed: str, blob: str, chunks: Sequence[Chunk]) -> bool:
         """Enter a stored xorb; where another upload was faster, its blob stays and ours is left to be swept."""
-        row = XorbRow(
-            hash=hashed,
-            blob=blob,
-            length=sum(chunk.length for chunk in chunks),
-            stored_length=sum(chunk.stored_length for chunk in chunks),
-            chunks=ChunkTable.pack(chunks),
-            created_at=datetime.now(UTC),
-        )
+        packed = {
+            "blob": blob,
+            "length": sum(chunk.length for chunk in chunks),
+            "stored_length": sum(chunk.stored_length for chunk in chunks),
+            "chunks": ChunkTable.pack(chunks),
+            "created_at": datetime.now(UTC),
+        }
         asked = {to_text(chunk.hash) for chunk in chunks if last_number(chunk.hash) % ASKED_ABOUT == 0}
         try:
             with self._database.writing() as session:
-                session.add(row)
-                session.flush()
-                session.add_all(XetMarkRow(chunk=chunk, xorb_id=row.id) for chunk in asked)
+                row = session.scalar(select(XorbRow).where(XorbRow.hash == hashed))
+                if row is None:
+                    row = XorbRow(hash=hashed, **packed)
+                    session.add(row)
+                    session.flush()
+                    session.add_all(XetMarkRow(chunk=chunk, xorb_id=row.id) for chunk in asked)
+                    return True
+                if self._blobs.has(row.blob):
+                    return False
+                session.execute(update(XorbRow).where(XorbRow.id == row.id).values(packed))
+                return True
         except IntegrityError:
             return False
-        return True
 
 
 class StoredFile:

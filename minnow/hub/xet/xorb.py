@@ -17,6 +17,7 @@ HEADER_BYTES = 8
 MOST_STORED_BYTES = MOST_XORB_BYTES + MOST_CHUNKS * HEADER_BYTES
 
 _FOOTER = b"XETBLOB"
+_SCHEMES = frozenset(int(scheme) for scheme in Scheme)
 _MOST_FOOTER_BYTES = 1024 * 1024
 
 
@@ -54,7 +55,7 @@ class Header:
             raise RefusedUploadError(f"a chunk's header has version 0, but got {header[0]}")
         packed_length = int.from_bytes(header[1:4], "little")
         length = int.from_bytes(header[5:8], "little")
-        if header[4] not in tuple(Scheme):
+        if header[4] not in _SCHEMES:
             raise RefusedUploadError(f"a chunk is packed by scheme 0, 1 or 2, but got {header[4]}")
         if not 0 < length <= MOST_CHUNK_BYTES:
             raise RefusedUploadError(f"a chunk has 1 to {MOST_CHUNK_BYTES} bytes, but got {length}")

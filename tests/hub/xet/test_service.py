@@ -94,6 +94,15 @@ def test_of_two_uploads_of_a_xorb_at_once_one_counts(xet: Xet, repository: int) 
     assert whole(xet) == CONTENT
 
 
+def test_a_xorb_whose_content_is_gone_may_come_again(xet: Xet, blobs: FolderBlobs, repository: int) -> None:
+    take(xet, PARTS)
+    xet.registrar.register(repository, told())
+    for blob in list(blobs.stored()):
+        blobs.remove(blob.name)
+    assert take(xet, PARTS, Scheme.NONE)
+    assert whole(xet) == CONTENT
+
+
 def test_a_forged_xorb_leaves_nothing(xet: Xet, blobs: FolderBlobs) -> None:
     hashed, content = xorb(PARTS)
     with pytest.raises(RefusedUploadError):
