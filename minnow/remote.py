@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,7 +187,7 @@ def search(
         RemoteError: no hub answers, or it refuses.
     """
     api = _api(hub, kind)
-    look = {"model": api.list_models, "dataset": api.list_datasets, "space": api.list_spaces}[kind]
+    look: Callable[..., Iterable[Any]] = getattr(api, f"list_{kind}s")
     with _explained(hub, None):
         found = look(search=text, author=owner, filter=list(tags) or None, sort="last_modified", limit=limit, full=True)
         return [_listed(one) for one in found]
@@ -272,7 +272,7 @@ def _explained(hub: Hub, name: Name | None, *, writing: bool = False) -> Iterato
         raise RemoteError(f"{hub.endpoint} refuses{' to write ' + str(name) if writing else ''}: {said}") from error
     except errors.FileMetadataError as error:
         raise RemoteError(f"{hub.endpoint} is not a hub: it does not tell what a file is") from error
-    except errors.HTTPError as error:
+    except errors.HTTPError as error:  # type: ignore[attr-defined] # of whichever HTTP library it has
         raise RemoteError(_unreachable(hub) + f" ({type(error).__name__})") from error
     except errors.HFValidationError as error:
         raise InputError(str(error)) from error

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -33,7 +34,7 @@ class Keeping:
     quotas: Quotas
     audit: Audit
 
-    def note(self, action: str, subject: str, **detail: object) -> None:
+    def note(self, action: str, subject: str, **detail: Any) -> None:
         """Write into the audit log what was done at the command line."""
         self.audit.note(KEEPER, action, subject, **detail)
 
