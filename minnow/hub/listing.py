@@ -195,11 +195,6 @@ def _listed(session: Session, rows: Sequence[RepositoryRow]) -> list[Listed]:
     tags: dict[int, list[str]] = {id: [] for id in ids}
     for id, tag in session.execute(select(TagRow.repository_id, TagRow.tag).where(TagRow.repository_id.in_(ids))):
         tags[id].append(tag)
-    heads = dict(
-        session.execute(
-            select(RefRow.repository_id, RefRow.commit_id).where(RefRow.repository_id.in_(ids), RefRow.name == MAIN)
-        )
-        .tuples()
-        .all()
-    )
+    wanted = select(RefRow.repository_id, RefRow.commit_id).where(RefRow.repository_id.in_(ids), RefRow.name == MAIN)
+    heads = dict(session.execute(wanted).all())
     return [Listed(repository_of(row), tuple(tags[row.id]), heads.get(row.id)) for row in rows]

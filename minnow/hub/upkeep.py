@@ -55,9 +55,8 @@ def figures(settings: HubSettings, database: Database) -> dict[str, int]:
     they would take if every repository kept each of its files for itself, unpacked.
     """
     with database.reading() as session:
-        kinds = dict(
-            session.execute(select(RepositoryRow.kind, func.count()).group_by(RepositoryRow.kind)).tuples().all()
-        )
+        counted = select(RepositoryRow.kind, func.count()).group_by(RepositoryRow.kind)
+        kinds = dict(session.execute(counted).all())
         large = select(func.count(), func.coalesce(func.sum(LargeFileRow.size), 0))
         large_files, large_bytes = session.execute(large).one()
         git = select(

@@ -1,0 +1,41 @@
+"""Downloads leave the figure of thirty days when they are older."""
+
+from datetime import UTC, datetime, timedelta
+
+from minnow.hub.database import Database
+from minnow.hub.downloads import Downloads
+from minnow.hub.hub import Hub
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+
+def test_old_downloads_leave_the_figure_of_thirty_days(hub: Hub, database: Database) -> None:
+    made = hub.repositories.create("model", "ann", "one", private=False, by="ann")
+    clock = Clock()
+    downloads = Downloads(database, clock)
+    for day in (0, 1, 29, 31):
+        clock.moment = datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=day)
+        downloads.count(made.id, "somebody", "a")
+        downloads.enter()
+    told = hub.repositories.by_id(made.id)
+    assert (told.downloads, told.downloads_all_time) == (2, 4)
+    clock.moment += timedelta(days=40)
+    downloads.enter()
+    assert hub.repositories.by_id(made.id).downloads == 0
+    downloads.close()
+
+
+def test_nothing_counted_is_lost_when_the_hub_ends(hub: Hub, database: Database) -> None:
+    made = hub.repositories.create("model", "ann", "one", private=False, by="ann")
+    downloads = Downloads(database)
+    downloads.count(made.id, "somebody", "a")
+    downloads.close()
+    assert hub.repositories.by_id(made.id).downloads == 1
