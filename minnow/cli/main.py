@@ -25,6 +25,7 @@ from minnow.cli import (
     train,
     translate,
 )
+from minnow.cli.hubs import bars_for_people
 
 app = typer.Typer(
     name="minnow",
@@ -75,4 +76,5 @@ app.add_typer(hub.app, name="hub")
 
 def main() -> None:
     """The entry point of the command ``minnow``."""
+    bars_for_people()
     app()

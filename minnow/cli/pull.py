@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from minnow.cli.console import exit_codes, note, out, print_json
-from minnow.cli.hubs import HubAddress, Json, Kind, Token, bars_for_people
+from minnow.cli.hubs import HubAddress, Json, Kind, Token
 
 
 def pull(
@@ -24,7 +24,6 @@ def pull(
     with exit_codes():
         from minnow import api
 
-        bars_for_people()
         pulled = api.pull(name, out=folder, kind=kind, offline=offline, hub=hub, token=token)
         files = [path for path in sorted(pulled.rglob("*")) if path.is_file()]
         size = sum(path.stat().st_size for path in files)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from minnow.cli.console import exit_codes, note, out, print_json
-from minnow.cli.hubs import HubAddress, Json, Kind, Token, bars_for_people
+from minnow.cli.hubs import HubAddress, Json, Kind, Token
 
 
 def push(
@@ -31,7 +31,6 @@ def push(
     with exit_codes():
         from minnow import api
 
-        bars_for_people()
         done = api.push(
             folder,
             name,
