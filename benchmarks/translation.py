@@ -149,6 +149,7 @@ def translators(given: argparse.Namespace, folder: Path) -> dict[str, Contender]
         SAME: Contender("ctranslate2_marian", (model,), given.ctranslate2, converted),
         "CTranslate2 int8": Contender("ctranslate2_marian", (model, "--int8"), given.ctranslate2, converted),
         OURS: Contender("minnow_decoding"),
+        f"{OURS} bfloat16": Contender("minnow_decoding", ("--precision", "bfloat16")),
     }
 
 
@@ -191,7 +192,8 @@ are written each, in {marian.ENCODER_LAYERS} layers of an encoder and {marian.DE
 The median of several passes after one that is not counted. **transformers** is Marian on all cores at once, two
 matrices and {marian.INNER:,} features in its feed-forward layers; **CTranslate2** the same model, a translator a core
 with one thread each, which is its faster way; **Minnow** the search of `minnow translate` in
-`transformer_seq2seq` with three matrices and {marian.GATED_INNER:,} features, a batch a core.""",
+`transformer_seq2seq` with three matrices and {marian.GATED_INNER:,} features, a batch a core; with
+`--precision bfloat16` in the second line.""",
     ),
 }
 

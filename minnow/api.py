@@ -239,22 +239,26 @@ class Model:
         return evaluate(self, data, target, text=text, label=label)
 
 
-def load(model: str | Path, *, hub: str | None = None, token: str | None = None) -> Model:
+def load(model: str | Path, *, precision: str = "float32", hub: str | None = None, token: str | None = None) -> Model:
     """Open a model: a folder, or ``team/name`` or ``team/name@v2`` on a hub, which is pulled.
 
     A folder of that name goes first, and no hub is asked where none is named or remembered.
 
     Args:
+        precision: float32; bfloat16, faster on processors that multiply it so, and answers may differ in the third
+            digit; or auto, the faster one on this machine.
         hub, token: as in ``pull``.
 
     Raises:
         BundleError: it is missing, unfinished or damaged.
+        InputError: there is no such precision, or not for this model.
         HubError: the hub does not have it, or does not answer and it was not pulled before.
     """
     folder = Path(model)
     if not folder.exists() and _is_on_a_hub(str(model), hub):
         folder = pull(str(model), hub=hub, token=token)
-    return Model(Bundle.load(folder), folder)
+    bundle = Bundle.load(folder)
+    return Model(bundle if precision == "float32" else bundle.in_precision(precision), folder)
 
 
 def push(

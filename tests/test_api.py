@@ -136,6 +136,18 @@ def test_one_text_and_many_are_translated_alike(translator: Path) -> None:
     assert model.translate("one two", to="target", beam=1, length_penalty=0.0).text == "two one"
 
 
+def test_a_model_may_compute_in_bfloat16(translator: Path, neural: Path) -> None:
+    narrow = minnow.load(translator, precision="bfloat16")
+    texts = ["one two", "three four five"]
+    assert [text.text for text in narrow.translate(texts)] == ["two one", "five four three"]
+    assert [text.text for text in narrow.translate(texts, beam=1)] == ["two one", "five four three"]
+    assert str(narrow.vectors(texts).dtype) == "float32"
+    wide, narrow = minnow.load(neural), minnow.load(neural, precision="bfloat16")
+    assert narrow("red as ever").confidence == pytest.approx(wide("red as ever").confidence, abs=0.02)
+    with pytest.raises(InputError, match="did you mean .bfloat16"):
+        minnow.load(neural, precision="float16")
+
+
 def test_a_translator_shows_where_it_looked_and_what_is_alike(translator: Path) -> None:
     model = minnow.load(translator)
     looked = model.attention("one two three")

@@ -29,7 +29,9 @@ NO_MORE = 1e-6  # tokens of a target for one of its source, beside those that ea
 
 
 def main() -> None:
-    given = arguments(__doc__).parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    given = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(num_cores())  # the search's own workers take a core each
     model = TransformerSeq2Seq(
@@ -43,6 +45,7 @@ def main() -> None:
             inner_size=GATED_INNER,
         )
     ).eval()
+    model.to(getattr(torch, given.precision))
     rows = sources()
     settings = {beam: TranslationSettings(beam, max_ratio=NO_MORE, max_extra=TOKENS) for beam in BEAMS.values()}
 

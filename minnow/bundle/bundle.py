@@ -10,7 +10,7 @@ import orjson
 
 from minnow.bundle import layout
 from minnow.bundle.weights import load_weights, save_weights
-from minnow.errors import BundleError
+from minnow.errors import BundleError, InputError, UnknownNameError
 from minnow.files import storage_error, write_text
 from minnow.models.foreign import ForeignConfig
 from minnow.models.registry import model_from
@@ -96,6 +96,30 @@ class Bundle:
 
         merge(self.model)
         return replace(self, base=None)
+
+    def in_precision(self, precision: str) -> Self:
+        """This bundle with a model that computes in ``float32``, in ``bfloat16``, or in the faster of the two on this
+        machine (``auto``). Its weights change in place: in bfloat16 they take half the memory and keep three digits.
+
+        Raises:
+            InputError: there is no such precision, or a model without layers is asked for bfloat16.
+        """
+        import torch
+
+        from minnow.layers.precision import PRECISIONS, precision_for
+
+        if precision not in PRECISIONS:
+            raise UnknownNameError("precision", precision, PRECISIONS)
+        parameter = next(self.model.parameters(), None) if hasattr(self.model, "parameters") else None
+        if parameter is None:
+            if precision == "bfloat16":
+                raise InputError(
+                    f"a model of the type {self.model.config.model_type} has one precision of its own; "
+                    "take precision=auto, or leave it out"
+                )
+            return self
+        self.model.to(getattr(torch, precision_for(precision, self.model, parameter.device)))
+        return self
 
     def save(self, folder: Path | str) -> None:
         """Write the folder; ``minnow.json`` comes last, so that a folder that has it is complete."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from minnow.cli.console import err, exit_codes, note, print_json
+from minnow.cli.inputs import Precision
 
 HELP = "/new begins anew, /exit or Ctrl-D ends"
 
@@ -22,13 +23,14 @@ def chat(
     top_p: Annotated[float, typer.Option("--top-p", help="Draw from the likeliest that reach this sum.")] = 1.0,
     seed: Annotated[int | None, typer.Option("--seed", help="The same one gives the same answers.")] = None,
     template: Annotated[Path | None, typer.Option("--template", help="A chat template instead of the model's.")] = None,
+    precision: Precision = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole conversation at its end, as JSON.")] = False,
 ) -> None:
     """Talk with a model; each line of standard input is a message."""
     with exit_codes():
         from minnow.api import load
 
-        loaded = load(model)
+        loaded = load(model, precision=precision)
         settings = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
         written = _template(template)
         if not written and (loaded.bundle.tokenizer is None or loaded.bundle.tokenizer.chat_template is None):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from minnow.cli.console import exit_codes, note, print_json
+from minnow.cli.inputs import Precision
 
 Number = float | None
 
@@ -51,6 +52,7 @@ def generate(
     ] = False,
     ignore_end: Annotated[bool, typer.Option("--ignore-end", help="Write on where the model would end.")] = False,
     logprobs: Annotated[bool, typer.Option("--logprobs", help="Each token with its log-probability.")] = False,
+    precision: Precision = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Write on from a prompt; the text appears as it is written."""
@@ -77,7 +79,7 @@ def generate(
             "ignore_end": ignore_end,
         }
         given = sys.stdin.buffer.read().decode("utf-8", "replace") if prompt == "-" else prompt
-        written = load(model).generate(given, seed=seed, **settings)
+        written = load(model, precision=precision).generate(given, seed=seed, **settings)
         if as_json:
             print_json(_as_json(written, model, given, logprobs))
         elif logprobs:

@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from minnow.cli.console import exit_codes
-from minnow.cli.inputs import given
+from minnow.cli.inputs import Precision, given
 
 ROWS_AT_ONCE = 4096
 
@@ -22,6 +22,7 @@ def predict(
     text: Annotated[str | None, typer.Option("--text", help="The column of --file with the text.")] = None,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="The probability of every label too.")] = True,
     folder: Annotated[Path | None, typer.Option("--out", help="Write predictions.jsonl here instead.")] = None,
+    precision: Precision = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all predictions.")] = False,
 ) -> None:
     """Answer each text with a label and how sure the model is, one JSON object a line."""
@@ -32,7 +33,7 @@ def predict(
 
         if (file is None) == (not texts):
             raise InputError("minnow predict takes texts, - for standard input, or --file FILE, one of the three")
-        loaded = load(model)
+        loaded = load(model, precision=precision)
         if loaded.task.name == "translation":
             raise InputError(f"{model} is a model for translation; use minnow translate")
         source = _texts_of(file, text) if file is not None else given(texts or [])

@@ -10,7 +10,7 @@ import typer
 
 from minnow.cli.console import exit_codes, note, print_json
 from minnow.cli.display import progress_of
-from minnow.cli.inputs import given
+from minnow.cli.inputs import Precision, given
 
 if TYPE_CHECKING:
     from minnow.api import Model
@@ -44,6 +44,7 @@ def translate(
         bool, typer.Option("--alignment", help="Below each translation the words that belong together, a pair a line.")
     ] = False,
     folder: Annotated[Path | None, typer.Option("--out", help="Write translations.txt here instead.")] = None,
+    precision: Precision = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all translations.")] = False,
 ) -> None:
     """Translate texts, one line each."""
@@ -60,7 +61,7 @@ def translate(
             raise InputError("--alignment is of the best translation alone; leave --n-best out")
         if attention is not None:
             _check_picture(attention, file, texts)
-        loaded = load(model)
+        loaded = load(model, precision=precision)
         wide = max(beam, n_best) if beam > 0 else beam  # which is refused
         settings: dict[str, Any] = {"beam": wide, "n_best": n_best, "length_penalty": length_penalty}
         settings["glossary"] = read_glossary(glossary) if glossary is not None else None

@@ -14,7 +14,7 @@ from numba import njit
 from torch import Tensor
 
 from minnow.decoding.sampling import MINUS_INFINITY
-from minnow.layers.vector_math import FAST, LOG2_E, array_of, exp2
+from minnow.layers.vector_math import FAST, LOG2_E, array_of, exp2, wide
 
 BLOCK = 64
 
@@ -32,7 +32,9 @@ def leading(logits_BV: Tensor, forbidden_V: Tensor, count: int) -> tuple[Tensor,
     if logits_BV.device.type != "cpu" or count > BLOCK:
         own_BV = logits_BV.float().log_softmax(dim=1).masked_fill_(forbidden_V, MINUS_INFINITY)
         return own_BV.topk(count, dim=1)
-    logits_BV = logits_BV.float().contiguous()
+    if logits_BV.dtype not in (torch.float32, torch.bfloat16):
+        logits_BV = logits_BV.float()
+    logits_BV = logits_BV.contiguous()
     found_BC = torch.empty(len(logits_BV), count)
     token_ids_BC = torch.empty(len(logits_BV), count, dtype=torch.long)
     _leading(array_of(logits_BV), forbidden_V.numpy(), array_of(found_BC), token_ids_BC.numpy())
@@ -52,14 +54,14 @@ def _leading(logits_BV: Any, forbidden_V: Any, found_BC: Any, token_ids_BC: Any)
         highest = nothing
         for start in range(0, num_tokens, BLOCK):
             end = min(start + BLOCK, num_tokens)
-            top = row[start]
+            top = wide(row[start])
             for v in range(start, end):
-                top = max(top, row[v])
+                top = max(top, wide(row[v]))
             highest = max(highest, top)
             if top <= best[count - 1]:
                 continue
             for v in range(start, end):
-                value = row[v]
+                value = wide(row[v])
                 if value > best[count - 1] and not forbidden_V[v]:
                     place = count - 1
                     while place > 0 and value > best[place - 1]:
@@ -68,7 +70,7 @@ def _leading(logits_BV: Any, forbidden_V: Any, found_BC: Any, token_ids_BC: Any)
                     best[place], ids[place] = value, v
         total = np.float32(0)
         for v in range(num_tokens):
-            total += exp2((row[v] - highest) * log2_e)
+            total += exp2((wide(row[v]) - highest) * log2_e)
         norm = highest + np.float32(np.log(total))
         for c in range(count):
             best[c] -= norm

@@ -25,6 +25,7 @@ from minnow.data.windows import RowWindows, padded
 from minnow.decoding.chat import ROLE_TOKENS, house_template, taught_ids
 from minnow.errors import BundleError, DataError, RecipeError
 from minnow.files import write_text
+from minnow.layers.precision import precision_for
 from minnow.models.vocabulary import grown
 from minnow.text.messages import Message
 from minnow.text.tokenizer import Tokenizer
@@ -44,7 +45,6 @@ from minnow.training.language_run import (
 )
 from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import Asked, answers, is_causal
-from minnow.training.precision import precision_for
 
 LONGEST = 1024  # tokens of a conversation, unless more is asked for
 SPLIT_SEED = 0

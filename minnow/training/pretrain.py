@@ -22,6 +22,7 @@ from minnow.data.shards import TokenShards, write_shards
 from minnow.data.windows import PackedWindows, StreamWindows
 from minnow.errors import BundleError, DataError, RecipeError, UnknownNameError
 from minnow.layers.bigrams import frequent_bigrams
+from minnow.layers.precision import precision_for
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
 from minnow.models.registry import architecture
 from minnow.text.tokenizer import MASK_TOKEN, Tokenizer
@@ -40,7 +41,6 @@ from minnow.training.language_run import (
 )
 from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import Masked, Objective, causal, is_causal, model_carries
-from minnow.training.precision import precision_for
 from minnow.training.pretraining_recipe import (
     PretrainingRecipe,
     PretrainingSettings,

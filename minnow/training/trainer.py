@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from minnow.allocator import keep_freed_memory
 from minnow.errors import MinnowError, RecipeError
+from minnow.layers.precision import precision_for
 from minnow.training.adversarial import adversarial_loss, token_embedding
 from minnow.training.checkpoint import (
     Progress,
@@ -29,7 +30,6 @@ from minnow.training.checkpoint import (
 )
 from minnow.training.journal import Journal, peak_memory_mib
 from minnow.training.optimizer import optimizer
-from minnow.training.precision import precision_for
 from minnow.training.recipe import TrainingSettings
 from minnow.training.replicas import Replicas, num_workers_for
 from minnow.training.schedule import Schedule

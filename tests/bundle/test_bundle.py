@@ -20,7 +20,7 @@ from minnow.bundle import layout
 from minnow.bundle.bundle import FORMAT_VERSION, Bundle, size_on_disk
 from minnow.bundle.provenance import machine, versions
 from minnow.bundle.weights import load_weights, save_weights
-from minnow.errors import BundleError, StorageError
+from minnow.errors import BundleError, InputError, StorageError
 from minnow.models.ngram import NgramConfig, NgramModel, View, ViewConfig
 from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.text.ngrams import NgramVocabulary
@@ -302,3 +302,23 @@ def test_provenance_tells_versions_and_the_machine_but_not_whose_it_is() -> None
     told = machine()
     assert told["cores"] >= 1
     assert set(told) == {"processor", "cores", "system"}
+
+
+def test_a_net_computes_in_the_precision_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = neural()
+    kept = {name: value.clone() for name, value in bundle.model.tensors().items()}
+    assert bundle.in_precision("bfloat16").model.head.weight.dtype == torch.bfloat16
+    assert bundle.in_precision("float32").model.head.weight.dtype == torch.float32
+    for name, value in bundle.model.tensors().items():
+        torch.testing.assert_close(value, kept[name], atol=0, rtol=2**-8)
+    for gain, taken in ((1.0, torch.float32), (3.0, torch.bfloat16)):
+        monkeypatch.setattr("minnow.layers.precision.bfloat16_gain", lambda gain=gain: gain)
+        assert bundle.in_precision("auto").model.head.weight.dtype == taken
+
+
+def test_a_precision_that_cannot_be_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean 'bfloat16'"):
+        neural().in_precision("bfloat61")
+    with pytest.raises(InputError, match="ngram has one precision of its own"):
+        linear().in_precision("bfloat16")
+    assert linear().in_precision("auto").model.config.num_labels == 2

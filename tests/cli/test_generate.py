@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import minnow
@@ -48,6 +49,21 @@ def test_the_settings_reach_the_search(writer: Path) -> None:
     going = minnow("generate", writer, "Once", "--seed", 0, "--ignore-end", "--json").json
     assert going["text"].startswith(ended[0]["text"])
     assert (going["tokens"], going["finish_reason"]) == (256, "length")
+
+
+def test_a_model_writes_in_either_arithmetic(writer: Path) -> None:
+    def told(*more: object) -> dict[str, Any]:
+        answer: dict[str, Any] = minnow(
+            "generate", writer, "Once", "--max-tokens", 8, "--ignore-end", "--json", *more
+        ).json
+        return answer
+
+    for way in (("--temperature", 0), ("--beam", 3)):
+        wide, narrow = told(*way), told(*way, "--precision", "bfloat16")
+        assert narrow["tokens"] == wide["tokens"]
+        assert narrow["log_probability"] == pytest.approx(wide["log_probability"], rel=0.1)
+        assert narrow["log_probability"] != wide["log_probability"]
+    assert "did you mean" in minnow("generate", writer, "Once", "--precision", "bfloat61", fails=True).err
 
 
 def test_an_answer_is_held_to_a_rule(writer: Path, tmp_path: Path) -> None:

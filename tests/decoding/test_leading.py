@@ -47,3 +47,15 @@ def test_any_floating_type_is_read(dtype: torch.dtype) -> None:
 def test_the_candidates_of_a_very_wide_search_are_found_as_well() -> None:
     logits, nothing = torch.arange(300.0)[None], torch.zeros(300, dtype=torch.bool)
     assert leading(logits, nothing, BLOCK + 10)[1][0].tolist() == list(range(299, 299 - BLOCK - 10, -1))
+
+
+def test_bfloat16_is_read_as_it_is() -> None:
+    logits_BV = 5 * torch.randn(7, 300, generator=torch.Generator().manual_seed(0))
+    forbidden_V = torch.zeros(300, dtype=torch.bool)
+    narrow_BV = logits_BV.bfloat16()
+    found_BC, token_ids_BC = leading(narrow_BV, forbidden_V, 5)
+    wanted_BC, _ = by_the_library(narrow_BV.float(), forbidden_V, 5)
+    assert found_BC.dtype == torch.float32
+    torch.testing.assert_close(found_BC, wanted_BC, atol=1e-5, rtol=1e-5)
+    own_BC = narrow_BV.float().log_softmax(1).gather(1, token_ids_BC)  # of equal ones either may come first
+    torch.testing.assert_close(own_BC, wanted_BC, atol=1e-5, rtol=1e-5)

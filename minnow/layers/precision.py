@@ -1,4 +1,4 @@
-"""Which arithmetic a run computes in: single precision, or bfloat16 where that is the faster one.
+"""Which arithmetic a model computes in: single precision, or bfloat16 where that is the faster one.
 
 What a processor says of itself does not tell. Those with matrix units multiply bfloat16 six times as fast as float32,
 others twice, and some that have the instructions take twice as long with them. So the two are timed.
@@ -10,6 +10,7 @@ from functools import cache
 import torch
 from torch import nn
 
+PRECISIONS = ("auto", "float32", "bfloat16")
 SIDE = 768  # of the matrices that are timed
 REPEATS = 5
 GAIN = 1.2  # what bfloat16 must bring to pay for its conversions

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from minnow.training import precision
-from minnow.training.precision import bfloat16_gain, precision_for
+from minnow.layers import precision
+from minnow.layers.precision import bfloat16_gain, precision_for
 
 CPU = torch.device("cpu")
 
