@@ -14,7 +14,7 @@ from typing import Any
 from classification import LIMITS, run
 from record import HERE, stamp, stamp_lines, table, tell, write
 
-from minnow.training.precision import GAIN, bfloat16_gain
+from minnow.layers.precision import GAIN, bfloat16_gain
 
 Report = dict[str, Any]
 

@@ -144,7 +144,7 @@ def test_a_model_may_compute_in_bfloat16(translator: Path, neural: Path) -> None
     assert str(narrow.vectors(texts).dtype) == "float32"
     wide, narrow = minnow.load(neural), minnow.load(neural, precision="bfloat16")
     assert narrow("red as ever").confidence == pytest.approx(wide("red as ever").confidence, abs=0.02)
-    with pytest.raises(InputError, match="did you mean .bfloat16"):
+    with pytest.raises(InputError, match="did you mean 'bfloat16'"):
         minnow.load(neural, precision="float16")
 
 

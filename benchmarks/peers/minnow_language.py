@@ -14,12 +14,12 @@ from torch_language import SHAPES
 
 from minnow.allocator import keep_freed_memory
 from minnow.data.windows import Window
+from minnow.layers.precision import precision_for
 from minnow.models.registry import architecture
 from minnow.training import language_trainer
 from minnow.training.language_run import parallel_for
 from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import Masked, causal
-from minnow.training.precision import precision_for
 from minnow.training.pretraining_recipe import PretrainingSettings
 
 NAMES = {"gpt": "gpt2", "lstm": "rnn_lm", "bert": "bert"}
