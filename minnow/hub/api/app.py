@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -85,9 +84,5 @@ def application(hub: Hub) -> ASGIApp:
         *git_routes(asking),
         *resolve_routes(asking),
     ]
-    return Starlette(
-        routes=routes,
-        lifespan=lifespan,
-        exception_handlers={MinnowError: refused, HTTPException: no_route, 500: broke},
-        middleware=[Middleware(RequestIds), Middleware(RawPaths)],
-    )
+    handlers = {MinnowError: refused, HTTPException: no_route, Exception: broke}
+    return RequestIds(RawPaths(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)))

@@ -1,5 +1,6 @@
 """The one place that knows status codes: errors of the house as the clients read them, from headers first."""
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -22,8 +23,10 @@ from minnow.errors import (
     RateLimitError,
     StorageError,
 )
+from minnow.hub.api.routing import REQUEST_ID
 from minnow.hub.xet.service import BeyondEndError
 
+LOG = logging.getLogger("minnow.hub")
 NOT_FOUND_CODES = {"repository": "RepoNotFound", "revision": "RevisionNotFound", "entry": "EntryNotFound"}
 # The first line that fits an error counts.
 STATUSES: tuple[tuple[type[MinnowError], int], ...] = (
@@ -57,7 +60,8 @@ def no_route(request: Request, error: Exception) -> Response:
 
 def broke(request: Request, error: Exception) -> Response:
     """The answer to a request that failed for a reason that nobody foresaw; the server's log has it."""
-    del request, error
+    name = request.scope.get(REQUEST_ID, "")
+    LOG.error("request %s failed: %s %s: %s", name, request.method, request.url.path, type(error).__name__)
     return error_response(500, "the hub failed; its log says why, under this request's X-Request-Id")
 
 
