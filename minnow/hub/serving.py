@@ -9,6 +9,7 @@ from minnow.hub.settings import HubSettings
 
 WAITING = 2048
 STOP_SECONDS = 10
+IDLE_SECONDS = 60
 
 
 @contextmanager
@@ -38,6 +39,7 @@ def serve_on(socket: sockets.socket, settings: HubSettings) -> None:
     import uvicorn
 
     from minnow.hub.api.app import create_hub
+    from minnow.hub.protocol import BoundedHttp
 
     config = uvicorn.Config(
         create_hub(settings),
@@ -45,6 +47,8 @@ def serve_on(socket: sockets.socket, settings: HubSettings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=STOP_SECONDS,
-        h11_max_incomplete_event_size=1 << 16,
+        http=BoundedHttp,
+        ws="none",
+        timeout_keep_alive=IDLE_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[socket])
