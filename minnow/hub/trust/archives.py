@@ -10,10 +10,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
 from minnow.errors import RefusedUploadError
-from minnow.hub.trust.content import Bytes, Content, Seekable, part
+from minnow.hub.trust.content import Bytes, Content, File, Seekable, part
 from minnow.hub.trust.pickles import HEAD_BYTES
 from minnow.hub.trust.tar import BLOCK_BYTES, Stream, is_tar, members
 from minnow.hub.trust.unpacking import unpacked
@@ -21,7 +22,7 @@ from minnow.hub.trust.unpacking import unpacked
 MOST_DEPTH = 3
 MOST_MEMBERS = 100_000
 MOST_UNPACKED_BYTES = 64 * 1024**3
-MOST_INNER_BYTES = 64 * 1024 * 1024
+MOST_INNER_BYTES = 1024 * 1024 * 1024
 MOST_RATIO = 300
 SLACK_BYTES = 16 * 1024 * 1024
 CLOSED = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
@@ -104,16 +105,17 @@ def _look_at(name: str, stream: Stream, look: Look, budget: Budget, depth: int) 
     look(name, head)
     if _opener(name, Bytes(head), head) is None:
         return
-    parts, length = [head], len(head)
-    while piece := stream.read(_PIECE):
-        budget.spend(len(piece))
-        parts.append(piece)
-        length += len(piece)
-        if length > MOST_INNER_BYTES:
-            raise RefusedUploadError(
-                f"{name} is an archive of more than {MOST_INNER_BYTES} bytes within another; upload it by itself"
-            )
-    look_into(name, Bytes(b"".join(parts)), head, look, budget, depth + 1)
+    with TemporaryFile(prefix="minnow-") as inner:
+        inner.write(head)
+        while piece := stream.read(_PIECE):
+            budget.spend(len(piece))
+            inner.write(piece)
+            if inner.tell() > MOST_INNER_BYTES:
+                raise RefusedUploadError(
+                    f"{name} is an archive of more than {MOST_INNER_BYTES} bytes within another; upload it by itself"
+                )
+        inner.flush()
+        look_into(name, File(inner), head, look, budget, depth + 1)
 
 
 def _head(stream: Stream, length: int, budget: Budget) -> bytes:

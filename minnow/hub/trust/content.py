@@ -1,12 +1,14 @@
 """A content that is looked into: its size, and any part of it on demand, so that nothing large is held in memory."""
 
 import io
+import os
 from collections.abc import Iterator
-from typing import Protocol
+from typing import IO, Protocol
 
 from minnow.errors import RefusedUploadError
 
 MOST_AT_ONCE = 64 * 1024 * 1024
+PIECE_BYTES = 1 << 20
 
 
 class Content(Protocol):
@@ -30,6 +32,21 @@ class Bytes:
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """As ``Content.read``."""
         yield self._content[start:stop]
+
+
+class File:
+    """A content in an open file, which is read by position and stays the caller's to close."""
+
+    def __init__(self, file: IO[bytes]):
+        self._handle = file.fileno()
+        self.size = os.fstat(self._handle).st_size
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """As ``Content.read``."""
+        stop = self.size if stop is None else min(stop, self.size)
+        while start < stop and (piece := os.pread(self._handle, min(PIECE_BYTES, stop - start), start)):
+            yield piece
+            start += len(piece)
 
 
 def part(content: Content, start: int, length: int) -> bytes:

@@ -1,11 +1,13 @@
 """Recognises pickles by what they are, whatever they are called; nothing is ever unpickled.
 
 A pickle is a program: whoever loads it runs it. From protocol 2 on it begins with its protocol's number. Older ones
-have no mark, so text could be taken for one; they count where they would import something and call it.
+have no mark, so text could be taken for one; they count where they would import something and call it, and either end
+as a pickle does or go on longer than is looked at.
 """
 
 import io
 import pickletools
+from dataclasses import dataclass
 
 HEAD_BYTES = 64 * 1024
 MOST_STEPS = 20_000
@@ -19,29 +21,39 @@ _STEPS = {step.code.encode("latin-1"): step for step in pickletools.opcodes}
 def is_pickle(head: bytes) -> bool:
     """Whether a content that begins with these bytes is a pickle; ``HEAD_BYTES`` of it are enough."""
     if head[:1] == MARK:
-        return len(head) > 1 and head[1] in _PROTOCOLS and _program(head)[0]
-    valid, imports, calls = _program(head)
-    return valid and imports and calls
+        return len(head) > 1 and head[1] in _PROTOCOLS and _program(head).valid
+    program = _program(head)
+    whole = program.ends or len(head) >= HEAD_BYTES
+    return program.valid and whole and program.imports and program.calls
 
 
-def _program(head: bytes) -> tuple[bool, bool, bool]:
-    """Whether the bytes read as a pickle's steps up to its end or their own, and whether those import and call."""
+@dataclass(frozen=True)
+class _Program:
+    """What bytes are as steps of a pickle: read without an error, to an end of its own; importing, calling."""
+
+    valid: bool
+    ends: bool
+    imports: bool
+    calls: bool
+
+
+def _program(head: bytes) -> _Program:
     stream = io.BytesIO(head)
     imports = calls = False
     for count in range(MOST_STEPS):
         code = stream.read(1)
         if not code:
-            return count > 0, imports, calls
+            return _Program(count > 0, False, imports, calls)
         step = _STEPS.get(code)
         if step is None:
-            return False, imports, calls
+            return _Program(False, False, imports, calls)
         imports |= step.name in _IMPORTS and _names_something(step.name, stream)
         calls |= step.name in _CALLS
         if step.name == "STOP":
-            return True, imports, calls
+            return _Program(True, True, imports, calls)
         if not _skipped(step, stream, len(head)):
-            return False, imports, calls
-    return True, imports, calls
+            return _Program(False, False, imports, calls)
+    return _Program(True, False, imports, calls)
 
 
 def _skipped(step: pickletools.OpcodeInfo, stream: io.BytesIO, length: int) -> bool:

@@ -169,7 +169,18 @@ def test_pickles_are_seen_in_the_first_bytes_already(name: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        *(b"", b"(", b"cat\nand\ndog\n", b"(lost)", b"N.", b"# card\n.\n", b"}", b"cost\n.5\n.7\nR.", b"\x80"),
+        *(
+            b"isympy\nsympy\n",
+            b"",
+            b"(",
+            b"cat\nand\ndog\n",
+            b"(lost)",
+            b"N.",
+            b"# card\n.\n",
+            b"}",
+            b"cost\n.5\n.7\nR.",
+            b"\x80",
+        ),
         *(bytes(1000), b"\x80\x81\x82" * 99, "\N{EURO SIGN}".encode("utf-16"), b"S", b"]", b"c", b"id,text\n1,a\n"),
     ],
 )
@@ -217,6 +228,13 @@ def test_a_bomb_is_not_unpacked() -> None:
     refused("bomb.tar.gz", tar_of("big", zeros, "w:gz"), "too many to look into")
     refused("bomb.zip", zip_of("inner.tar", tar_of("big", zeros)), "too many to look into")
     check_upload("zeros.gz", Bytes(gzip.compress(zeros)))  # its start is all that is unpacked
+
+
+def test_archives_within_archives_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = tar_of("text", b"text" * 100_000)
+    check_upload("outer.zip", Bytes(zip_of("inner.tar", inner)))
+    monkeypatch.setattr("minnow.hub.trust.archives.MOST_INNER_BYTES", 300_000)
+    refused("outer.zip", zip_of("inner.tar", inner), "by itself")
 
 
 def test_too_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
