@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 
@@ -11,6 +12,7 @@ from minnow.errors import QuotaError, RateLimitError
 from minnow.hub.account_tables import AccountRow
 from minnow.hub.database import Database
 from minnow.hub.repository_tables import RepositoryRow
+from minnow.hub.rights import Gate, Place
 
 MOST_CALLERS = 100_000
 
@@ -74,6 +76,15 @@ class Room:
     most_bytes: int | None
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A repository of an owner, and what its large files hold."""
+
+    place: Place
+    used_bytes: int
+    updated_at: datetime
+
+
 class Quotas:
     """How much the repositories of an owner may hold together.
 
@@ -93,6 +104,13 @@ class Quotas:
             used = session.scalar(held.where(func.lower(RepositoryRow.owner) == owner.lower())) or 0
         return Room(int(used), self._bound(owner))
 
+    def stored(self, owner: str) -> list[Stored]:
+        """What each repository of this owner holds, the largest first."""
+        asked = select(RepositoryRow).where(func.lower(RepositoryRow.owner) == owner.lower())
+        with self._database.reading() as session:
+            rows = session.scalars(asked.order_by(RepositoryRow.used_bytes.desc(), RepositoryRow.id)).all()
+        return [Stored(_place(row), row.used_bytes, row.updated_at) for row in rows]
+
     def require(self, owner: str, adding_bytes: int) -> None:
         """Raises QuotaError where so many bytes more would take the owner over the bound."""
         if adding_bytes <= 0 or self._bound(owner) is None:
@@ -108,3 +126,8 @@ class Quotas:
         with self._database.reading() as session:
             own = session.scalar(select(AccountRow.quota_bytes).where(AccountRow.key == owner.lower()))
         return self._default if own is None else own
+
+
+def _place(row: RepositoryRow) -> Place:
+    gate: Gate = "auto" if row.gate == "auto" else "manual" if row.gate else ""
+    return Place(row.kind, row.owner, row.name, row.private, gate)

@@ -106,7 +106,7 @@ def may_admin(caller: Caller, place: Place) -> bool:
 
 def may_discuss(caller: Caller, place: Place) -> bool:
     """Whether the caller may open discussions and propose changes."""
-    return caller.signed_in and caller.writes and may_read(caller, place)
+    return caller.signed_in and caller.writes and may_read(caller, place) and _within(caller.scope, place)
 
 
 def may_create(caller: Caller, place: Place) -> bool:

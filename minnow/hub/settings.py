@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,7 +42,7 @@ class HubSettings:
     data: Path
     database_url: str
     blobs_url: str
-    secret: bytes
+    secret: bytes = field(repr=False)
     endpoint: str = ""
     quota_bytes: int | None = None
     rate_requests: int = 0
@@ -135,7 +135,7 @@ def _secret(folder: Path) -> bytes:
     """The hub's secret; the first to ask makes it, and only its owner may read it."""
     path = folder / SECRET
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _make_secret(path)
         secret = path.read_bytes()

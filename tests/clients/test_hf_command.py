@@ -47,6 +47,7 @@ def test_the_current_command(client_of: Callable[..., Client], folder: Path) -> 
     assert (hf.home / "got" / "config.json").read_text() == '{"a": 1}'
     hf("discussions", "create", "hfnow/model", "--title", "A question")
     hf("repos", "settings", "hfnow/model", "--public")
+    assert "hfnow/model" in hf("repos", "ls")
     hf("repos", "delete", "hfnow/model", "--yes")
 
 

@@ -57,6 +57,8 @@ def test_each_role_of_an_organisation_may_do_its_part(team: dict[str, HfApi]) ->
     assert list(team["stranger"].list_models(author="team")) == []
     team["tina"].update_repo_settings(name, private=False)
     assert team["stranger"].list_repo_files(name)
+    assert [one.id for one in team["tess"].list_user_repos("team")] == [name]
+    assert refused(lambda: list(team["stranger"].list_user_repos("team"))) == 403
     orgs = {one["name"]: one["roleInOrg"] for one in team["tess"].whoami()["orgs"]}
     assert orgs == {"team": "read"}
     members = {member.username for member in team["stranger"].list_organization_members("team")}
@@ -107,6 +109,8 @@ def test_a_quota_bounds_what_an_owner_stores(live_hub: LiveHub, tmp_path: Path) 
     with pytest.raises(Exception, match="quin may store 300,000 bytes and stores"):
         api.upload_folder(folder_path=tmp_path, repo_id="quin/small")
     assert not api.file_exists("quin/small", "b.arrow")
+    held = [(one.id, one.type, one.storage, one.visibility) for one in api.list_user_repos()]
+    assert held == [("quin/small", "model", len(content), "public")]
     minnow("hub", "user", "change", "quin", "--quota", "none", "--data", live_hub.data)
     api.upload_folder(folder_path=tmp_path, repo_id="quin/small")
     assert api.file_exists("quin/small", "b.arrow")

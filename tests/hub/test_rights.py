@@ -9,11 +9,13 @@ from minnow.hub.rights import (
     Place,
     Role,
     may_admin,
+    may_discuss,
     may_download,
     may_read,
     may_write,
     require_admin,
     require_create,
+    require_discuss,
     require_download,
     require_read,
     require_site_admin,
@@ -65,8 +67,18 @@ def test_a_token_bound_to_repositories_opens_no_others(scope: tuple[str, ...], a
     for keeper in (member(Role.ADMIN, scope=scope), Caller(1, "root", site_admin=True, writes=True, scope=scope)):
         assert may_read(keeper, PRIVATE) == may_write(keeper, PRIVATE) == may_admin(keeper, PRIVATE) == allowed
         assert may_read(keeper, PUBLIC)
+        assert may_discuss(keeper, PRIVATE) == allowed
+        assert not may_discuss(keeper, Place("model", "somebody", "else"))
         with pytest.raises(ForbiddenError):
             require_site_admin(keeper)
+
+
+def test_whoever_signed_in_may_propose_changes_to_what_is_visible() -> None:
+    assert may_discuss(member(None), PUBLIC)
+    assert not may_discuss(member(None), PRIVATE)
+    assert not may_discuss(member(None, writes=False), PUBLIC)
+    with pytest.raises(NotSignedInError):
+        require_discuss(ANONYMOUS, PUBLIC)
 
 
 def test_gated_files_are_for_members_and_for_those_whose_request_was_accepted() -> None:

@@ -16,7 +16,9 @@ def test_the_secret_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None
     assert read_settings(tmp_path / "a", {}).secret == first.secret
     assert read_settings(tmp_path / "b", {}).secret != first.secret
     assert (tmp_path / "a" / "secret").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["secret"]
+    assert repr(first.secret) not in repr(first)
 
 
 def test_a_damaged_secret_is_told_of(tmp_path: Path) -> None:

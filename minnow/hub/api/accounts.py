@@ -7,11 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from minnow.errors import InputError, NotSignedInError
+from minnow.errors import ForbiddenError, InputError, NotSignedInError
 from minnow.hub.access import STATUSES, AccessRequest, Status
 from minnow.hub.accounts import Account
 from minnow.hub.api.asking import REPOSITORY, Asked, Asking, Body, json, moment, with_body
 from minnow.hub.api.routing import part
+from minnow.hub.limits import Stored
+from minnow.hub.rights import Caller, may_read, role_in
 
 REQUESTS = REPOSITORY + "/user-access-request"
 
@@ -45,6 +47,8 @@ def account_routes(asking: Asking) -> list[Route]:
         Route("/api/users/{user}/overview", handlers.user),
         Route("/api/organizations/{organization}/overview", handlers.organization),
         Route("/api/organizations/{organization}/members", handlers.members),
+        Route("/api/settings/repositories", handlers.own_storage),
+        Route("/api/organizations/{organization}/settings/repositories", handlers.storage),
         Route(REQUESTS, with_body(AskBody, handlers.ask), methods=["POST"]),
         Route(REQUESTS + "/handle", with_body(HandleBody, handlers.handle), methods=["POST"]),
         Route(REQUESTS + "/grant", with_body(GrantBody, handlers.grant), methods=["POST"]),
@@ -92,6 +96,26 @@ class _Handlers:
         self._asking.caller(request)
         members = self._hub.accounts.members(part(request, "organization"))
         return json([{"user": one.name, "fullname": one.name, "role": one.role.name.lower()} for one in members])
+
+    def own_storage(self, request: Request) -> Response:
+        """What the caller's own repositories hold."""
+        caller = self._asking.caller(request)
+        if not caller.signed_in:
+            raise NotSignedInError("a token is needed to list your repositories; run `minnow login` or `hf auth login`")
+        return self._storage(caller, caller.name)
+
+    def storage(self, request: Request) -> Response:
+        """What the repositories of an organisation hold, for its members."""
+        caller = self._asking.caller(request)
+        owner = self._hub.accounts.find(part(request, "organization")).name
+        if role_in(caller, owner) is None:
+            raise ForbiddenError(f"only members of {owner} may see what it stores")
+        return self._storage(caller, owner)
+
+    def _storage(self, caller: Caller, owner: str) -> Response:
+        stored = [one for one in self._hub.quotas.stored(owner) if may_read(caller, one.place)]
+        total = sum(one.used_bytes for one in stored)
+        return json([_stored(one, total) for one in stored])
 
     def requests(self, request: Request) -> Response:
         """The access requests in a state, for who administers the repository."""
@@ -163,6 +187,17 @@ def _user(account: Account) -> dict[str, Any]:
         "fullname": account.full_name or account.name,
         "isPro": False,
         "createdAt": moment(account.created_at),
+    }
+
+
+def _stored(one: Stored, total: int) -> dict[str, Any]:
+    return {
+        "id": f"{one.place.owner}/{one.place.name}",
+        "type": one.place.kind,
+        "updatedAt": moment(one.updated_at),
+        "visibility": "private" if one.place.private else "public",
+        "storage": one.used_bytes,
+        "storagePercent": 100 * one.used_bytes / total if total else 0,
     }
 
 
