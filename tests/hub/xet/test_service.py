@@ -1,19 +1,22 @@
 """Nothing that an uploader says is believed: what is entered was computed from what is stored."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from obstore.store import MemoryStore
 from sqlalchemy import select
 
 from hub.xet.chunks import contents, hashes, proof, record, shard, shard_file, term, xorb
 from hub.xet.conftest import new_repository
-from minnow.errors import HubNotFoundError, RefusedUploadError
-from minnow.hub.blobs import FolderBlobs
+from minnow.errors import HubNotFoundError, RefusedUploadError, StorageError
+from minnow.hub.blobs import BucketBlobs, FolderBlobs
 from minnow.hub.database import Database
 from minnow.hub.repository_tables import LargeFileRow
+from minnow.hub.xet.checking import problems
 from minnow.hub.xet.compression import Scheme
 from minnow.hub.xet.grants import Grant
 from minnow.hub.xet.hashing import file_hash, to_text
@@ -113,6 +116,41 @@ def test_a_forged_xorb_leaves_nothing(xet: Xet, blobs: FolderBlobs) -> None:
         xet.xorbs.take("../../etc/passwd", [content])
     assert list(blobs.stored()) == []
     assert not xet.xorbs.has(to_text(hashed))
+
+
+def test_many_at_once_store_one_xorb_and_each_has_the_file(xet: Xet, database: Database, blobs: FolderBlobs) -> None:
+    repositories = [new_repository(database, f"r{number}") for number in range(8)]
+
+    def upload(repository: int) -> None:
+        take(xet, PARTS)
+        xet.registrar.register(repository, told())
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(upload, repositories))
+    assert all(admitted(database, repository) == {SHA256: len(CONTENT)} for repository in repositories)
+    assert list(problems(database, blobs, contents=True)) == []
+    assert whole(xet) == CONTENT
+
+
+def test_a_bucket_does_as_well_as_a_folder(database: Database, repository: int) -> None:
+    xet = Xet(database, BucketBlobs(MemoryStore()), b"secret" * 6)
+    take(xet, PARTS)
+    xet.registrar.register(repository, told())
+    assert whole(xet) == CONTENT
+
+
+class FullDisk:
+    """A store that has no room left."""
+
+    def put(self, name: str, content: Iterable[bytes]) -> None:
+        next(iter(content))
+        raise StorageError(f"no space left for {name}")
+
+
+def test_a_full_disk_is_a_clean_error(database: Database, blobs: FolderBlobs) -> None:
+    with pytest.raises(StorageError, match="no space"):
+        take(Xet(database, FullDisk(), b"secret" * 6), PARTS)  # type: ignore[arg-type]
+    assert take(Xet(database, blobs, b"secret" * 6), PARTS)
 
 
 def test_a_missing_sha256_is_computed(xet: Xet, repository: int) -> None:
