@@ -15,7 +15,7 @@ from minnow.hub.names import MAIN, PULLS
 from minnow.hub.objects import GitObjects, commit_of, identity
 from minnow.hub.repositories import Clock, locked, move_ref
 from minnow.hub.repository_tables import CommitRow, DiscussionEventRow, DiscussionRow, RefRow
-from minnow.hub.revisions import Message, ancestors
+from minnow.hub.revisions import Message
 
 Status = Literal["open", "closed", "merged", "draft"]
 MOST_TITLE, MOST_TEXT = 500, 65_536
@@ -289,8 +289,8 @@ class Discussions:
 
 def _common(objects: GitObjects, session: Session, one: str, other: str) -> str | None:
     """The newest commit that both descend from."""
-    known = {info.id for info in ancestors(objects, session, [one])}
-    return next((info.id for info in ancestors(objects, session, [other]) if info.id in known), None)
+    known = {info.id for info in objects.ancestors(session, [one])}
+    return next((info.id for info in objects.ancestors(session, [other]) if info.id in known), None)
 
 
 def _row(session: Session, repository_id: int, number: int) -> DiscussionRow:

@@ -14,6 +14,7 @@ from minnow.hub.describing import Descriptions
 from minnow.hub.discussions import Discussions
 from minnow.hub.downloads import Downloads
 from minnow.hub.large_files import LargeFiles
+from minnow.hub.likes import Likes
 from minnow.hub.limits import Quotas
 from minnow.hub.listing import Listing
 from minnow.hub.objects import GitObjects
@@ -45,6 +46,7 @@ class Hub:
     listing: Listing
     discussions: Discussions
     downloads: Downloads
+    likes: Likes
     accounts: Accounts
     tokens: Tokens
     access: AccessRequests
@@ -62,6 +64,7 @@ def build_hub(settings: HubSettings) -> Hub:
     xet = Xet(database, blobs, settings.secret)
     large_files, quotas = LargeFiles(database, blobs, xet), Quotas(database, settings.quota_bytes)
     policy = Policy(remote_code=settings.remote_code)
+    repositories = Repositories(database, objects)
     uploads = Uploads(objects, revisions, contents, large_files, policy, quotas, xet.bases)
     descriptions = Descriptions(database, revisions, contents, large_files)
     discussions = Discussions(database, objects)
@@ -70,16 +73,17 @@ def build_hub(settings: HubSettings) -> Hub:
         database=database,
         blobs=blobs,
         objects=objects,
-        repositories=Repositories(database, objects),
+        repositories=repositories,
         revisions=revisions,
         contents=contents,
         large_files=large_files,
         xet=xet,
         uploads=uploads,
-        publishing=Publishing(uploads, revisions, discussions, descriptions),
+        publishing=Publishing(repositories, uploads, revisions, discussions, descriptions, quotas),
         listing=Listing(database),
         discussions=discussions,
         downloads=Downloads(database),
+        likes=Likes(database),
         accounts=Accounts(database),
         tokens=Tokens(database),
         access=AccessRequests(database),

@@ -1,11 +1,12 @@
 """Git's objects in the hub's tables: blobs, trees, commits and tags under their git ids, shared by all repositories."""
 
+import heapq
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import count, islice
 
 from dulwich.objects import Commit, ObjectID, ShaFile, Tag, parse_tree, serialize_tree, sorted_tree_items
 from sqlalchemy import select, update
@@ -206,6 +207,25 @@ class GitObjects:
             message=read.message.decode("utf-8", "replace"),
             made_at=datetime.fromtimestamp(read.commit_time, UTC),
         )
+
+    def ancestors(self, session: Session, heads: Iterable[str]) -> Iterator[CommitInfo]:
+        """Commits and all that they descend from, the newest first, never a parent before its child on a line."""
+        order = count()
+        waiting: list[tuple[float, int, CommitInfo]] = []
+        seen: set[str] = set()
+
+        def add(commits: Iterable[str]) -> None:
+            for id in commits:
+                if id not in seen:
+                    seen.add(id)
+                    info = self.commit(session, id)
+                    heapq.heappush(waiting, (-info.made_at.timestamp(), next(order), info))
+
+        add(heads)
+        while waiting:
+            info = heapq.heappop(waiting)[2]
+            yield info
+            add(info.parents)
 
     def blobs(self, session: Session, ids: Iterable[str]) -> dict[str, BlobInfo]:
         """What is known of these blobs."""

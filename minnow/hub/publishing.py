@@ -5,28 +5,39 @@ from dataclasses import dataclass
 
 from minnow.hub.describing import Descriptions
 from minnow.hub.discussions import Discussions
-from minnow.hub.names import MAIN, branch_ref
-from minnow.hub.repositories import Repository
+from minnow.hub.limits import Quotas
+from minnow.hub.names import MAIN, PULLS, branch_ref
+from minnow.hub.repositories import Repositories, Repository
 from minnow.hub.revisions import Message, Revisions
 from minnow.hub.uploads import Operation, Uploads
 
 
 @dataclass(frozen=True)
 class Published:
-    """A commit, and the pull request that it is in."""
+    """A commit, and the pull request that was opened for it."""
 
     commit: str
     pull_request: int | None
 
 
 class Publishing:
-    """Commits, merges and squashes."""
+    """Commits, merges, squashes and copies."""
 
-    def __init__(self, uploads: Uploads, revisions: Revisions, discussions: Discussions, descriptions: Descriptions):
+    def __init__(
+        self,
+        repositories: Repositories,
+        uploads: Uploads,
+        revisions: Revisions,
+        discussions: Discussions,
+        descriptions: Descriptions,
+        quotas: Quotas,
+    ):
+        self._repositories = repositories
         self._uploads = uploads
         self._revisions = revisions
         self._discussions = discussions
         self._descriptions = descriptions
+        self._quotas = quotas
 
     def commit(
         self,
@@ -39,14 +50,26 @@ class Publishing:
         parent: str | None = None,
         as_pull_request: bool = False,
     ) -> Published:
-        """Commit to a branch, to a pull request that is open, or to a new one; raises as ``Uploads.commit`` does."""
-        opened = None
+        """Commit to a branch, to a pull request that is open, or to a new one.
+
+        What was sent is checked and stored before the branch is touched or a pull request is opened.
+
+        Args:
+            operations: read once, so that the contents of many files need not be held together.
+
+        Raises:
+            RefusedUploadError, QuotaError: as ``Uploads.prepare``.
+            HubNotFoundError, HubConflictError, InputError: as ``Revisions.commit``.
+        """
         ref = branch_ref(branch)
+        self._revisions.resolve(repository.id, ref)
+        self._discussions.require_open(repository.id, ref)
+        changes = self._uploads.prepare(repository, operations)
+        opened = None
         if as_pull_request:
             opened = self._discussions.open(repository.id, message.title, message.description, by=by, pull_request=True)
-            ref = f"refs/pr/{opened}"
-        self._discussions.require_open(repository.id, ref)
-        commit = self._uploads.commit(repository, ref, operations, message, by=by, parent=parent)
+            ref = f"{PULLS}{opened}"
+        commit = self._revisions.commit(repository.id, ref, changes, message, by=by, parent=parent)
         self._discussions.note_commit(repository.id, ref, commit, message.title, by=by)
         self._after(repository.id, ref)
         return Published(commit, opened)
@@ -60,6 +83,19 @@ class Publishing:
     def squash(self, repository_id: int, branch: str, message: Message, *, by: str) -> str:
         """Make one commit of a branch; raises as ``Revisions.squash`` does."""
         return self._revisions.squash(repository_id, branch, message, by=by)
+
+    def copy(self, source: Repository, owner: str, name: str, *, private: bool) -> Repository:
+        """Make a repository of what main of another one holds, with its history.
+
+        Raises:
+            InputError, HubExistsError: as ``Repositories.create``.
+            QuotaError: it does not fit under the owner's name.
+        """
+        self._quotas.require(owner, source.used_bytes)
+        head = self._revisions.resolve(source.id, MAIN)
+        made = self._repositories.copy(source, head, owner, name, private=private)
+        self._descriptions.refresh(made.id)
+        return made
 
     def _after(self, repository_id: int, ref: str) -> None:
         if ref == MAIN:

@@ -1,6 +1,7 @@
 """The repositories of a hub: made, found by name, moved, set, deleted."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
@@ -13,7 +14,7 @@ from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError
 from minnow.hub.database import Database
 from minnow.hub.names import MAIN, Kind, repository_key, repository_name
 from minnow.hub.objects import FILE_MODE, GitObject, GitObjects, TreeEntry, blob_of, commit_of, identity, tree_of
-from minnow.hub.repository_tables import CommitRow, FormerNameRow, RefRow, RepositoryRow
+from minnow.hub.repository_tables import CommitRow, FormerNameRow, LargeFileRow, RefRow, RepositoryRow
 from minnow.hub.rights import Gate, Place
 
 Clock = Callable[[], datetime]
@@ -78,30 +79,27 @@ class Repositories:
             InputError: a name that cannot be.
             HubExistsError: the name, in upper or lower case, is taken by a repository of this kind.
         """
-        repository_name(name)
         now = self._now()
         first = _first_commit(by, now)
-        row = RepositoryRow(
-            kind=kind,
-            owner=owner,
-            name=name,
-            key=repository_key(owner, name),
-            private=private,
-            gate="",
-            created_at=now,
-            updated_at=now,
-        )
-        try:
-            with self._database.writing() as session:
-                session.add(row)
-                session.flush()
-                session.execute(_former(kind, row.key))
-                self._objects.add_within(session, first)
-                commit = first[-1].id
-                session.add(RefRow(repository_id=row.id, name=MAIN, commit_id=commit, updated_at=now))
-                session.add(CommitRow(repository_id=row.id, commit_id=commit))
-        except IntegrityError as error:
-            raise HubExistsError(kind, f"{owner}/{name}") from error
+        with self._entered(kind, owner, name, private, now) as (session, row):
+            self._objects.add_within(session, first)
+            _begin(session, row, [first[-1].id], now)
+        return repository_of(row)
+
+    def copy(self, source: Repository, commit: str, owner: str, name: str, *, private: bool) -> Repository:
+        """Make a repository with the history that leads to a commit of another; nothing is stored twice.
+
+        Raises:
+            InputError, HubExistsError: as ``create``.
+        """
+        now = self._now()
+        with self._entered(source.kind, owner, name, private, now) as (session, row):
+            _begin(session, row, [info.id for info in self._objects.ancestors(session, [commit])], now)
+            files = select(LargeFileRow.sha256, LargeFileRow.size).where(LargeFileRow.repository_id == source.id)
+            session.add_all(
+                LargeFileRow(repository_id=row.id, sha256=sha256, size=size, admitted_at=now)
+                for sha256, size in session.execute(files).all()
+            )
         return repository_of(row)
 
     def find(self, kind: Kind, owner: str, name: str) -> Repository:
@@ -156,6 +154,24 @@ class Repositories:
                 return repository_of(row)
         except IntegrityError as error:
             raise HubExistsError("repository", f"{owner}/{name}") from error
+
+    @contextmanager
+    def _entered(
+        self, kind: Kind, owner: str, name: str, private: bool, now: datetime
+    ) -> Iterator[tuple[Session, RepositoryRow]]:
+        """The row of a new repository, within the transaction that makes it; raises as ``create`` does."""
+        repository_name(name)
+        key = repository_key(owner, name)
+        values = {"kind": kind, "owner": owner, "name": name, "key": key, "private": private, "gate": ""}
+        row = RepositoryRow(**values, created_at=now, updated_at=now)
+        try:
+            with self._database.writing() as session:
+                session.add(row)
+                session.flush()
+                session.execute(_former(kind, key))
+                yield session, row
+        except IntegrityError as error:
+            raise HubExistsError(kind, f"{owner}/{name}") from error
 
     def delete(self, repository_id: int) -> None:
         """Delete a repository with its history; what it alone held is freed by the next garbage collection."""
@@ -216,6 +232,12 @@ def repository_of(row: RepositoryRow) -> Repository:
         downloads_all_time=row.downloads_all_time or 0,
         likes=row.likes or 0,
     )
+
+
+def _begin(session: Session, row: RepositoryRow, commits: Sequence[str], at: datetime) -> None:
+    """Let main lead to the first of these commits, which are all of its history."""
+    session.add(RefRow(repository_id=row.id, name=MAIN, commit_id=commits[0], updated_at=at))
+    session.add_all(CommitRow(repository_id=row.id, commit_id=commit) for commit in commits)
 
 
 def _former(kind: str, key: str) -> Delete:

@@ -1,10 +1,9 @@
 """The versions of a repository: branches, tags and history read, and commits that lose nobody's work."""
 
-import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count, islice
+from itertools import islice
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -88,7 +87,7 @@ class Revisions:
         with self._database.reading() as session:
             head = resolved(session, repository_id, revision)
             stop = None if most is None else skip + most
-            return list(islice(ancestors(self._objects, session, [head]), skip, stop))
+            return list(islice(self._objects.ancestors(session, [head]), skip, stop))
 
     def commit_info(self, commit: str) -> CommitInfo:
         """A commit that was resolved before."""
@@ -253,30 +252,10 @@ def resolved(session: Session, repository_id: int, revision: str) -> str:
     raise HubNotFoundError("revision", revision)
 
 
-def ancestors(objects: GitObjects, session: Session, heads: Iterable[str]) -> Iterator[CommitInfo]:
-    """Commits and all that they descend from, the newest first, never a parent before its child on a line."""
-    order = count()
-    waiting: list[tuple[float, int, CommitInfo]] = []
-    seen: set[str] = set()
-
-    def add(commits: Iterable[str]) -> None:
-        for commit in commits:
-            if commit not in seen:
-                seen.add(commit)
-                info = objects.commit(session, commit)
-                heapq.heappush(waiting, (-info.made_at.timestamp(), next(order), info))
-
-    add(heads)
-    while waiting:
-        info = heapq.heappop(waiting)[2]
-        yield info
-        add(info.parents)
-
-
 def forget_unreachable(objects: GitObjects, session: Session, repository_id: int) -> int:
     """Let go of the commits of a repository that no ref leads to, and return how many they were."""
     heads = session.scalars(select(RefRow.commit_id).where(RefRow.repository_id == repository_id)).all()
-    reachable = {info.id for info in ancestors(objects, session, set(heads))}
+    reachable = {info.id for info in objects.ancestors(session, set(heads))}
     known = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == repository_id)))
     gone = sorted(known - reachable)
     for start in range(0, len(gone), 500):

@@ -18,7 +18,6 @@ from minnow.hub.large_files import PARTS_PREFIX, PREFIX, LargeFiles, weigh
 from minnow.hub.names import KINDS
 from minnow.hub.objects import EMPTY_TREE, GitObjects, Pointer
 from minnow.hub.repository_tables import CommitRow, GitObjectRow, LargeFileRow, RefRow, RepositoryRow
-from minnow.hub.revisions import ancestors
 from minnow.hub.settings import HubSettings
 from minnow.hub.xet.checking import problems as xet_problems
 from minnow.hub.xet.service import Xet
@@ -131,7 +130,7 @@ def _forget_commits(session: Session, objects: GitObjects, before: datetime) -> 
     for id in session.scalars(select(RepositoryRow.id)).all():
         known = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == id)))
         heads = set(session.scalars(select(RefRow.commit_id).where(RefRow.repository_id == id)))
-        lost = known - {info.id for info in ancestors(objects, session, heads)}
+        lost = known - {info.id for info in objects.ancestors(session, heads)}
         old = [commit for commit in lost if objects.commit(session, commit).made_at < before]
         for batch in _batches(old):
             session.execute(delete(CommitRow).where(CommitRow.repository_id == id, CommitRow.commit_id.in_(batch)))
@@ -234,7 +233,7 @@ def _of_repository(
         commits = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == repository_id)))
         pointers: dict[str, Pointer] = {}
         try:
-            history = {info.id for info in ancestors(objects, session, {ref.commit_id for ref in refs} | commits)}
+            history = {info.id for info in objects.ancestors(session, {ref.commit_id for ref in refs} | commits)}
             ids = _reached(session, objects, history)
         except MinnowError as error:
             yield str(error)

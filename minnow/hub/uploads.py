@@ -12,10 +12,10 @@ from minnow.hub.changes import Change, Put, Remove, RemoveFolder
 from minnow.hub.contents import Contents, Entry
 from minnow.hub.large_files import LargeFiles
 from minnow.hub.limits import Quotas
-from minnow.hub.names import branch_ref, file_path, sha256_of
+from minnow.hub.names import file_path, sha256_of
 from minnow.hub.objects import GitObject, GitObjects, Pointer, blob_of
 from minnow.hub.repositories import LARGE_SUFFIXES, Repository
-from minnow.hub.revisions import Message, Revisions
+from minnow.hub.revisions import Revisions
 from minnow.hub.trust.check import Bytes, Policy, check_sample, check_upload
 from minnow.hub.xet.lineage import Bases
 
@@ -143,17 +143,8 @@ class Uploads:
             for file in files
         ]
 
-    def commit(
-        self,
-        repository: Repository,
-        branch: str,
-        operations: Iterable[Operation],
-        message: Message,
-        *,
-        by: str,
-        parent: str | None = None,
-    ) -> str:
-        """Check what was sent and commit it; what is heavy is done before the branch is touched.
+    def prepare(self, repository: Repository, operations: Iterable[Operation]) -> list[Change]:
+        """Check what was sent, store what git holds of it, and return the changes that a commit is to make.
 
         Args:
             operations: read once, so that the contents of many files need not be held together.
@@ -161,14 +152,11 @@ class Uploads:
         Raises:
             RefusedUploadError: a file that the hub does not take.
             InputError: a path that cannot be, or a large file that was not uploaded to this repository.
-            HubNotFoundError, HubConflictError: as ``Revisions.commit``.
             QuotaError: the owner's room is full.
         """
-        ref = branch_ref(branch)
-        self._revisions.resolve(repository.id, ref)
         changes: list[Change] = []
         self._objects.add(self._prepared(repository, operations, changes))
-        return self._revisions.commit(repository.id, ref, changes, message, by=by, parent=parent)
+        return changes
 
     def _prepared(
         self, repository: Repository, operations: Iterable[Operation], changes: list[Change]

@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_not_committed(hub: Hub, repository: Repository) ->
     with pytest.raises(QuotaError):
         uploads.plan(repository, "main", [Announced("a", 600, b""), Announced("b", 600, b"")])
     with pytest.raises(QuotaError):
-        uploads.commit(repository, "main", [AddFile("a", bytes(1001))], Message("x"), by="ann")
+        uploads.prepare(repository, [AddFile("a", bytes(1001))])
 
 
 def test_a_card_announced_tells_of_its_base(hub: Hub, repository: Repository) -> None:

@@ -20,6 +20,7 @@ from minnow.hub.api.discussions import discussion_routes
 from minnow.hub.api.errors import broke, no_route, refused
 from minnow.hub.api.git import git_routes
 from minnow.hub.api.lfs import lfs_routes
+from minnow.hub.api.likes import like_routes
 from minnow.hub.api.repos import repository_routes
 from minnow.hub.api.resolve import resolve_routes
 from minnow.hub.api.revisions import revision_routes
@@ -76,6 +77,7 @@ def application(hub: Hub) -> ASGIApp:
         *xet_routes(hub.xet, asking.endpoint),
         *account_routes(asking),
         *signing_in_routes(asking),
+        *like_routes(asking),
         *lfs_routes(asking, lfs),
         *repository_routes(asking),
         *revision_routes(asking),

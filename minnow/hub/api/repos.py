@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from minnow.errors import HubExistsError, InputError
 from minnow.hub.api.asking import KINDS, REPOSITORY, Asking, Body, is_true, json, moment, next_page, number, with_body
-from minnow.hub.api.errors import exists_response, left_out
+from minnow.hub.api.errors import exists_response
 from minnow.hub.api.routing import part
 from minnow.hub.api.shown import repository_url, shown_repository, shown_sibling
 from minnow.hub.cards import card_problems, card_warnings
@@ -63,6 +63,14 @@ class SettingsBody(Body):
     gated: Literal["auto", "manual", "false", False] | None = None
 
 
+class CopyBody(Body):
+    """The full name of a copy."""
+
+    repository: str
+    visibility: Literal["public", "private"] | None = None
+    private: bool | None = None
+
+
 class CardBody(Body):
     """A card that is to be checked."""
 
@@ -85,11 +93,7 @@ def repository_routes(asking: Asking) -> list[Route]:
         Route(REPOSITORY + "/settings", with_body(SettingsBody, handlers.change), methods=["PUT"]),
         Route(REPOSITORY + "/auth-check", handlers.may_download),
         Route(REPOSITORY + "/auth-check/write", handlers.may_write),
-        Route(
-            REPOSITORY + "/duplicate",
-            left_out("copying a whole repository; pull it and push it under another name"),
-            methods=["POST"],
-        ),
+        Route(REPOSITORY + "/duplicate", with_body(CopyBody, handlers.copy), methods=["POST"]),
     ]
 
 
@@ -133,6 +137,21 @@ class _Handlers:
         moved = self._hub.repositories.move(repository.id, self._hub.accounts.find(owner).name, name)
         self._asking.note(request, caller, "repository.move", repository, to=moved.full_name)
         return json({"url": self._url(request, moved)})
+
+    def copy(self, request: Request, body: CopyBody) -> Response:
+        """Copy a repository; without a word on it the copy is as private as the original."""
+        asked = self._asking.downloadable(request)
+        source, (owner, name) = asked.repository, _full_name(body.repository)
+        require_create(asked.caller, Place(source.kind, owner, name))
+        owner = self._hub.accounts.find(owner).name
+        private = body.visibility == "private" if body.visibility else body.private
+        private = source.private or bool(source.gate) if private is None else private
+        try:
+            made = self._hub.publishing.copy(source, owner, name, private=private)
+        except HubExistsError as error:
+            return exists_response(error, self._url(request, self._hub.repositories.find(source.kind, owner, name)))
+        self._asking.note(request, asked.caller, "repository.copy", source, to=made.full_name)
+        return json({"url": self._url(request, made)})
 
     def change(self, request: Request, body: SettingsBody) -> Response:
         """Change settings."""

@@ -111,7 +111,7 @@ class _Handlers:
 
     def squash(self, request: Request, body: SquashBody) -> Response:
         """Make one commit of a branch."""
-        asked = self._asking.administrable(request)
+        asked = self._asking.writable(request)
         branch = part(request, "branch")
         message = Message(body.message or f"Super-squash branch '{branch}' using huggingface_hub")
         commit = self._hub.publishing.squash(asked.repository.id, branch, message, by=asked.caller.name)

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from minnow.hub.api.app import application
 from minnow.hub.hub import Hub
 from minnow.hub.rights import Role
+from minnow.hub.upkeep import problems
 
 REPO = "/api/models/ann/speller"
 
@@ -424,6 +425,44 @@ def test_moves_need_rights_on_both_sides(ann: Caller, bob: Caller, hub: Hub) -> 
     assert bob("POST", "/api/repos/move", json=to_team).status_code == 403
     assert ann("POST", "/api/repos/move", json=to_team).status_code == 200
     assert ann("GET", REPO).json()["id"] == "team/speller"
+
+
+def test_a_copy_has_the_history_and_its_own_life(ann: Caller, bob: Caller, hub: Hub) -> None:
+    content = b"large" * 1000
+    send_large(ann, hashlib.sha256(content).hexdigest(), content)
+    ann("PUT", f"{REPO}/settings", json={"gated": "auto"})
+    copy = {"repository": "bob/copy"}
+    assert code(bob("POST", f"{REPO}/duplicate", json=copy)) == (403, "GatedRepo")
+    ann("PUT", f"{REPO}/settings", json={"gated": "false"})
+    assert bob("POST", f"{REPO}/duplicate", json={"repository": "ann/copy"}).status_code == 403
+    assert bob("POST", f"{REPO}/duplicate", json=copy).json()["url"] == "http://hub.test/bob/copy"
+    again = bob("POST", f"{REPO}/duplicate", json=copy)
+    assert (again.status_code, again.json()["url"]) == (409, "http://hub.test/bob/copy")
+    ann("DELETE", "/api/repos/delete", json={"name": "speller"})
+    assert bob("GET", "/bob/copy/resolve/main/large.dat").content == content
+    assert [one["title"] for one in bob("GET", "/api/models/bob/copy/commits/main").json()] == [
+        "large",
+        "initial commit",
+    ]
+    assert bob("GET", "/api/models/bob/copy").json()["usedStorage"] == len(content)
+    assert list(problems(hub.settings, hub.database, contents=True)) == []
+
+
+def test_likes_are_counted_once_and_shown_to_those_who_may_see_what_is_liked(
+    ann: Caller, bob: Caller, nobody: Caller
+) -> None:
+    for _ in range(2):
+        assert bob("POST", f"{REPO}/like").status_code == 200
+    assert nobody("POST", f"{REPO}/like").status_code == 401
+    assert ann("GET", REPO).json()["likes"] == 1
+    assert [one["user"] for one in ann("GET", f"{REPO}/likers").json()] == ["bob"]
+    assert nobody("GET", "/api/users/BOB/likes").json()[0]["repo"] == {"name": "ann/speller", "type": "model"}
+    ann("PUT", f"{REPO}/settings", json={"private": True})
+    assert nobody("GET", "/api/users/bob/likes").json() == []
+    ann("PUT", f"{REPO}/settings", json={"private": False})
+    for _ in range(2):
+        assert bob("DELETE", f"{REPO}/like").status_code == 200
+    assert ann("GET", REPO).json()["likes"] == 0
 
 
 def test_git_itself_clones(ann: Caller, hub: Hub) -> None:
