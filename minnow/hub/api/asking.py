@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from minnow.errors import HubNotFoundError, InputError
+from minnow.errors import GatedError, HubNotFoundError, InputError, NotSignedInError
 from minnow.hub.api.bodies import whole
 from minnow.hub.api.callers import Door, address_of
 from minnow.hub.api.routing import part
@@ -73,6 +73,20 @@ class Asking:
         granted = bool(asked.repository.gate) and self.hub.access.granted(asked.caller, asked.repository.id)
         require_download(asked.caller, asked.repository.place, granted)
         return asked
+
+    def clonable(self, request: Request, kind: Kind | None = None) -> Asked:
+        """As ``downloadable``, for git and git-lfs, which send a token only when they are asked for one.
+
+        Raises:
+            NotSignedInError: somebody without a token asks for what is not public, or not there; which of the two, he
+                is not told.
+        """
+        try:
+            return self.downloadable(request, kind)
+        except (HubNotFoundError, GatedError) as error:
+            if request.headers.get("authorization"):
+                raise
+            raise NotSignedInError("a token is needed, as the password beside any user name") from error
 
     def writable(self, request: Request, kind: Kind | None = None) -> Asked:
         """The repository of the address, for somebody who may commit to it."""

@@ -47,7 +47,7 @@ class _Handlers:
         """The refs, before a clone or a fetch."""
         if request.query_params.get("service") != "git-upload-pack":
             return NO_PUSH(request)
-        asked = self._asking.downloadable(request, kind)
+        asked = self._asking.clonable(request, kind)
         return _sent(self._git.advertise(asked.repository.id), "application/x-git-upload-pack-advertisement")
 
     async def upload_pack(self, kind: Kind, request: Request) -> Response:
@@ -56,7 +56,7 @@ class _Handlers:
         return await run_in_threadpool(self._upload_pack, kind, request, content)
 
     def _upload_pack(self, kind: Kind, request: Request, content: bytes) -> Response:
-        asked = self._asking.downloadable(request, kind)
+        asked = self._asking.clonable(request, kind)
         plain = unpacked_request(content, request.headers.get("content-encoding", ""))
         return _sent(self._git.upload_pack(asked.repository.id, plain), "application/x-git-upload-pack-result")
 

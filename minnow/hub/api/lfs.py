@@ -91,7 +91,7 @@ class _Handlers:
         wanted = {sha256_of(one.oid): one.size for one in body.objects}
         url = self._asking.endpoint(request) + DATA
         if body.operation == "download":
-            asked = self._asking.downloadable(request, kind)
+            asked = self._asking.clonable(request, kind)
             tickets = self._lfs.downloads(asked.repository.id, wanted)
             shown = [_download(sha256, size, url, tickets.get(sha256)) for sha256, size in wanted.items()]
             return _json({"transfer": "basic", "objects": shown, "hash_algo": "sha256"})
