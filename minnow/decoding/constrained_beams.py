@@ -8,7 +8,7 @@ B sources that go on · W beams · C candidates · P phrases of a source · A sp
 spelling · V vocabulary · N tokens written so far
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,10 @@ from minnow.decoding.sampling import MINUS_INFINITY
 from minnow.decoding.search import BeamSettings, Stepper
 
 MOST_BEAMS = 64
+# What it costs to begin a phrase where the model looks elsewhere, and to write anything else where it looks at the
+# phrase's source: so many times the log of the share of its attention that speaks for it, taken for this much at least.
+PLACING, PASSING = 8.0, 3.0
+LEAST_SHARE = 0.05
 
 
 def beams_for(phrases: Sequence[Phrase], num_beams: int) -> int:
@@ -40,6 +44,21 @@ def needed(phrases: Sequence[Phrase]) -> int:
     return sum(map(size, phrases))
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What a model that looks at its sources looks at.
+
+    Attributes:
+        look: its step, with how much it looks at each position as it takes it [B, S].
+        first_BS: the same of the first token.
+        places_BPS: the positions that each phrase translates; none for a phrase that may stand anywhere.
+    """
+
+    look: Callable[[Tensor, Any], tuple[Tensor, Tensor, Any]]
+    first_BS: Tensor
+    places_BPS: Tensor
+
+
 @torch.no_grad()
 def search(
     model: Stepper,
@@ -53,6 +72,7 @@ def search(
     borders: Borders,
     banned_ids: Tensor | None = None,
     vocab_size: int | None = None,
+    sight: Sight | None = None,
 ) -> Found:
     """The best texts for each source that have all of its phrases, at most ``num_beams`` of them; never none.
 
@@ -64,6 +84,7 @@ def search(
         max_tokens_B: at least what the phrases of each need.
         usual_tokens_B: a length that its target may well have, with the end.
         borders: of the vocabulary.
+        sight: where in the sources the phrases belong; without it they begin wherever they cost least.
         logits_BV, state, end_id, banned_ids, vocab_size: as in ``batched.search``.
     """
     if len(max_tokens_B) == 0:
@@ -72,16 +93,18 @@ def search(
     num_beams = max(beams_for(one, settings.num_beams) for one in phrases)
     forbidden_V = forbidden(logits_BV, banned_ids, vocab_size)
     going = max_tokens_B.nonzero().squeeze(1)
-    asked = _Asked.of(phrases, borders, vocabulary, device).select(going)
+    asked = _Asked.of(phrases, borders, vocabulary, device, sight).select(going)
     beams = _Beams.fresh(asked, len(going), num_beams, int(max_tokens_B.max()), device)
     pool = Pool.empty(len(going), settings.num_beams, int(max_tokens_B.max()), device)
     rows_R = going.repeat_interleave(num_beams)
     logits_BV, state = logits_BV[rows_R], state.select(rows_R)
+    looks_RS = sight.first_BS[rows_R] if sight is not None else None
     results = without_room(max_tokens_B)
     for place in range(int(max_tokens_B.max())):
         logits_BWV = logits_BV.float().view(len(going), num_beams, vocabulary)
         shares_B = usual_tokens_B[going].float() ** settings.length_penalty
-        found = _candidates(logits_BWV, forbidden_V, beams, asked, settings.num_beams, end_id)
+        looks_BWS = None if looks_RS is None else looks_RS.view(len(going), num_beams, -1)
+        found = _candidates(logits_BWV, looks_BWS, forbidden_V, beams, asked, settings.num_beams, end_id)
         ends_BC = found.token_ids == end_id
         # An unlikely end would crowd out likelier texts.
         may_end_BC = ends_BC & (_ranks(found) < settings.num_beams)
@@ -107,8 +130,11 @@ def search(
                 break
             going, pool, rows_BW = going[rows], pool.select(rows), rows_BW[rows]
             asked, beams = asked.select(rows), beams.select(rows)
-        last_R = beams.tokens[:, :, place].flatten()
-        logits_BV, state = model.step(last_R, state.select(rows_BW.flatten()))
+        last_R, state = beams.tokens[:, :, place].flatten(), state.select(rows_BW.flatten())
+        if sight is None:
+            logits_BV, state = model.step(last_R, state)
+        else:
+            logits_BV, looks_RS, state = sight.look(last_R, state)
     return [results[number] for number in range(len(max_tokens_B))]
 
 
@@ -116,6 +142,10 @@ def _scores(totals_BT: Tensor, forced_BT: Tensor, length: int, shares_B: Tensor,
     free_BT = (totals_BT - forced_BT) / float(length) ** settings.length_penalty
     scores_BT: Tensor = free_BT + forced_BT / shares_B[:, None]
     return scores_BT
+
+
+def _log_share(shares: Tensor) -> Tensor:
+    return shares.clamp(min=LEAST_SHARE, max=1).log()
 
 
 @dataclass(frozen=True)
@@ -151,6 +181,7 @@ class _Asked:
         belongs: to which phrase a spelling belongs [B, A, P].
         sizes: tokens of the longest spelling of each phrase, 0 for those that there are not [B, P].
         starts, ends: whether the spelling starts, and ends, a word [B, A].
+        seen: the positions of the source that a spelling translates [B, A, S].
         goes_on, leaves_open: of each token, see ``Borders`` [V].
     """
 
@@ -160,12 +191,18 @@ class _Asked:
     sizes: Tensor
     starts: Tensor
     ends: Tensor
+    seen: Tensor
     goes_on: Tensor
     leaves_open: Tensor
 
     @classmethod
     def of(
-        cls, phrases: Sequence[Sequence[Phrase]], borders: Borders, vocab_size: int, device: torch.device
+        cls,
+        phrases: Sequence[Sequence[Phrase]],
+        borders: Borders,
+        vocab_size: int,
+        device: torch.device,
+        sight: Sight | None,
     ) -> "_Asked":
         most_phrases = max(1, *map(len, phrases))
         flat = [[(at, one) for at, phrase in enumerate(row) for one in phrase] for row in phrases]
@@ -184,7 +221,10 @@ class _Asked:
         masks = []
         for known in (borders.goes_on, borders.leaves_open):
             masks.append(functional.pad(torch.from_numpy(known), (0, vocab_size - len(known))))
-        parts = (spelt_BAL, lengths_BA, belongs_BAP, sizes_BP, starts_BA, ends_BA, *masks)
+        seen_BAS = torch.zeros(len(flat), most, 0)
+        if sight is not None:
+            seen_BAS = belongs_BAP.float() @ sight.places_BPS.to("cpu", torch.float)
+        parts = (spelt_BAL, lengths_BA, belongs_BAP, sizes_BP, starts_BA, ends_BA, seen_BAS, *masks)
         return cls(*(part.to(device) for part in parts))
 
     def select(self, rows: Tensor) -> "_Asked":
@@ -233,6 +273,23 @@ class _Asked:
         next_BTA = self.spelt[:, None].expand(-1, places_BTA.shape[1], -1, -1).gather(3, places_BTA[..., None])[..., 0]
         return next_BTA.masked_fill(~wanted_BTA | (begun_BTA < furthest_BT1), -1)
 
+    def misplaced(self, progress: _Progress, looks_BTS: Tensor | None) -> Tensor:
+        """What it costs to begin each spelling here, where the model looks at other words [B, T, A]; 0 for a phrase
+        that is begun or that belongs nowhere."""
+        if looks_BTS is None:
+            return torch.zeros(*progress.last.shape, self.spelt.shape[1], device=self.spelt.device)
+        costs_BTA = PLACING * _log_share(looks_BTS.float() @ self.seen.transpose(1, 2))
+        return costs_BTA.masked_fill(self._is_begun(progress)[..., None] | ~self.seen.any(2)[:, None], 0.0)
+
+    def passed(self, progress: _Progress, looks_BTS: Tensor | None) -> Tensor:
+        """What it costs to write here a token of no phrase, where the model looks at what one translates, whether it is
+        still to come or would be said twice [B, T]; 0 behind a phrase that is begun."""
+        if looks_BTS is None:
+            return torch.zeros(progress.last.shape, device=self.spelt.device)
+        seen_B1S = self.seen.amax(1, keepdim=True)
+        costs_BT = PASSING * _log_share(1 - (looks_BTS.float() * seen_B1S).sum(2))
+        return costs_BT.masked_fill(self._is_begun(progress), 0.0)
+
     def closes(self, progress: _Progress) -> Tensor:
         """Whether a word that ends a phrase stands last, so that a token that goes on with it would undo the phrase."""
         return (self._complete(progress) & self.ends[:, None]).any(2)
@@ -259,6 +316,10 @@ class _Asked:
         far_BTA = sizes_BA[:, None] - (self.lengths[:, None] - num_matched_BTA)
         return torch.where((num_matched_BTA > 0) & self._wanted(have_BTP), far_BTA, 0)
 
+    def _is_begun(self, progress: _Progress) -> Tensor:
+        """Whether a phrase is begun [B, T]."""
+        return self._begun(progress, self._have(progress)).amax(2) > 0
+
     def _wanted(self, have_BTP: Tensor) -> Tensor:
         """Spellings of phrases that are still to come [B, T, A]."""
         return (self.belongs[:, None] & ~have_BTP[:, :, None]).any(3)
@@ -276,8 +337,8 @@ class _Beams:
     """The texts that are followed.
 
     Attributes:
-        totals: log-probabilities, minus infinity where there is no text [B, W].
-        forced: of that, what the tokens of phrases have cost [B, W].
+        totals: log-probabilities, and what places have cost; minus infinity where there is no text [B, W].
+        forced: of that, what the tokens of phrases and their places have cost [B, W].
         tokens, found: what was written, and its log-probabilities [B, W, M + 1].
         banks: tokens of phrases that they have [B, W].
     """
@@ -322,11 +383,21 @@ class _Candidates:
 
 
 def _candidates(
-    logits_BWV: Tensor, forbidden_V: Tensor, beams: _Beams, asked: _Asked, width: int, end_id: int
+    logits_BWV: Tensor,
+    looks_BWS: Tensor | None,
+    forbidden_V: Tensor,
+    beams: _Beams,
+    asked: _Asked,
+    width: int,
+    end_id: int,
 ) -> _Candidates:
     """Of each beam the tokens of ``_proposed``, each once. A text ends only with all its phrases."""
     num_beams, vocabulary = logits_BWV.shape[1:]
-    token_ids_BWC, own_BWC = _proposed(logits_BWV, forbidden_V, beams, asked, min(width + 1, vocabulary), end_id)
+    next_BWA, misplaced_BWA = asked.next_tokens(beams.progress), asked.misplaced(beams.progress, looks_BWS)
+    token_ids_BWC, own_BWC = _proposed(
+        *(logits_BWV, forbidden_V, beams, asked, next_BWA, misplaced_BWA),
+        *(min(width + 1, vocabulary), end_id),
+    )
     first_W1 = vocabulary * torch.arange(num_beams, device=logits_BWV.device)[:, None]
     flat_BC, order_BC = (first_W1 + token_ids_BWC).flatten(1).sort(dim=1)
     parents_BC, token_ids_BC = flat_BC.div(vocabulary, rounding_mode="floor"), flat_BC % vocabulary
@@ -335,15 +406,33 @@ def _candidates(
     banks_BC = asked.banks(progress)
     twice_BC = functional.pad(flat_BC[:, 1:] == flat_BC[:, :-1], (1, 0))
     early_BC = (token_ids_BC == end_id) & (banks_BC < asked.needed[:, None])
-    totals_BC = beams.totals.gather(1, parents_BC) + own_BC
-    totals_BC = totals_BC.masked_fill(twice_BC | early_BC, MINUS_INFINITY)
     further_BC = banks_BC > beams.banks.gather(1, parents_BC)
-    forced_BC = beams.forced.gather(1, parents_BC) + torch.where(further_BC, own_BC, 0.0)
+    misplaced_BC = _of_tokens(misplaced_BWA, next_BWA, parents_BC, token_ids_BC)
+    passed_BC = asked.passed(beams.progress, looks_BWS).gather(1, parents_BC).masked_fill(token_ids_BC == end_id, 0.0)
+    placing_BC = torch.where(further_BC, misplaced_BC, passed_BC)
+    totals_BC = beams.totals.gather(1, parents_BC) + own_BC + placing_BC
+    totals_BC = totals_BC.masked_fill(twice_BC | early_BC, MINUS_INFINITY)
+    forced_BC = beams.forced.gather(1, parents_BC) + torch.where(further_BC, own_BC, 0.0) + placing_BC
     return _Candidates(parents_BC, token_ids_BC, own_BC, totals_BC, forced_BC, progress, banks_BC)
 
 
+def _of_tokens(costs_BWA: Tensor, next_BWA: Tensor, parents_BC: Tensor, token_ids_BC: Tensor) -> Tensor:
+    """The least cost of the spellings that come further by each of these tokens [B, C]; 0 where none does."""
+    rows_B1 = torch.arange(len(parents_BC), device=parents_BC.device)[:, None]
+    others_BCA = next_BWA[rows_B1, parents_BC] != token_ids_BC[..., None]
+    least_BC = costs_BWA[rows_B1, parents_BC].masked_fill(others_BCA, MINUS_INFINITY).amax(2)
+    return least_BC.masked_fill(others_BCA.all(2), 0.0)
+
+
 def _proposed(
-    logits_BWV: Tensor, forbidden_V: Tensor, beams: _Beams, asked: _Asked, most: int, end_id: int
+    logits_BWV: Tensor,
+    forbidden_V: Tensor,
+    beams: _Beams,
+    asked: _Asked,
+    next_BWA: Tensor,
+    misplaced_BWA: Tensor,
+    most: int,
+    end_id: int,
 ) -> tuple[Tensor, Tensor]:
     """The tokens by which each text may go on, and their log-probabilities [B, W, C]: the likeliest, the likeliest that
     come further with a phrase, and one at least that keeps what the text has, so that no bank runs dry."""
@@ -355,9 +444,8 @@ def _proposed(
         own_BWC = logits_BWV.gather(2, token_ids_BWC) - norms_BW1
         return own_BWC.masked_fill(forbidden_V[token_ids_BWC], MINUS_INFINITY)
 
-    next_BWA = asked.next_tokens(beams.progress)
     further_BWA = own(next_BWA.clamp(min=0)).masked_fill(next_BWA < 0, MINUS_INFINITY)
-    chosen_BWC = further_BWA.topk(min(most, further_BWA.shape[2]), dim=2).indices
+    chosen_BWC = (further_BWA + misplaced_BWA).topk(min(most, further_BWA.shape[2]), dim=2).indices
     more = [next_BWA.gather(2, chosen_BWC).clamp(min=0)]
     closes_BW = asked.closes(beams.progress)
     keep_BWC = (likely_BWC != end_id) & ~(closes_BW[..., None] & asked.goes_on[likely_BWC])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from minnow.decoding import batched, constrained_beams
-from minnow.decoding.constrained_beams import beams_for, needed
+from minnow.decoding.constrained_beams import Sight, beams_for, needed
 from minnow.decoding.phrases import Borders, Phrase
 from minnow.decoding.sampling import SamplingSettings, generator_for
 from minnow.decoding.search import BeamSettings, Hypothesis
@@ -84,6 +84,7 @@ class Required:
 
     Attributes:
         phrases: of each row.
+        places: of each row and phrase the positions of the source that it translates; none where that is not known.
         borders: where words begin and end in the vocabulary.
         is_met: whether tokens that were found for a row hold all that they must. It may say so of more texts than those
             that a search for ``phrases`` gives, as where other tokens spell the same.
@@ -92,6 +93,7 @@ class Required:
     phrases: Sequence[Sequence[Phrase]]
     borders: Borders
     is_met: Callable[[int, Sequence[int]], bool]
+    places: Sequence[Sequence[Sequence[int]]] = ()
 
 
 def translate_rows(
@@ -148,10 +150,13 @@ def translate_rows(
         phrases = [required.phrases[row] for row in batch]
         most = [settings.most_tokens(len(rows[row])) + needed(required.phrases[row]) for row in batch]
         with torch.inference_mode():
-            logits_BV, state, most_B = _read(model, [rows[row] for row in batch], most, device)
+            sources = [rows[row] for row in batch]
+            logits_BV, state, most_B = _read(model, sources, most, device)
+            sight = _sight(model, sources, [required.places[row] for row in batch]) if required.places else None
             usual_B = torch.tensor([len(found[row][0].token_ids) + 1 for row in batch], device=device)
             texts = constrained_beams.search(
-                model, logits_BV, state, most_B, usual_B, beams, end_id, phrases, required.borders, banned, vocab_size
+                *(model, logits_BV, state, most_B, usual_B, beams, end_id, phrases, required.borders),
+                *(banned, vocab_size, sight),
             )
         for row, best in zip(batch, texts, strict=True):
             found[row] = best[: settings.n_best]
@@ -182,12 +187,30 @@ def _read(
     model: Any, sources: Sequence[Sequence[int]], most: Sequence[int], device: torch.device
 ) -> tuple[Tensor, Any, Tensor]:
     """The logits and the state after the sources, and the most tokens of each target."""
+    token_ids_BS, lengths_B = _padded(sources, device)
+    logits_BV, state = model.prefill(token_ids_BS, lengths_B)
+    return logits_BV, state, torch.tensor(most, device=device)
+
+
+def _padded(sources: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Their tokens [B, S] and lengths [B]."""
     lengths = [len(source) for source in sources]
     token_ids_BS = torch.zeros(len(sources), max(lengths), dtype=torch.long)
     for number, source in enumerate(sources):
         token_ids_BS[number, : lengths[number]] = torch.tensor(source)
-    logits_BV, state = model.prefill(token_ids_BS.to(device), torch.tensor(lengths, device=device))
-    return logits_BV, state, torch.tensor(most, device=device)
+    return token_ids_BS.to(device), torch.tensor(lengths, device=device)
+
+
+def _sight(model: Any, sources: Sequence[Sequence[int]], places: Sequence[Sequence[Sequence[int]]]) -> Sight:
+    """What the model looks at first, and where the phrases stand."""
+    token_ids_BS, lengths_B = _padded(sources, next(model.parameters()).device)
+    # The first token is written before anything is read of the target, so any will do.
+    first_BS = model.attention(token_ids_BS, lengths_B, torch.zeros_like(token_ids_BS[:, :1]))[:, 0]
+    places_BPS = first_BS.new_zeros(len(sources), max(1, *map(len, places)), token_ids_BS.shape[1], dtype=torch.bool)
+    for row, phrases in enumerate(places):
+        for number, positions in enumerate(phrases):
+            places_BPS[row, number, list(positions)] = True
+    return Sight(model.look, first_BS, places_BPS)
 
 
 def _numbers(batch: Sequence[int], most: int, seed: int) -> Tensor:

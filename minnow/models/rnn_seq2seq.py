@@ -160,8 +160,13 @@ class RnnSeq2Seq(Seq2Seq):
 
     @torch.no_grad()
     def step(self, token_ids_B: Tensor, state: RnnSeq2SeqState) -> tuple[Tensor, RnnSeq2SeqState]:
-        readout_RD, _, state = self._step(self.target_embedding(token_ids_B), state)
-        return self.logits(readout_RD), state
+        logits_RV, _, state = self.look(token_ids_B, state)
+        return logits_RV, state
+
+    @torch.no_grad()
+    def look(self, token_ids_B: Tensor, state: RnnSeq2SeqState) -> tuple[Tensor, Tensor, RnnSeq2SeqState]:
+        readout_RD, weights_RS, state = self._step(self.target_embedding(token_ids_B), state)
+        return self.logits(readout_RD), weights_RS, state
 
     def _unrolled(self, source_ids_BS: Tensor, lengths_B: Tensor, target_ids_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Readouts [B, T, D] and attention weights [B, T, S]."""

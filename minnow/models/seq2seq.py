@@ -5,6 +5,7 @@ B rows · S positions of the source · T positions of the target · D features �
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -125,6 +126,10 @@ class Seq2Seq(Writer):
     def attention(self, source_ids_BS: Tensor, lengths_B: Tensor, target_ids_BT: Tensor) -> Tensor:
         """How much each position of the target looked at each of the source while it was written [B, T, S]; the
         weights of a position add up to one."""
+
+    @abstractmethod
+    def look(self, token_ids_B: Tensor, state: Any) -> tuple[Tensor, Tensor, DecodeState]:
+        """A ``step``, and how much the model looked at each position of the sources as it took it [B, S]."""
 
     @abstractmethod
     def prefill(self, token_ids_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, DecodeState]:

@@ -258,6 +258,21 @@ class TransformerSeq2Seq(Seq2Seq):
 
     @torch.no_grad()
     def step(self, token_ids_B: Tensor, state: TransformerSeq2SeqState) -> tuple[Tensor, TransformerSeq2SeqState]:
+        return self._step(token_ids_B, state)
+
+    @torch.no_grad()
+    def look(
+        self, token_ids_B: Tensor, state: TransformerSeq2SeqState
+    ) -> tuple[Tensor, Tensor, TransformerSeq2SeqState]:
+        """A step with the mean over the heads of all layers."""
+        seen: list[Tensor] = []
+        logits_BV, state = self._step(token_ids_B, state, seen)
+        return logits_BV, torch.stack(seen).mean(0).flatten(0, 1), state
+
+    def _step(
+        self, token_ids_B: Tensor, state: TransformerSeq2SeqState, seen: list[Tensor] | None = None
+    ) -> tuple[Tensor, TransformerSeq2SeqState]:
+        """The logits and the memory; ``seen`` is told what each layer looks at, rows by their sources [B, K, S]."""
         states_B1D = self._embedded(self.target_embedding, token_ids_B[:, None])
         rotation = self._rotation(states_B1D, state.written.num_positions)
         written = state.written.extended(1)
@@ -267,6 +282,9 @@ class TransformerSeq2Seq(Seq2Seq):
         across = _of_source(state.lengths_B, state.memory[0][0].shape[2])
         for layer, block in enumerate(self._decoder):
             states_B1D, _ = block.look_back(states_B1D, back, layer)
+            if seen is not None:
+                asked_BKD = block.cross_norm(states_B1D).view(len(state.lengths_B), state.group, -1)
+                seen.append(block.cross.weights(asked_BKD, state.memory[layer], across.mask))
             states_B1D = block.look_across(states_B1D, state.memory[layer], across)
         after = TransformerSeq2SeqState(written, state.memory, state.lengths_B, state.group)
         return self.logits(self.decoder_norm(states_B1D[:, -1])), after

@@ -14,6 +14,7 @@ from minnow.errors import BundleError, InputError, RecipeError, nearest
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Field, Signature, Text
 from minnow.text.language import sentence_space
+from minnow.text.terms import normal
 from minnow.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Translation(Task):
         asked = [row for row, (piece, _) in enumerate(flat) if piece]
         texts, targets = [flat[row][0] for row in asked], [flat[row][1] for row in asked]
         asked_ids = self.source_ids(tokenizer, texts, targets)
-        required = self._required(tokenizer.writing, texts, settings, terms) if terms is not None else None
+        required = self._required(tokenizer, texts, settings, terms) if terms is not None else None
         found = self._found(model, tokenizer, asked_ids, settings, advance, required)
         written: list[list[Text]] = [[Text("", 0, "stop")] * settings.n_best for _ in flat]
         for row, best in zip(asked, found, strict=True):
@@ -200,7 +201,7 @@ class Translation(Task):
         )
 
     def _required(
-        self, writing: Tokenizer, sources: Sequence[str], settings: TranslationSettings, terms: Requirement
+        self, tokenizer: Tokenizer, sources: Sequence[str], settings: TranslationSettings, terms: Requirement
     ) -> Required:
         from minnow.decoding.phrases import Speller
         from minnow.decoding.translating import Required
@@ -208,7 +209,8 @@ class Translation(Task):
 
         if settings.sample:
             raise InputError("a draw cannot be held to terms; leave out sample, or the glossary and what is kept")
-        speller, asked = Speller(writing, self._silent(writing)), [terms.required(source) for source in sources]
+        writing, placed = tokenizer.writing, [terms.places(source) for source in sources]
+        speller, asked = Speller(writing, self._silent(writing)), [list(row) for row in placed]
 
         # As the tokenizer gives them back: in lower case perhaps, or with a space where words are joined by rule.
         given = {one for phrases in asked for phrase in phrases for one in phrase}
@@ -218,7 +220,28 @@ class Translation(Task):
             text = writing.decode(token_ids) if asked[row] else ""
             return all(any(stands_in(text, shown[one]) for one in phrase) for phrase in asked[row])
 
-        return Required([speller.phrases(phrases) for phrases in asked], speller.borders, is_met)
+        places = [
+            self._positions(tokenizer, source, list(row.values())) for source, row in zip(sources, placed, strict=True)
+        ]
+        return Required([speller.phrases(phrases) for phrases in asked], speller.borders, is_met, places)
+
+    def _positions(
+        self, tokenizer: Tokenizer, source: str, places: Sequence[Sequence[tuple[int, int]]]
+    ) -> list[list[int]]:
+        """The positions in ``source_ids`` of what stands at these places of the text, for each of them; none where it
+        is read in another form than the one in which terms are looked for."""
+        if not places or normal(source) != clean(source):
+            return [[] for _ in places]
+        first = 1 if self.tagged else 0
+        offsets = tokenizer.encode(clean(source)).offsets
+        return [
+            [
+                first + position
+                for position, (start, end) in enumerate(offsets)
+                if any(start < right and left < end for left, right in spans)
+            ]
+            for spans in places
+        ]
 
     def _silent(self, writing: Tokenizer) -> list[int]:
         """Tokens that no target has."""

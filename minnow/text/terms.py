@@ -21,12 +21,13 @@ _CODE = re.compile(
 )
 KEPT = {"codes": _CODE, "numbers": _NUMBER}
 Translations = tuple[str, ...]  # of which one must be written
+Span = tuple[int, int]
 
 
 class Requirement(Protocol):
     """What a source asks of its target."""
 
-    def required(self, source: str) -> list[Translations]: ...
+    def places(self, source: str) -> Mapping[Translations, Sequence[Span]]: ...
 
 
 class Terms:
@@ -53,8 +54,8 @@ class Terms:
         self._folded: dict[str, Translations] = {}
         self._longest = 0  # in units
         for term, given in (glossary or {}).items():
-            spelled = _normal(term)
-            translations = tuple(_normal(one) for one in ([given] if isinstance(given, str) else given))
+            spelled = normal(term)
+            translations = tuple(normal(one) for one in ([given] if isinstance(given, str) else given))
             if not _UNIT.search(spelled) or not translations or not all(translations):
                 raise InputError(f"a term and its translations must hold some text, but got {term!r}: {given!r}")
             self._longest = max(self._longest, sum(1 for _ in _UNIT.finditer(spelled)))
@@ -67,18 +68,23 @@ class Terms:
     def required(self, source: str) -> list[Translations]:
         """What the target of this source must hold, each once: the translations of its terms, the longest that fit, and
         what is kept of the rest."""
-        text = _normal(source)
-        found: list[Translations] = []
+        return list(self.places(source))
+
+    def places(self, source: str) -> dict[Translations, list[Span]]:
+        """The same, with where in ``normal(source)`` the terms stand that ask for it: first character and the one
+        behind the last."""
+        text = normal(source)
+        found: dict[Translations, list[Span]] = {}
         taken = bytearray(len(text))
         for start, end, translations in self._terms(text):
-            found.append(translations)
+            found.setdefault(translations, []).append((start, end))
             taken[start:end] = b"\1" * (end - start)
         for pattern in self._kept:
             for match in pattern.finditer(text):
                 if not any(taken[match.start() : match.end()]):
-                    found.append((match[0],))
+                    found.setdefault((match[0],), []).append(match.span())
                     taken[match.start() : match.end()] = b"\1" * len(match[0])
-        return list(dict.fromkeys(found))
+        return found
 
     def _terms(self, text: str) -> Iterator[tuple[int, int, Translations]]:
         """The terms from left to right, of those that begin at a place the longest, with their places."""
@@ -114,5 +120,6 @@ def is_letter(character: str) -> bool:
     return _ONE_LETTER.fullmatch(character) is not None
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
+    """The text in which terms are looked for: composed characters, single spaces."""
     return unicodedata.normalize("NFC", " ".join(text.split()))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from command import minnow
-from pairs import sequences
+from pairs import sequences, turned
 
 import minnow as house
 from minnow.errors import InputError
@@ -33,6 +33,17 @@ def test_terms_stand_in_every_line(translator: Path, glossary: Path, tmp_path: P
             assert one == other
     several = minnow(*said, "--glossary", glossary, "--n-best", 3, "--json").json["translations"]
     assert all("eight eight" in best["text"] for row in several if "two" in row["source"] for best in row["n_best"])
+
+
+def test_a_term_stands_where_its_source_was_read(translator: Path) -> None:
+    """This model has learnt to turn sequences round, and would say ``two`` beside what is put in its place."""
+    texts = [text for text in sequences(200, seed=8, longest=4) if {"two", "eight"} & set(text.split()) == {"two"}]
+    model = house.load(translator)
+    right = [text for text, found in zip(texts, model.translate(texts), strict=True) if found.text == turned(text)]
+    assert len(right) > 30
+    found = model.translate(right, glossary={"two": "eight"})
+    placed = [one.text == turned(text).replace("two", "eight") for text, one in zip(right, found, strict=True)]
+    assert sum(placed) > 0.45 * len(right), "without a look at the source it is 0.36"
 
 
 def test_python_does_the_same(translator: Path) -> None:

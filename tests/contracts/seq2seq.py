@@ -214,6 +214,18 @@ class Seq2SeqPromises(TokenModelPromises):
             torch.testing.assert_close(logits_BV, whole_BTV[:, place + 1], **CLOSE)
 
     @torch.inference_mode()
+    def test_looking_is_a_step_and_tells_its_attention(self, model: Any) -> None:
+        """Also of rows that share a source."""
+        given = self.texts(model.config)
+        whole_BTV, whole_BTS = model(*given.both), model.attention(*given.both)
+        for rows in (torch.arange(4), torch.arange(4).repeat_interleave(2), torch.tensor([2, 0, 3])):
+            state = model.prefill(*given.read)[1].select(rows)
+            for place in range(5):
+                logits_RV, weights_RS, state = model.look(given.target_ids_BT[rows, place], state)
+                torch.testing.assert_close(logits_RV, whole_BTV[rows, place + 1], **CLOSE)
+                torch.testing.assert_close(weights_RS, whole_BTS[rows, place + 1], **CLOSE)
+
+    @torch.inference_mode()
     def test_selecting_rows_of_a_state_permutes_repeats_and_drops_them(self, model: Any) -> None:
         given = self.texts(model.config)
         _, state = model.prefill(*given.read)

@@ -4,17 +4,19 @@ V vocabulary
 """
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from pairs import SHAPES, Echo, net
+from torch import Tensor
 
 from decoding.held import borderless, holds
 from decoding.tables import Table, TableConfig, every_text
 from minnow.decoding import batched, constrained_beams
-from minnow.decoding.constrained_beams import MOST_BEAMS, beams_for, needed
+from minnow.decoding.constrained_beams import MOST_BEAMS, Sight, beams_for, needed
 from minnow.decoding.phrases import Borders, Phrase, Spelling
 from minnow.decoding.rows import LENGTH
 from minnow.decoding.search import BeamSettings, Hypothesis, read_prompts
@@ -153,6 +155,65 @@ def test_beams_grow_with_what_is_to_be_written() -> None:
     assert beams_for(phrases * 50, 200) == 200
 
 
+# Where phrases are placed
+
+
+class Reading(Table):
+    """Looks from one position of its source to the next, whatever it writes."""
+
+    def look(self, token_ids_B: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
+        logits_BV, state = self.step(token_ids_B, state)
+        return logits_BV, self.looks(self.num_steps, len(token_ids_B)), state
+
+    def looks(self, place: int, num_rows: int) -> Tensor:
+        looks_BS = torch.full((num_rows, 12), 0.01)
+        looks_BS[:, min(place, 11)] = 0.89
+        return looks_BS
+
+
+def placed(model: Reading, phrases: tuple[Phrase, ...], places: list[list[int]], **more: Any) -> tuple[int, ...]:
+    """The best text of a source at whose positions these phrases belong."""
+    places_BPS = torch.zeros(1, len(phrases), 12, dtype=torch.bool)
+    for number, positions in enumerate(places):
+        places_BPS[0, number, positions] = True
+    model.num_steps = 0
+    sight = Sight(model.look, model.looks(0, 1), places_BPS)
+    return found(model, [phrases], 4, [12], [[1, 2]], length_penalty=1.0, sight=sight, **more)[0][0].token_ids
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_phrase_begins_where_the_model_looks_at_what_it_translates(seed: int) -> None:
+    model = Reading(TableConfig(vocab_size=10, seed=seed))
+    with torch.no_grad():
+        model.weight[..., 0] -= 4.0  # texts are long enough
+        model.weight[..., 7:] = -9.0  # what it would never say
+    both = (Spelling((7, 8)),), (Spelling((9, 9)), Spelling((9,)))
+    for at in (0, 3, 5):
+        assert placed(model, both[:1], [[at]])[at : at + 2] == (7, 8)
+        assert placed(model, both[:1], [[at, 9]]).index(7) in (at, 9)
+    written = placed(model, both, [[4], [1]])
+    assert written[1] == 9
+    assert written[4:6] == (7, 8)
+
+
+def test_a_phrase_that_belongs_nowhere_is_placed_as_without_sight() -> None:
+    for seed in range(5):
+        model = Reading(TableConfig(seed=seed))
+        phrases = ((Spelling((3, 2)),), (Spelling((5,)),))
+        without = found(model, [phrases], 4, [12], [[1, 2]], length_penalty=1.0)[0][0].token_ids
+        assert placed(model, phrases, [[], []]) == without
+
+
+def test_of_many_spellings_those_that_belong_here_are_tried() -> None:
+    """Though all the others are likelier."""
+    model = Reading(TableConfig(vocab_size=30, seed=0))
+    with torch.no_grad():
+        model.weight[..., 0] -= 4.0
+        model.weight[..., 29] = -9.0
+    phrases: tuple[Phrase, ...] = ((Spelling((29,)),), tuple(Spelling((token,)) for token in range(10, 26)))
+    assert placed(model, phrases, [[2], [7]])[2] == 29
+
+
 # Through translate_rows: rows are searched for again only where what was found has not what it must
 
 ROWS = [[5, 9, 7, 3], [6, 3], [4, 4, 8, 12, 11, 10, 9, 3], [13, 5, 3], [6, 3], [7, 14, 5, 9, 3]]
@@ -180,6 +241,23 @@ def test_targets_have_their_phrases_whatever_the_net(kind: str, beam: int) -> No
         steps = texts[0].log_probabilities
         assert texts[0].log_probability <= sum(steps) + CLOSE
     assert [held[row][0].token_ids for row in (1, 2)] == [plain[row][0].token_ids for row in (1, 2)]
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_net_is_told_where_the_phrases_stand(kind: str) -> None:
+    """Each of its sources looks at what was said of it; all that is known stays held to."""
+    model, settings = net(kind, 16, seed=1), TranslationSettings(3)
+    phrases: list[tuple[Phrase, ...]] = [((Spelling((11, 8)),), (Spelling((9,)),))] * len(ROWS)
+    places = [[[0], [len(row) - 1]] for row in ROWS]
+    told = replace(required(phrases), places=places)
+    together = translate_rows(model, ROWS, settings, 3, required=told)
+    assert all(holds(texts[0].token_ids, phrases[0], borderless(16)) for texts in together)
+    for row, texts, place in zip(ROWS, together, places, strict=True):
+        alone = replace(required(phrases[:1]), places=[place])
+        ((best, *_),) = translate_rows(model, [row], settings, 3, required=alone)
+        assert best.score == pytest.approx(texts[0].score, abs=CLOSE)
+    without = translate_rows(model, ROWS, settings, 3, required=required(phrases))
+    assert [texts[0].token_ids for texts in without] != [texts[0].token_ids for texts in together]
 
 
 def test_rows_that_have_their_phrases_are_read_once() -> None:

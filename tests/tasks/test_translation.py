@@ -9,12 +9,14 @@ import pytest
 import torch
 from pairs import SHAPES, Echo, net, tokenizer
 
+from minnow.decoding.search import Hypothesis
 from minnow.decoding.translating import TranslationSettings
 from minnow.errors import BundleError, InputError, RecipeError
 from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.tasks.registry import task_from
 from minnow.tasks.signature import Text
 from minnow.tasks.translation import Translation, tags
+from minnow.text.terms import Terms
 from minnow.text.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -200,6 +202,31 @@ def test_what_is_written_is_spelled_by_the_vocabulary_of_the_target() -> None:
     (best,) = ONE.translate(echo, reading, ["badge"], BEST)
     assert best[0].text == "badge".translate(shift)
     assert ONE.target_ids(reading, ["badge".translate(shift)]) == ONE.source_ids(reading, ["badge"], ["de"])
+
+
+# Terms
+
+
+@pytest.mark.parametrize("tagged_", [False, True])
+def test_a_term_stands_at_the_positions_of_its_tokens(tagged_: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def nothing(_: Any, rows: list[list[int]], *__: Any, required: Any, **___: Any) -> list[list[Hypothesis]]:
+        asked.extend([rows, required])
+        return [[Hypothesis(finish_reason="stop")] for _ in rows]
+
+    monkeypatch.setattr("minnow.decoding.translating.translate_rows", nothing)
+    task, spelled = (THREE, tagged()) if tagged_ else (ONE, BYTES)
+    terms = Terms({"there": "da", "good day": "Tag"}, ("numbers",))
+    texts = ["Hello  there, 7 there", "Good day!", "Cafe\u0301 there", "nothing"]
+    task.translate(net("dot", spelled.vocab_size), spelled, texts, BEST, "de", terms=terms)
+    rows, required = asked
+    shown = [
+        [spelled.decode([rows[row][position] for position in positions]).strip() for positions in places]
+        for row, places in enumerate(required.places)
+    ]
+    assert shown == [["there there", "7"], ["Good day"], [""], []]
+    assert [len(phrases) for phrases in required.phrases] == [2, 1, 1, 0]
 
 
 # In the folder
