@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeDecorator
 
 from minnow.errors import StorageError
 
+_MIGRATING = threading.Lock()  # alembic keeps what it is doing in its modules
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
 NAMES = {
@@ -55,7 +56,7 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Database:
-    """A database by its URL: ``sqlite:////folder/hub.db``, or ``postgresql+psycopg://user@host/name``.
+    """A database by its URL: ``sqlite:////folder/hub.db``, or ``postgresql+pg8000://user@host/name``.
 
     SQLite runs with a write-ahead log: readers never wait for a writer, and a transaction is on the disk when
     ``writing`` ends. Writers of one process queue in the order they came; those of other processes wait up to
@@ -98,7 +99,7 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        with self._turn, self._writers.begin() as connection:
+        with _MIGRATING, self._turn, self._writers.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

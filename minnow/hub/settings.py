@@ -28,7 +28,7 @@ class HubSettings:
 
     Attributes:
         data: its folder; one process at a time serves it.
-        database_url: SQLite in the folder, or ``postgresql+psycopg://user@host/name``.
+        database_url: SQLite in the folder, or ``postgresql+pg8000://user@host/name``.
         blobs_url: where large files lie: a folder, or ``s3://bucket/prefix``.
         secret: signs addresses and short-lived tokens.
         endpoint: how clients reach it, such as ``https://hub.example.org``; empty takes what the client itself asked

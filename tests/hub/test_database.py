@@ -1,121 +1,82 @@
-"""The two doors of the database, and that its migrations make the tables that the code expects."""
+"""The tables in SQLite and in PostgreSQL: the same promises."""
 
-import importlib
-import pkgutil
+import os
+import shutil
+import socket
+import subprocess
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, select, update
+from contracts.hub_database import HubDatabasePromises, a_repository
+from sqlalchemy import create_engine, select, text
 
-import minnow.hub
-from minnow.hub.database import Base, Database
+from minnow.hub.database import Database
 from minnow.hub.repository_tables import RepositoryRow
 
-NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
 
-def a_repository(name: str = "one", likes: int = 0) -> RepositoryRow:
-    return RepositoryRow(
-        kind="model",
-        owner="alice",
-        name=name,
-        key=f"alice/{name}",
-        private=False,
-        created_at=NOW,
-        updated_at=NOW,
-        likes=likes,
-    )
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own, whose data nobody else sees and which needs no durability."""
+    programs = os.pathsep.join([*map(str, PROGRAMS), os.environ["PATH"]])
+    initdb, control = shutil.which("initdb", path=programs), shutil.which("pg_ctl", path=programs)
+    if not initdb or not control:
+        pytest.skip("PostgreSQL is not installed; put its initdb and pg_ctl into PATH")
+    folder = tmp_path_factory.mktemp("postgresql")
+    # PostgreSQL refuses to run as root; its own account is there wherever root installed it.
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        for above in (folder, *folder.parents[:-1]):
+            above.chmod(above.stat().st_mode | 0o011)
+        shutil.chown(folder, user)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def run(*words: object) -> None:
+        subprocess.run([*map(str, words)], check=True, capture_output=True, user=user, cwd=folder)
+
+    run(initdb, "-D", folder / "data", "-U", "hub", "-A", "trust", "--no-sync")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    run(control, "-D", folder / "data", "-w", "-l", folder / "log", "-o", options, "start")
+    yield f"postgresql+pg8000://hub@127.0.0.1:{port}"
+    run(control, "-D", folder / "data", "-m", "immediate", "stop")
 
 
-def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
-    for module in pkgutil.walk_packages(minnow.hub.__path__, "minnow.hub."):
-        if module.name.endswith("_tables"):
-            importlib.import_module(module.name)
-    database = Database(f"sqlite:///{tmp_path}/hub.db")
-    database.migrate()
-    with create_engine(database.url).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+class TestSqlite(HubDatabasePromises):
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path}/hub.db"
 
-
-def test_migrating_twice_at_once_is_migrating_once(tmp_path: Path) -> None:
-    databases = [Database(f"sqlite:///{tmp_path}/hub.db") for _ in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(Database.migrate, databases))
-    with databases[0].writing() as session:
-        session.add(a_repository())
-
-
-def test_after_an_error_nothing_of_a_block_is_kept(database: Database) -> None:
-    def broken() -> None:
+    def test_two_writers_that_read_before_they_write_lose_nothing(self, url: str, database: Database) -> None:
         with database.writing() as session:
             session.add(a_repository())
-            session.flush()
-            raise ZeroDivisionError
+        databases = [database, Database(url)]
+        start = threading.Barrier(8)
 
-    with pytest.raises(ZeroDivisionError):
-        broken()
-    with database.reading() as session:
-        assert session.scalars(select(RepositoryRow)).all() == []
+        def like(i: int) -> None:
+            start.wait()
+            for _ in range(10):
+                with databases[i % 2].writing() as session:
+                    session.scalars(select(RepositoryRow)).one().likes += 1
 
-
-def test_a_reader_neither_waits_for_a_writer_nor_sees_half_of_it(database: Database) -> None:
-    with database.writing() as session:
-        session.add(a_repository())
-    with database.reading() as reader:
-        assert reader.scalar(select(RepositoryRow.likes)) == 0
-        with database.writing() as writer:
-            writer.execute(update(RepositoryRow).values(likes=1))
-            assert reader.scalar(select(RepositoryRow.likes)) == 0
-        assert reader.scalar(select(RepositoryRow.likes)) == 0
-    with database.reading() as reader:
-        assert reader.scalar(select(RepositoryRow.likes)) == 1
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(like, range(8)))
+        with database.reading() as session:
+            assert session.scalar(select(RepositoryRow.likes)) == 80
 
 
-def test_two_writers_that_read_before_they_write_lose_nothing(tmp_path: Path, database: Database) -> None:
-    with database.writing() as session:
-        session.add(a_repository())
-    databases = [database, Database(f"sqlite:///{tmp_path}/hub.db")]
-    start = threading.Barrier(8)
-
-    def like(i: int) -> None:
-        start.wait()
-        for _ in range(10):
-            with databases[i % 2].writing() as session:
-                session.scalars(select(RepositoryRow)).one().likes += 1
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(like, range(8)))
-    with database.reading() as session:
-        assert session.scalar(select(RepositoryRow.likes)) == 80
-
-
-def test_moments_keep_their_instant_and_come_back_in_utc(database: Database) -> None:
-    elsewhere = NOW.astimezone(timezone(timedelta(hours=8)))
-    with database.writing() as session:
-        row = a_repository()
-        row.created_at = elsewhere
-        session.add(row)
-    with database.reading() as session:
-        created = session.scalars(select(RepositoryRow)).one().created_at
-    assert created == NOW
-    assert created.utcoffset() == timedelta(0)
-
-
-def test_a_repository_takes_its_rows_with_it(database: Database) -> None:
-    from minnow.hub.repository_tables import RefRow
-
-    with database.writing() as session:
-        row = a_repository()
-        session.add(row)
-        session.flush()
-        session.add(RefRow(repository_id=row.id, name="refs/heads/main", commit_id="0" * 40, updated_at=NOW))
-    with database.writing() as session:
-        session.delete(session.scalars(select(RepositoryRow)).one())
-    with database.reading() as session:
-        assert session.scalars(select(RefRow)).all() == []
+class TestPostgresql(HubDatabasePromises):
+    @pytest.fixture
+    def url(self, server: str, request: pytest.FixtureRequest) -> str:
+        name = f"test_{abs(hash(request.node.name)):x}"
+        engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return f"{server}/{quote(name)}"
