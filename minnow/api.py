@@ -254,9 +254,7 @@ def load(model: str | Path, *, precision: str = "float32", hub: str | None = Non
         InputError: there is no such precision, or not for this model.
         HubError: the hub does not have it, or does not answer and it was not pulled before.
     """
-    folder = Path(model)
-    if not folder.exists() and _is_on_a_hub(str(model), hub):
-        folder = pull(str(model), hub=hub, token=token)
+    folder = folder_of(model, hub=hub, token=token)
     bundle = Bundle.load(folder)
     return Model(bundle if precision == "float32" else bundle.in_precision(precision), folder)
 
@@ -342,11 +340,19 @@ def pull(
     return Path(out)
 
 
-def _is_on_a_hub(name: str, hub: str | None) -> bool:
+def folder_of(model: str | Path, *, hub: str | None = None, token: str | None = None) -> Path:
+    """The folder of a model that is named as everywhere: by its folder, or as ``team/name@v2`` on a hub.
+
+    Args:
+        hub, token: as in ``pull``.
+    """
     from minnow.logins import names_a_hub
     from minnow.remote import is_name
 
-    return is_name(name) and (hub is not None or "@" in name or names_a_hub(os.environ))
+    folder, name = Path(model), str(model)
+    if folder.exists() or not is_name(name) or not (hub is not None or "@" in name or names_a_hub(os.environ)):
+        return folder
+    return pull(name, hub=hub, token=token)
 
 
 def import_folder(
@@ -790,7 +796,7 @@ def resolve_recipe(
         "data.text": text,
         "data.label": label,
         "model.name": model,
-        "fine_tuning.model": source,
+        "fine_tuning.model": _start(source),
         "training.seed": seed,
     }
     return recipe_from(_tables(path), [*overrides, *_spoken(said)])
@@ -841,7 +847,7 @@ def resolve_translation_recipe(
         "pairs.source_column": source_column,
         "pairs.target_column": target_column,
         "model.name": model,
-        "model.start": source,
+        "model.start": _start(source),
         "training.seed": seed,
     }
     return recipe_from(_tables(path), [*overrides, *_spoken(said)])
@@ -870,7 +876,7 @@ def resolve_pretraining_recipe(
         "data.validation": validation,
         "model.name": model,
         "model.size": size,
-        "model.start": source,
+        "model.start": _start(source),
         "adapter.rank": lora,
         "tokenizer.kind": tokenizer,
         "tokenizer.vocab_size": vocab_size,
@@ -918,11 +924,16 @@ def resolve_instruction_recipe(
     said = {
         "data.train": data,
         "data.validation": test,
-        "instruction.start": source,
+        "instruction.start": _start(source),
         "adapter.rank": lora,
         "training.seed": seed,
     }
     return recipe_from(_tables(path), [*overrides, *_spoken(said)])
+
+
+def _start(source: str | Path | None) -> str | Path | None:
+    """A model to start from, on this disk."""
+    return None if source is None else folder_of(source)
 
 
 def _tables(path: str | Path | None) -> Mapping[str, Any]:

@@ -9,12 +9,14 @@ from minnow.cli.console import exit_codes, out, print_json
 
 
 def show(
-    model: Annotated[str, typer.Argument(help="A model folder.")],
+    model: Annotated[str, typer.Argument(help="A model folder, or team/name on a hub.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Task, labels, size, scores, data, recipe, and where the model comes from."""
     with exit_codes():
-        about = _about(Path(model))
+        from minnow.api import folder_of
+
+        about = _about(folder_of(model))
         if as_json:
             print_json(about)
             return

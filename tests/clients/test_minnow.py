@@ -52,11 +52,14 @@ def test_a_model_goes_up_and_comes_down_the_same(linear: Path, pushed: str, home
     assert (taken.code, "is not empty; choose another --out" in taken.error) == (2, True)
 
 
-def test_a_model_is_loaded_by_its_name(linear: Path, pushed: str, home: Path) -> None:
+def test_a_model_is_loaded_by_its_name(linear: Path, pushed: str, colours: Path, home: Path) -> None:
     text = "the sky is blue"
     assert house.load(f"{pushed}@v1")(text) == house.load(linear)(text)
     by_name = minnow("predict", f"{pushed}@v1", text).out
     assert json.loads(by_name)["label"] == house.load(linear)(text).label
+    assert minnow("show", pushed, "--json").json["labels"] == list(house.load(linear).labels)
+    refused = minnow("train", colours / "train.csv", "--from", f"{pushed}@v1", fails=True)
+    assert str(home / "cache") in refused.error, "what --from names was pulled, and cannot be started from"
     assert (home / "cache").is_dir()
 
 
@@ -184,3 +187,18 @@ def test_a_first_start_founds_a_hub_and_a_folder_is_served_once(tmp_path: Path) 
     again = LiveHub(tmp_path / "hub")
     assert again.token == "", "the token is told once"
     again.stop()
+
+
+def test_a_backup_is_served_in_the_place_of_the_hub(live_hub: LiveHub, pushed: str, linear: Path, home: Path) -> None:
+    told = minnow("hub", "backup", "--data", live_hub.data, "--out", home / "backup", "--json").json
+    assert told["copied_files"] > 0
+    assert minnow("hub", "fsck", "--data", home / "backup", "--json").json == {"ok": True, "problems": []}
+    copy = LiveHub(home / "backup")
+    try:
+        folder = house.pull(f"{pushed}@v1", hub=copy.url)
+    finally:
+        copy.stop()
+    assert (folder / "model.safetensors").read_bytes() == (linear / "model.safetensors").read_bytes()
+    stats = minnow("hub", "stats", "--data", home / "backup", "--json").json
+    assert stats["repositories"] > 0
+    assert 0 < stats["stored_bytes"] <= stats["logical_bytes"]
