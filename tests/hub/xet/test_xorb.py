@@ -1,6 +1,7 @@
 """A xorb is taken only if every length and hash in it is right, in bounded memory, however it comes in pieces."""
 
 import struct
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -103,8 +104,11 @@ def test_any_frame_is_unpacked_to_its_length_or_refused(tail: bytes, scheme: int
 
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = frame.compress(bytes(64 * 1024 * 1024))
+    tracemalloc.start()
     with pytest.raises(RefusedUploadError, match="announces"):
         unpack(bomb, Scheme.LZ4, 1000)
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
     chunk = Header(Scheme.LZ4, 200_000, 131_072).written() + bomb[:200_000]
     with pytest.raises(RefusedUploadError):
         list(CheckedXorb([chunk], bytes(32)))
