@@ -127,6 +127,18 @@ def test_what_is_done_is_in_the_audit_log(live_hub: LiveHub, team: dict[str, HfA
     assert {line["address"] for line in lines} == {"127.0.0.1"}
 
 
+def test_what_is_left_out_says_so_and_what_nobody_knows_is_not_found(live_hub: LiveHub, team: dict[str, HfApi]) -> None:
+    for call in (
+        lambda: list(team["tom"].list_collections(owner="tom")),
+        team["tom"].list_webhooks,
+        lambda: team["tom"].get_space_runtime("tom/app"),
+    ):
+        with pytest.raises(HfHubHTTPError, match="this hub does not do that: "):
+            call()
+    for path in ("/api/nothing", "/api/models/tom/one/nothing", "/nothing/at/all", "/api/collection"):
+        assert get_session().get(live_hub.url + path).status_code == 404
+
+
 @pytest.fixture
 def slow_hub(tmp_path: Path) -> Iterator[LiveHub]:
     """A hub that answers five requests in two seconds."""

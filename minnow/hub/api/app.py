@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from minnow.errors import MinnowError
+from minnow.hub.api.absent import absent_routes
 from minnow.hub.api.accounts import account_routes
 from minnow.hub.api.asking import Asking, json
 from minnow.hub.api.callers import Door
@@ -75,6 +76,7 @@ def application(hub: Hub) -> ASGIApp:
         Route("/health", lambda _request: json({"status": "ok"})),
         Route("/api/agent-harnesses", lambda _request: json({"standardEnvVars": [], "harnesses": {}})),
         *xet_routes(hub.xet, asking.endpoint),
+        *absent_routes(),
         *account_routes(asking),
         *signing_in_routes(asking),
         *like_routes(asking),
