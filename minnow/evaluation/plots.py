@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,9 +15,6 @@ from minnow.evaluation import fonts
 from minnow.evaluation.outcomes import are_probabilities
 from minnow.evaluation.theme import BLUE, BLUES, CONFIG, EMPTY, INK, MUTED, ORANGE, ORANGES, PAPER
 from minnow.files import write_bytes, write_text
-
-if TYPE_CHECKING:
-    from minnow.evaluation.report import Report
 
 MOST_NUMBERED = 25  # beyond so many labels the counts in a confusion matrix cannot be read
 PICTURES = (".png", ".svg")
@@ -80,7 +77,26 @@ def _written(svg: str, path: Path) -> Path:
     return path
 
 
-def save_report(report: "Report", folder: Path) -> list[Path]:
+class Measured(Protocol):
+    """What the pictures of a report are made of; ``report.Report`` is one."""
+
+    @property
+    def confusion(self) -> list[list[int]] | None: ...
+
+    @property
+    def labels(self) -> list[str]: ...
+
+    @property
+    def calibration(self) -> dict[str, Any]: ...
+
+    @property
+    def per_label(self) -> list[dict[str, Any]]: ...
+
+    @property
+    def multi_label(self) -> bool: ...
+
+
+def save_report(report: Measured, folder: Path) -> list[Path]:
     """Write all pictures of a report: ``confusion`` (one label a text), ``reliability`` and ``labels``."""
     paths: list[Path] = []
     if report.confusion is not None:
