@@ -31,6 +31,7 @@ MOST_CHUNKS_TOLD = 1 << 17
 MOST_XORBS_TOLD = 2000
 HINT_SECONDS = 3600
 REPEAT_SECONDS = 10
+MOST_REPEATS = 32
 VALID_SECONDS = 7 * 24 * 3600
 MOST_REMEMBERED = 1000
 
@@ -97,14 +98,23 @@ def near(session: Session, caller: Caller, repository_id: int, bases: Bases) -> 
 
 @dataclass
 class _Told:
-    """What one token was told: which xorbs, and for each chunk that was asked about, when and which."""
+    """What one token was told.
 
+    Attributes:
+        at: when it first asked.
+        first: the xorbs of its lineage, found then; None until they are.
+        repeats: how often they were told.
+        xorbs: all that it was told of.
+    """
+
+    at: float
+    first: tuple[int, ...] | None = None
+    repeats: int = 0
     xorbs: set[int] = field(default_factory=set)
-    answers: list[tuple[float, tuple[int, ...]]] = field(default_factory=list)
 
 
 class Answers:
-    """Answers about chunks. What a token was told is not told again, but to those who ask at the same moment."""
+    """Answers about chunks. A token is told of its lineage once, but for those who ask at the same moment."""
 
     def __init__(self, database: Database, signer: Signer, now: Clock = time.time):
         self._database = database
@@ -116,47 +126,50 @@ class Answers:
     def about(self, grant: Grant, chunk: str) -> bytes | None:
         """A shard of xorbs that may have this chunk and those around it; None where there is nothing new to tell."""
         from_text(chunk)
+        told = self._remembered(grant)
         with self._database.reading() as session:
-            wanted = self._new(grant, _candidates(session, grant, chunk))
+            if told.first is None:
+                told.first = tuple(_bounded(session, (grant.repository_id, *grant.near)))
+            with_chunk = _bounded(session, _public_with(session, chunk))
+            wanted = self._to_tell(told, with_chunk)
             rows = {row.id: row for row in session.scalars(select(XorbRow).where(XorbRow.id.in_(wanted)))}
         if not rows:
             return None
-        xorbs = [
-            (from_text(rows[xorb].hash), ChunkTable(rows[xorb].chunks).chunks()) for xorb in wanted if xorb in rows
-        ]
+        xorbs = [(from_text(row.hash), ChunkTable(row.chunks).chunks()) for row in rows.values()]
         now = int(self._now())
         key = self._signer.key("chunks", grant.repository_id, grant.near, now // VALID_SECONDS)
         return write_shard(sorted(xorbs), key, created=now, expires=now + VALID_SECONDS)
 
-    def _new(self, grant: Grant, candidates: Sequence[int]) -> tuple[int, ...]:
-        """Of these xorbs those to tell of now."""
+    def _remembered(self, grant: Grant) -> _Told:
         with self._lock:
-            told = self._told.setdefault(grant, _Told())
+            told = self._told.setdefault(grant, _Told(self._now()))
             self._told.move_to_end(grant)
             while len(self._told) > MOST_REMEMBERED:
                 self._told.popitem(last=False)
-            fresh = tuple(xorb for xorb in candidates if xorb not in told.xorbs)
-            if fresh:
-                told.xorbs.update(fresh)
-                told.answers.append((self._now(), fresh))
-                return fresh
-            recent = [xorbs for at, xorbs in told.answers if at > self._now() - REPEAT_SECONDS]
-            return tuple(dict.fromkeys(xorb for xorbs in recent for xorb in xorbs))
+            return told
+
+    def _to_tell(self, told: _Told, with_chunk: Sequence[int]) -> list[int]:
+        """Of a token's lineage and of the xorbs around the chunk, those to tell of now."""
+        with self._lock:
+            fresh = [xorb for xorb in with_chunk if xorb not in told.xorbs]
+            if told.repeats == 0 or (told.repeats < MOST_REPEATS and self._now() <= told.at + REPEAT_SECONDS):
+                told.repeats += 1
+                fresh += [xorb for xorb in told.first or () if xorb not in fresh]
+            told.xorbs.update(fresh)
+            return fresh
 
 
-def _candidates(session: Session, grant: Grant, chunk: str) -> list[int]:
-    """The xorbs of the near repositories, the newest first; before them those of a public one with this very chunk."""
-    found: dict[int, int] = {}
-    for repository_id in dict.fromkeys((*_public_with(session, chunk), grant.repository_id, *grant.near)):
+def _bounded(session: Session, repositories: Sequence[int]) -> list[int]:
+    """The xorbs of these repositories, each one's newest first, as many as an answer holds."""
+    found: dict[int, None] = {}
+    chunks = 0
+    for repository_id in repositories:
         for row in session.execute(_of_repository(repository_id).limit(MOST_XORBS_TOLD)):
-            found.setdefault(row.id, row.packed_length // PACKED_BYTES)
-    told, chunks = [], 0
-    for xorb_id, count in found.items():
-        chunks += count
-        if chunks > MOST_CHUNKS_TOLD:
-            break
-        told.append(xorb_id)
-    return told
+            chunks += 0 if row.id in found else row.packed_length // PACKED_BYTES
+            if chunks > MOST_CHUNKS_TOLD:
+                return list(found)
+            found[row.id] = None
+    return list(found)
 
 
 def _public_with(session: Session, chunk: str) -> Sequence[int]:

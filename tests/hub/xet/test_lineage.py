@@ -14,7 +14,7 @@ from minnow.hub.database import Database
 from minnow.hub.rights import ANONYMOUS, Caller, Role
 from minnow.hub.xet.grants import Grant
 from minnow.hub.xet.hashing import chunk_hash, keyed, to_text
-from minnow.hub.xet.lineage import REPEAT_SECONDS, Bases, bases_of_card, near
+from minnow.hub.xet.lineage import MOST_REPEATS, REPEAT_SECONDS, Bases, bases_of_card, near
 from minnow.hub.xet.service import Xet
 from minnow.hub.xet.shard import FOOTER_BYTES, read_shard
 
@@ -146,8 +146,18 @@ def test_a_token_is_told_once_but_for_those_who_ask_at_the_same_moment(xet: Xet,
     clock.now += REPEAT_SECONDS + 1
     assert told_of(xet, token) == set()
     assert told_of(xet, grant(repository)) == {first}
-    second = xorb(upload(xet, repository, 2))[0]
-    assert told_of(xet, token) == {second}
+
+
+def test_not_everybody_who_asks_at_the_same_moment_is_told(xet: Xet, repository: int) -> None:
+    upload(xet, repository, 1)
+    token = grant(repository)
+    assert sum(bool(told_of(xet, token)) for _ in range(MOST_REPEATS + 5)) == MOST_REPEATS
+
+
+def test_what_more_than_an_answer_holds_is_left_out(xet: Xet, repository: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    older, newer = upload(xet, repository, 1), upload(xet, repository, 2)
+    monkeypatch.setattr("minnow.hub.xet.lineage.MOST_CHUNKS_TOLD", len(older) + len(newer) - 1)
+    assert told_of(xet, grant(repository)) == {xorb(newer)[0]}
 
 
 def test_public_files_with_the_same_first_chunk_are_told(xet: Xet, database: Database, repository: int) -> None:
