@@ -19,6 +19,7 @@ from minnow.hub.limits import Quotas
 from minnow.hub.listing import Listing
 from minnow.hub.objects import GitObjects
 from minnow.hub.publishing import Publishing
+from minnow.hub.purging import Purging
 from minnow.hub.repositories import Repositories
 from minnow.hub.revisions import Revisions
 from minnow.hub.settings import HubSettings
@@ -68,6 +69,7 @@ def build_hub(settings: HubSettings) -> Hub:
     uploads = Uploads(objects, revisions, contents, large_files, policy, quotas, xet.bases)
     descriptions = Descriptions(database, revisions, contents, large_files)
     discussions = Discussions(database, objects)
+    purging = Purging(database, objects)
     return Hub(
         settings=settings,
         database=database,
@@ -79,7 +81,7 @@ def build_hub(settings: HubSettings) -> Hub:
         large_files=large_files,
         xet=xet,
         uploads=uploads,
-        publishing=Publishing(repositories, uploads, revisions, discussions, descriptions, quotas),
+        publishing=Publishing(repositories, uploads, revisions, discussions, descriptions, purging, quotas),
         listing=Listing(database),
         discussions=discussions,
         downloads=Downloads(database),

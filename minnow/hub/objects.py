@@ -136,6 +136,23 @@ def tag_of(commit: str, name: str, *, author: str, message: str, at: datetime) -
     return _object(TAG, tag.as_raw_string())
 
 
+def commit_with(content: bytes, tree: str, parents: Sequence[str]) -> GitObject:
+    """A commit like another one in all but its tree and its parents."""
+    commit = ShaFile.from_raw_string(COMMIT, content)
+    assert isinstance(commit, Commit)
+    commit.tree = ObjectID(tree.encode())
+    commit.parents = [ObjectID(parent.encode()) for parent in parents]
+    return _object(COMMIT, commit.as_raw_string())
+
+
+def tag_with(content: bytes, commit: str) -> GitObject:
+    """A tag like another one, of another commit."""
+    tag = ShaFile.from_raw_string(TAG, content)
+    assert isinstance(tag, Tag)
+    tag.object = (Commit, ObjectID(commit.encode()))
+    return _object(TAG, tag.as_raw_string())
+
+
 def identity(name: str) -> str:
     """How an account signs its commits: a name and an address that reaches nobody."""
     return f"{name} <{name}@users.noreply.hub>"

@@ -7,6 +7,7 @@ from minnow.hub.describing import Descriptions
 from minnow.hub.discussions import Discussions
 from minnow.hub.limits import Quotas
 from minnow.hub.names import MAIN, PULLS, branch_ref
+from minnow.hub.purging import Purging
 from minnow.hub.repositories import Repositories, Repository
 from minnow.hub.revisions import Message, Revisions
 from minnow.hub.uploads import Operation, Uploads
@@ -21,7 +22,7 @@ class Published:
 
 
 class Publishing:
-    """Commits, merges, squashes and copies."""
+    """Commits, merges, squashes, copies, and large files taken out."""
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Publishing:
         revisions: Revisions,
         discussions: Discussions,
         descriptions: Descriptions,
+        purging: Purging,
         quotas: Quotas,
     ):
         self._repositories = repositories
@@ -37,6 +39,7 @@ class Publishing:
         self._revisions = revisions
         self._discussions = discussions
         self._descriptions = descriptions
+        self._purging = purging
         self._quotas = quotas
 
     def commit(
@@ -83,6 +86,11 @@ class Publishing:
     def squash(self, repository_id: int, branch: str, message: Message, *, by: str) -> str:
         """Make one commit of a branch; raises as ``Revisions.squash`` does."""
         return self._revisions.squash(repository_id, branch, message, by=by)
+
+    def purge(self, repository_id: int, sha256s: Iterable[str]) -> None:
+        """Take large files out of a repository and its history; raises as ``Purging.purge`` does."""
+        self._purging.purge(repository_id, sha256s)
+        self._descriptions.refresh(repository_id)
 
     def copy(self, source: Repository, owner: str, name: str, *, private: bool) -> Repository:
         """Make a repository of what main of another one holds, with its history.

@@ -17,10 +17,10 @@ from starlette.routing import Route
 from minnow.errors import InputError
 from minnow.hub.api.asking import KINDS, REPOSITORY, Asked, Asking, Body, is_true, json, moment, with_body
 from minnow.hub.api.bodies import consumed
-from minnow.hub.api.errors import left_out
 from minnow.hub.api.routing import part
 from minnow.hub.api.shown import repository_url
 from minnow.hub.api.xet import leave_response
+from minnow.hub.names import MAIN
 from minnow.hub.publishing import Published
 from minnow.hub.revisions import Message
 from minnow.hub.rights import require_write
@@ -97,11 +97,7 @@ def commit_routes(asking: Asking) -> list[Route]:
         Route(REPOSITORY + "/xet-write-token/{revision}", handlers.leave_to_write),
         Route(REPOSITORY + "/xet-read-token/{revision}", handlers.leave_to_read),
         Route(REPOSITORY + "/lfs-files", handlers.large_files),
-        Route(
-            REPOSITORY + "/lfs-files/batch",
-            left_out("deleting single large files from history; squash the branch and run `minnow hub gc`"),
-            methods=["POST"],
-        ),
+        Route(REPOSITORY + "/lfs-files/batch", with_body(LargeFilesBody, handlers.purge), methods=["POST"]),
         Route(REPOSITORY + "/lfs-files/duplicate", with_body(DuplicateBody, handlers.duplicate), methods=["POST"]),
     ]
 
@@ -146,18 +142,29 @@ class _Handlers:
     def large_files(self, request: Request) -> Response:
         """The large files that a repository has, used or not."""
         asked = self._asking.writable(request)
+        head = self._hub.revisions.resolve(asked.repository.id, MAIN)
+        paths = {entry.large.sha256: entry.path for entry in self._hub.contents.all(head) if entry.large}
         shown = [
             {
                 "fileOid": file.sha256,
                 "oid": file.sha256,
-                "filename": file.sha256,
+                "filename": paths.get(file.sha256, file.sha256),
                 "size": file.size,
                 "pushedAt": moment(file.admitted_at),
-                "ref": None,
+                "ref": MAIN if file.sha256 in paths else None,
             }
             for file in self._hub.large_files.of(asked.repository.id)
         ]
         return json(shown)
+
+    def purge(self, request: Request, body: LargeFilesBody) -> Response:
+        """Take large files out for good, and out of the history that names them."""
+        asked = self._asking.administrable(request)
+        if not body.deletions.rewriteHistory:
+            raise InputError("large files go together with the history that names them; leave rewrite_history at True")
+        self._hub.publishing.purge(asked.repository.id, body.deletions.sha)
+        self._asking.note(request, asked.caller, "files.purge", asked.repository, files=len(body.deletions.sha))
+        return json({})
 
     def duplicate(self, request: Request, body: DuplicateBody) -> Response:
         """Let another repository have large files of this one."""

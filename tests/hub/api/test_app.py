@@ -142,7 +142,6 @@ def test_private_things_are_not_there_for_strangers(ann: Caller, bob: Caller, no
             ("HEAD", "/ann/speller/resolve/main/a.txt"),
             ("GET", "/ann/speller/resolve/main/a.txt"),
             ("GET", "/ann/speller/raw/main/a.txt"),
-            ("GET", "/ann/speller.git/info/refs?service=git-upload-pack"),
         ):
             assert code(stranger(method, path)) == (404, "RepoNotFound"), path
         for path, body in (
@@ -150,7 +149,6 @@ def test_private_things_are_not_there_for_strangers(ann: Caller, bob: Caller, no
             (f"{REPO}/branch/x", {}),
             (f"{REPO}/discussions", {"title": "x"}),
             (f"{REPO}/preupload/main", {"files": []}),
-            ("/ann/speller.git/info/lfs/objects/batch", {"operation": "download", "objects": []}),
         ):
             assert code(stranger("POST", path, json=body)) == (404, "RepoNotFound"), path
         assert code(stranger.commit({"x": b"x"})) == (404, "RepoNotFound")
@@ -167,11 +165,25 @@ def test_gated_files_are_named_and_not_handed_out(ann: Caller, bob: Caller, nobo
             ("GET", "/ann/speller/raw/main/a.txt"),
             ("GET", f"{REPO}/xet-read-token/main"),
             ("GET", f"{REPO}/auth-check"),
-            ("GET", "/ann/speller/info/refs?service=git-upload-pack"),
         ):
             assert code(stranger(method, path)) == (403, "GatedRepo"), path
-        body = {"operation": "download", "objects": [{"oid": "0" * 64, "size": 1}]}
-        assert code(stranger("POST", "/ann/speller.git/info/lfs/objects/batch", json=body)) == (403, "GatedRepo")
+
+
+def test_git_shows_its_token_only_when_it_is_asked(ann: Caller, bob: Caller, nobody: Caller) -> None:
+    """Whoever shows none is asked for one, whether the repository is there or not."""
+    body = {"operation": "download", "objects": [{"oid": "0" * 64, "size": 1}]}
+
+    def told(caller: Caller, name: str) -> set[tuple[int, str | None]]:
+        refs = caller("GET", f"/ann/{name}.git/info/refs?service=git-upload-pack")
+        batch = caller("POST", f"/ann/{name}.git/info/lfs/objects/batch", json=body)
+        return {code(refs), code(batch)}
+
+    ann("PUT", f"{REPO}/settings", json={"gated": "manual"})
+    assert told(bob, "speller") == {(403, "GatedRepo")}
+    ann("PUT", f"{REPO}/settings", json={"gated": "false", "private": True})
+    assert told(bob, "speller") == told(bob, "none") == {(404, "RepoNotFound")}
+    assert told(nobody, "speller") == told(nobody, "none") == {(401, None)}
+    assert told(ann, "speller") == {(200, None)}
 
 
 def test_a_slash_that_was_encoded_belongs_to_a_name(ann: Caller) -> None:
