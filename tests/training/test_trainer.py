@@ -174,7 +174,7 @@ def test_it_stops_when_nothing_has_improved_for_as_long_as_patience_lasts(tmp_pa
 
 def test_it_stops_when_the_time_is_up_and_keeps_what_it_has(tmp_path: Path) -> None:
     outcome = trainer(tmp_path, epochs=10_000, max_minutes=0.5 / 60, schedule="constant", warmup=0.0).fit()
-    assert outcome.scores["accuracy"] > 0.4
+    assert outcome.scores["accuracy"] == max(row["accuracy"] for row in journal(tmp_path))
     assert 0.4 < outcome.seconds < 60, "all epochs would take minutes, on a busy machine hours"
     assert len(journal(tmp_path)) < 10_000
     assert not outcome.interrupted
