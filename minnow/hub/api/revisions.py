@@ -1,5 +1,6 @@
 """The routes of versions and files: refs, branches, tags, history, folders, squashing."""
 
+from html import escape
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -107,7 +108,10 @@ class _Handlers:
         commit = self._hub.revisions.resolve(asked.repository.id, part(request, "revision"))
         found = self._hub.revisions.history(asked.repository.id, commit, skip=page * most, most=most + 1)
         more = next_page(request, self._asking.endpoint(request), p=page + 1) if len(found) > most else {}
-        return json([shown_commit(one) for one in found[:most]], headers=more)
+        shown = [shown_commit(one) for one in found[:most]]
+        if "formatted" in request.query_params.getlist("expand[]") + request.query_params.getlist("expand"):
+            shown = [one | {"formatted": {key: escape(one[key]) for key in ("title", "message")}} for one in shown]
+        return json(shown, headers=more)
 
     def squash(self, request: Request, body: SquashBody) -> Response:
         """Make one commit of a branch."""
@@ -164,7 +168,9 @@ def _read_paths(content: bytes) -> tuple[list[str], bool]:
             raise InputError(f"the body is no JSON: {error}") from error
         paths, expand = body.get("paths", []), bool(body.get("expand"))
     else:
-        form = parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_PATHS)
+        if content.count(b"&") > MOST_PATHS:
+            raise InputError(f"at most {MOST_PATHS} paths are looked for at once")
+        form = parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True)
         paths, expand = form.get("paths", []), form.get("expand", ["false"])[0].lower() == "true"
     paths = [paths] if isinstance(paths, str) else paths
     if not isinstance(paths, list) or len(paths) > MOST_PATHS or not all(isinstance(path, str) for path in paths):

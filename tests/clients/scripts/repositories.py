@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import sys
 import tempfile
@@ -18,7 +19,16 @@ BIG = bytes(range(256)) * 12_000
 CARD = "---\nlicense: mit\nlibrary_name: minnow\npipeline_tag: text-classification\ntags: [words]\n---\n# A model\n"
 
 if __name__ == "__main__":
-    from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi, HfFileSystem
+    from huggingface_hub import (
+        CommitOperationAdd,
+        CommitOperationCopy,
+        CommitOperationDelete,
+        HfApi,
+        HfFileSystem,
+        ModelCard,
+        __version__,
+        metadata_update,
+    )
     from huggingface_hub.errors import (
         BadRequestError,
         EntryNotFoundError,
@@ -29,6 +39,7 @@ if __name__ == "__main__":
         RevisionNotFoundError,
     )
 
+    VERSION = tuple(int(part) for part in __version__.split(".")[:2])
     api = HfApi()
     other = HfApi(token=OTHER_TOKEN)
     nobody = HfApi(token=False)
@@ -338,6 +349,110 @@ def step_file_system():
     assert fs.glob(f"{REPO}/*.json") == [f"{REPO}/config.json"]
     fs.rm(f"{REPO}/written.txt")
     assert not fs.exists(f"{REPO}/written.txt", refresh=True)
+
+
+def step_local_folders():
+    folder = Path(api.snapshot_download(REPO, local_dir=WORK / "here", allow_patterns=["*.json", "sub/*"]))
+    files = {
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts
+    }
+    assert files == {"config.json"}, files
+    before = api.repo_info(REPO).sha
+    api.upload_file(path_or_fileobj=b"later", path_in_repo="later.txt", repo_id=REPO)
+    old = api.hf_hub_download(REPO, "config.json", revision=before, cache_dir=WORK / "old")
+    assert before in old
+    assert api.hf_hub_download(REPO, "config.json", revision=before[:8], cache_dir=WORK / "old") == old
+    new = WORK / "replacing"
+    new.mkdir()
+    (new / "later.txt").write_text("later still")
+    (new / "left.log").write_text("log")
+    api.upload_folder(repo_id=REPO, folder_path=new, path_in_repo="in/here", ignore_patterns="*.log")
+    assert [entry.path for entry in api.list_repo_tree(REPO, "in/here")] == ["in/here/later.txt"]
+    api.upload_folder(repo_id=REPO, folder_path=new, path_in_repo="in/here", delete_patterns="*.txt")
+    assert {entry.path for entry in api.list_repo_tree(REPO, "in/here")} == {"in/here/later.txt", "in/here/left.log"}
+    if hasattr(api, "upload_large_folder"):
+        (new / "rows.arrow").write_bytes(BIG[::-1])
+        api.upload_large_folder(repo_id=REPO, repo_type="model", folder_path=new, print_report=False)
+        assert "rows.arrow" in api.list_repo_files(REPO)
+
+
+def step_cards():
+    assert ModelCard.load(REPO).data.license == "mit"
+    if VERSION >= (2, 2):  # older ones check cards at an address of their own
+        metadata_update(REPO, {"tags": ["words", "more"]}, overwrite=True)
+        assert "more" in api.model_info(REPO).tags
+        ModelCard.load(REPO).push_to_hub(REPO)
+    results = [
+        {"task": {"type": "t"}, "dataset": {"name": "d", "type": "d"}, "metrics": [{"type": "f1", "value": 0.9}]}
+    ]
+    index = {"model-index": [{"name": "m", "results": results}], "license": "mit", "base_model": "ann/base"}
+    card = "---\n" + json.dumps(index) + "\n---\n# 模型\n"
+    api.upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", repo_id=REPO)
+    info = api.model_info(REPO)
+    assert info.card_data.eval_results[0].metric_value == 0.9
+    assert "base_model:ann/base" in info.tags
+    expanded = api.model_info(REPO, expand=["sha", "cardData", "downloads", "likes", "tags", "createdAt"])
+    assert expanded.sha == info.sha
+
+
+def step_talk():
+    talk = api.create_discussion(REPO, title="A word", description="first")
+    comment = api.comment_discussion(REPO, talk.num, comment="second")
+    api.edit_discussion_comment(REPO, talk.num, comment.id, new_content="third")
+    told = [getattr(event, "content", None) for event in api.get_discussion_details(REPO, talk.num).events]
+    assert told[:2] == ["first", "third"], told
+    api.hide_discussion_comment(REPO, talk.num, comment.id)
+    pull_request = api.create_pull_request(REPO, title="Empty")
+    assert pull_request.is_pull_request
+    found = [
+        one.num for one in api.get_repo_discussions(REPO, discussion_type="pull_request", discussion_status="open")
+    ]
+    assert pull_request.num in found
+    refs = api.list_repo_refs(REPO, include_pull_requests=True)
+    assert f"refs/pr/{pull_request.num}" in [ref.ref for ref in refs.pull_requests]
+    assert api.list_repo_commits(REPO, formatted=True)[0].formatted_title
+
+
+def step_large_files_one_by_one():
+    add = CommitOperationAdd("early.arrow", os.urandom(300_000))
+    api.preupload_lfs_files(REPO, [add])
+    assert "early.arrow" not in api.list_repo_files(REPO)
+    api.create_commit(REPO, [add], commit_message="early")
+    assert "early.arrow" in api.list_repo_files(REPO)
+    if hasattr(api, "verify_repo_checksums"):
+        api.snapshot_download(REPO, cache_dir=WORK / "checked")
+        checked = api.verify_repo_checksums(REPO, cache_dir=WORK / "checked")
+        assert not checked.mismatches
+        assert checked.checked_count > 3
+
+
+def step_file_system_moves():
+    fs = HfFileSystem()
+    (WORK / "up.txt").write_text("up")
+    fs.put(str(WORK / "up.txt"), f"{REPO}/moved/up.txt")
+    fs.cp(f"{REPO}/moved/up.txt", f"{REPO}/moved/copy.txt")
+    fs.mv(f"{REPO}/moved/copy.txt", f"{REPO}/moved/gone.txt")
+    fs.get(f"{REPO}/moved/gone.txt", str(WORK / "down.txt"))
+    assert (WORK / "down.txt").read_text() == "up"
+    assert {name.rpartition("/")[2] for name in fs.find(f"{REPO}/moved")} == {"up.txt", "gone.txt"}
+    assert fs.isdir(f"{REPO}/moved")
+    assert fs.info(f"{REPO}/moved/up.txt")["size"] == 2
+    fs.rm(f"{REPO}/moved", recursive=True)
+    assert "moved/up.txt" not in api.list_repo_files(REPO)
+
+
+def step_likes():
+    assert not list(api.list_repo_likers(REPO))
+    assert api.list_liked_repos(USER).total == 0
+
+
+def step_names_that_need_quoting():
+    name = "d ir/ü ñ #?&=%25+.txt"
+    api.upload_file(path_or_fileobj=b"quoted", path_in_repo=name, repo_id=REPO)
+    assert Path(api.hf_hub_download(REPO, name)).read_bytes() == b"quoted"
+    assert [entry.path for entry in api.list_repo_tree(REPO, "d ir")] == [name]
+    api.create_branch(REPO, branch="feature/ü")
+    assert name in api.list_repo_files(REPO, revision="feature/ü")
 
 
 def step_refused_uploads():
