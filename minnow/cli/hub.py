@@ -67,6 +67,7 @@ def serve(
 ) -> None:
     """Serve a hub until it is interrupted; a first start founds it and prints the administrator's token."""
     with hub_codes():
+        from minnow.hub.api.app import create_hub
         from minnow.hub.keeping import found, opened, serving_alone
         from minnow.hub.serving import listening, serve_on
         from minnow.hub.settings import read_settings
@@ -75,15 +76,17 @@ def serve(
         with serving_alone(settings), listening(host, port) as (socket, url):
             with opened(settings) as kept:
                 told = None if kept.accounts.any_admin() else found(kept, admin)
+            app = create_hub(settings)
             address = settings.endpoint or url
             if as_json:
                 first = {"user": told[0], "token": told[1]} if told else {}
                 _print_line(first | {"url": address, "data": str(settings.data)})
             elif told:
                 tell_token("administrator", *told)
+                sys.stdout.flush()  # whoever started the process may be waiting for it
             note(f"serving the hub in {settings.data} at {address}; stop with Ctrl-C")
             note(f"clients find it by: export HF_ENDPOINT={address}")
-            serve_on(socket, settings)
+            serve_on(socket, app)
 
 
 @app.command("stats")

@@ -4,8 +4,9 @@ import socket as sockets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from starlette.types import ASGIApp
+
 from minnow.errors import InputError
-from minnow.hub.settings import HubSettings
 
 WAITING = 2048
 STOP_SECONDS = 10
@@ -34,15 +35,14 @@ def listening(host: str, port: int) -> Iterator[tuple[sockets.socket, str]]:
         yield made, f"http://{shown}:{made.getsockname()[1]}"
 
 
-def serve_on(socket: sockets.socket, settings: HubSettings) -> None:
+def serve_on(socket: sockets.socket, app: ASGIApp) -> None:
     """Answer requests until SIGINT or SIGTERM; those under way may end within ``STOP_SECONDS``."""
     import uvicorn
 
-    from minnow.hub.api.app import create_hub
     from minnow.hub.protocol import BoundedHttp
 
     config = uvicorn.Config(
-        create_hub(settings),
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -189,6 +189,18 @@ def test_a_first_start_founds_a_hub_and_a_folder_is_served_once(tmp_path: Path) 
     again.stop()
 
 
+def test_a_first_start_tells_the_token_to_whoever_reads_its_output(tmp_path: Path) -> None:
+    hub = start("hub", "serve", "--data", tmp_path / "hub", "--port", 0)
+    assert hub.stdout
+    lines = [hub.stdout.readline().split() for _ in range(2)]
+    hub.terminate()
+    _, said = hub.communicate(timeout=60)
+    assert lines[0] == ["administrator", "admin"]
+    assert lines[1][0] == "token"
+    assert lines[1][1].startswith("hf_")
+    assert "Traceback" not in said
+
+
 def test_a_backup_is_served_in_the_place_of_the_hub(live_hub: LiveHub, pushed: str, linear: Path, home: Path) -> None:
     told = minnow("hub", "backup", "--data", live_hub.data, "--out", home / "backup", "--json").json
     assert told["copied_files"] > 0
