@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command import minnow
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import get_session, parse_ratelimit_headers
 
 from minnow.hub.database import Database
@@ -66,6 +66,40 @@ def test_each_role_of_an_organisation_may_do_its_part(team: dict[str, HfApi]) ->
     assert team["stranger"].get_organization_overview("team").num_users == 3
     assert team["stranger"].get_user_overview("tom").username == "tom"
     team["tina"].delete_repo(name)
+
+
+def test_who_wants_gated_files_asks_for_them(live_hub: LiveHub, team: dict[str, HfApi], tmp_path: Path) -> None:
+    tom, stranger = team["tom"], team["stranger"]
+    tom.create_repo("tom/gated")
+    tom.upload_file(path_or_fileobj=b"x", path_in_repo="x.txt", repo_id="tom/gated")
+    address = f"{live_hub.url}/api/models/tom/gated/user-access-request"
+    auth = {"Authorization": f"Bearer {stranger.token}"}
+
+    def ask(**more: object) -> int:
+        return int(get_session().post(address, headers=auth, json={"fields": {"purpose": "study"} | more}).status_code)
+
+    def may_download() -> bool:
+        try:
+            stranger.hf_hub_download("tom/gated", "x.txt", cache_dir=tmp_path / str(time.monotonic_ns()))
+        except GatedRepoError:
+            return False
+        return True
+
+    assert ask() == 400, "it is not gated"
+    tom.update_repo_settings("tom/gated", gated="manual")
+    assert get_session().post(address).status_code == 401
+    assert ask(many={}) == 400, "fields are plain values"
+    assert ask() == 200
+    assert not may_download()
+    waiting = list(tom.list_pending_access_requests("tom/gated"))
+    assert [(one.username, one.fields) for one in waiting] == [("stranger", {"purpose": "study"})]
+    tom.accept_access_request("tom/gated", "stranger")
+    assert may_download()
+    assert get_session().post(address + "/cancel", headers=auth).status_code == 200
+    assert not may_download()
+    tom.update_repo_settings("tom/gated", gated="auto")
+    assert ask() == 200
+    assert may_download()
 
 
 def test_a_token_opens_what_it_is_bound_to(live_hub: LiveHub, team: dict[str, HfApi]) -> None:
