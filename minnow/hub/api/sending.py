@@ -1,5 +1,6 @@
 """Files on their way to a client: whole or a range, read ahead in a thread, never whole in memory."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -64,19 +65,31 @@ class BlobResponse(Response):
         self._opened, self._span = opened, span
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As every ASGI application."""
-        del scope, receive
+        """As every ASGI application; the next piece is read while one is sent, and none once the client hung up."""
+        del scope
         blob = await run_in_threadpool(self._opened)
+        hung_up = asyncio.ensure_future(_hung_up(receive))
+        reading: asyncio.Future[bytes] | None = None
         try:
             pieces = blob.read(self._span.start, self._span.stop)
             piece = await run_in_threadpool(_next, pieces)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            while piece:
+            while piece and not hung_up.done():
+                reading = asyncio.ensure_future(run_in_threadpool(_next, pieces))
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-                piece = await run_in_threadpool(_next, pieces)
+                piece = await reading
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
+            hung_up.cancel()
+            if reading is not None:
+                await asyncio.wait([reading])
             blob.close()
+
+
+async def _hung_up(receive: Receive) -> None:
+    """Ends when the client goes away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _next(pieces: Iterator[bytes]) -> bytes:
