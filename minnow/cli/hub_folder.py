@@ -13,6 +13,8 @@ from minnow.cli.console import exit_codes, note, out
 if TYPE_CHECKING:
     from minnow.hub.keeping import Keeping
 
+DRIVERS = {"psycopg", "psycopg2", "asyncpg"}  # of PostgreSQL, which the URL may name in place of ours
+
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", envvar="MINNOW_HUB", help="The hub's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 
@@ -28,7 +30,7 @@ def hub_codes() -> Iterator[None]:
         except ModuleNotFoundError as error:
             if error.name is None or error.name.startswith("minnow"):
                 raise
-            what = "psycopg" if error.name == "psycopg" else "'minnow-lm[hub]'"
+            what = error.name if error.name in DRIVERS else "'minnow-lm[hub]'"
             raise MinnowError(f"a hub needs {error.name}; install it with: pip install {what}") from error
 
 

@@ -21,7 +21,7 @@ from minnow.hub.hub import Hub, build_hub, close_hub
 from minnow.hub.listing import Query
 from minnow.hub.repository_tables import RefRow, RepositoryRow
 from minnow.hub.revisions import Message
-from minnow.hub.rights import ANONYMOUS
+from minnow.hub.rights import ANONYMOUS, Role
 from minnow.hub.settings import HubSettings
 from minnow.hub.upkeep import collect, figures, problems
 from minnow.hub.uploads import AddFile, AddLarge
@@ -191,3 +191,29 @@ class HubDatabasePromises:
         assert done.contents == 1
         assert done.git_objects > 5
         assert figures(hub.settings, hub.database)["stored_bytes"] == 0
+
+    def test_accounts_tokens_requests_and_the_log_are_kept(self, hub: Hub) -> None:
+        hub.accounts.create_user("root", site_admin=True)
+        ann = hub.accounts.create_user("Ann", full_name="安", password="correct horse")
+        with pytest.raises(HubExistsError):
+            hub.accounts.create_organization("ANN")
+        hub.accounts.create_organization("team", admin_id=ann.id)
+        hub.accounts.change("ann", quota_bytes=5 * 10**12)
+        text, token = hub.tokens.create(ann.id, "laptop", writes=True, scope=["team/*"])
+        caller = hub.tokens.authenticate(text)
+        assert (caller.name, caller.roles, caller.scope) == ("Ann", {"team": Role.ADMIN}, ("team/*",))
+        assert hub.tokens.named(token.id).last_used_at is not None
+        gated = hub.repositories.create("model", "team", "gated", private=False, by="Ann")
+        assert hub.access.ask(ann.id, gated.id, "manual", {"why": "study"}) == "pending"
+        hub.access.decide(ann.id, gated.id, "accepted")
+        assert hub.access.granted(caller, gated.id)
+        hub.audit.note(caller, "access.accepted", "model team/gated", user="Ann")
+        assert [line.detail for line in hub.audit.read(actor="Ann")] == [{"user": "Ann"}]
+        assert hub.quotas.of("Ann").most_bytes == 5 * 10**12
+        assert [one.place.name for one in hub.quotas.stored("TEAM")] == ["gated"]
+        with pytest.raises(HubConflictError, match="a hub needs an administrator"):
+            hub.accounts.remove("root", owns=lambda _: 0)
+        hub.accounts.remove("ann", owns=lambda _: 0)
+        assert hub.tokens.of() == []
+        assert hub.access.of(gated.id, "accepted") == []
+        assert hub.accounts.members("team") == []
