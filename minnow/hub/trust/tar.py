@@ -1,6 +1,7 @@
 """Tar archives read strictly, in one pass and in little memory: anything unusual is refused, so nothing hides in it."""
 
 import re
+import tarfile
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -13,8 +14,8 @@ _REGULAR = (b"0", b"\x00", b"7")
 _WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")
 _LONG_NAMES = (b"L", b"K")
 _EXTENSIONS = (b"x", b"g")
-_SIZE = re.compile(rb"\d+ size=(\d+)\n")
-_PATH = re.compile(rb"\d+ path=([^\n]*)\n")
+_OCTAL = re.compile(rb" *([0-7]*)[ \x00]*")
+_RECORD = re.compile(rb"(\d{1,7}) ([^=\x00]{1,200})=")
 
 
 class Stream(Protocol):
@@ -40,9 +41,12 @@ class Member:
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether the first block is the header of a tar archive: its sum is right."""
-    block = head[:BLOCK_BYTES]
-    return len(block) == BLOCK_BYTES and any(block) and _number(block[148:156]) == _sum(block)
+    """Whether Python's own reader would take the first block for the header of a tar archive."""
+    try:
+        tarfile.TarInfo.frombuf(head[:BLOCK_BYTES], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 def members(name: str, stream: Stream) -> Iterator[Member]:
@@ -52,32 +56,51 @@ def members(name: str, stream: Stream) -> Iterator[Member]:
         RefusedUploadError: the archive is damaged, cut off, or of a form that is not read here.
     """
     reader = _Exact(name, stream)
-    said_size: int | None = None
-    said_name: str | None = None
+    said: dict[bytes, bytes] = {}
     while any(block := reader.block()):
-        if not is_tar(block):
-            raise RefusedUploadError(f"{name} is a damaged tar archive; pack it again")
         kind, size = block[156:157], _number(block[124:136])
-        if size is None:
-            raise RefusedUploadError(f"{name} is a tar archive with a size that cannot be read; pack it again")
-        if kind in _EXTENSIONS or kind in _LONG_NAMES:
+        if size is None or _number(block[148:156]) != _sum(block):
+            raise RefusedUploadError(f"{name} is a damaged tar archive; pack it again")
+        if kind in _LONG_NAMES:
             told = reader.extension(size)
-            if kind == b"L":
-                said_name = _text(told.rstrip(b"\x00"))
-            elif kind == b"x":
-                said_name = _text(found[-1]) if (found := _PATH.findall(told)) else said_name
-                said_size = int(found[-1][:18]) if (found := _SIZE.findall(told)) else said_size
-            elif kind == b"g" and (_SIZE.search(told) or _PATH.search(told)):
-                raise RefusedUploadError(f"{name} is a tar archive that names its files in an odd way; pack it again")
-            continue
-        if kind in _REGULAR:
-            member = Member(said_name or _named(block), size if said_size is None else said_size, stream)
+            said |= {b"path": told.rstrip(b"\x00")} if kind == b"L" else {}
+        elif kind in _EXTENSIONS:
+            said |= _records(name, reader.extension(size), for_all=kind == b"g")
+        elif kind in _REGULAR and not (kind == b"\x00" and _named(block).endswith("/")):
+            member = Member(_text(said.get(b"path", b"")) or _named(block), _said_size(name, said, size), stream)
             padding = -member.left % BLOCK_BYTES
             yield member
             reader.skip(member.left + padding)
-        elif kind not in _WITHOUT_CONTENT or size:
+            said = {}
+        elif kind not in (*_WITHOUT_CONTENT, b"\x00") or size or b"size" in said:
             raise RefusedUploadError(f"{name} is a tar archive with entries of type {kind!r}; pack it with plain files")
-        said_size, said_name = None, None
+        else:
+            said = {}
+    reader.require_zeros()
+
+
+def _records(name: str, told: bytes, *, for_all: bool) -> dict[bytes, bytes]:
+    """What an extended header says of the next file: each record begins with its own length."""
+    found: dict[bytes, bytes] = {}
+    position = 0
+    while position < len(told):
+        record = _RECORD.match(told, position)
+        end = position + int(record[1]) if record else 0
+        if not record or not record.end() < end <= len(told) or told[end - 1 : end] != b"\n":
+            raise RefusedUploadError(f"{name} is a tar archive with a damaged header; pack it again")
+        found[record[2]] = told[record.end() : end - 1]
+        position = end
+    odd = [key for key in found if key.startswith(b"GNU.sparse") or (for_all and key in {b"size", b"path"})]
+    if odd:
+        raise RefusedUploadError(f"{name} is a tar archive that says {odd[0]!r} of its files; pack it with plain files")
+    return found
+
+
+def _said_size(name: str, said: dict[bytes, bytes], size: int) -> int:
+    text = said.get(b"size", b"%d" % size)
+    if not text.isdigit() or len(text) > 18:
+        raise RefusedUploadError(f"{name} is a tar archive with a size that cannot be read; pack it again")
+    return int(text)
 
 
 class _Exact:
@@ -102,6 +125,12 @@ class _Exact:
                 self._cut_off()
             length -= len(found)
 
+    def require_zeros(self) -> None:
+        """Raises RefusedUploadError where anything but zeros follows the end."""
+        while found := self._stream.read(_PIECE):
+            if any(found):
+                raise RefusedUploadError(f"{self._name} is a tar archive with more behind its end; pack it again")
+
     def _take(self, length: int) -> bytes:
         parts, left = [], length
         while left:
@@ -120,8 +149,8 @@ def _number(field: bytes) -> int | None:
     """A number in octal digits, or in binary where it is too large for them."""
     if field[:1] == b"\x80":
         return int.from_bytes(field[1:], "big")
-    digits = field.strip(b" \x00")
-    return int(digits, 8) if digits and not digits.strip(b"01234567") else 0 if not digits else None
+    found = _OCTAL.fullmatch(field)
+    return int(found[1] or b"0", 8) if found else None
 
 
 def _sum(block: bytes) -> int:
