@@ -107,9 +107,9 @@ class Asking:
         require_write(asked.caller, asked.repository.place)
         return asked
 
-    def discussable(self, request: Request) -> Asked:
+    def discussable(self, request: Request, kind: Kind | None = None) -> Asked:
         """The repository of the address, for somebody who may propose changes to it."""
-        asked = self._asked(request, None)
+        asked = self._asked(request, kind)
         require_discuss(asked.caller, asked.repository.place)
         return asked
 

@@ -34,12 +34,6 @@ class ObjectBody(Body):
     size: Annotated[int, Field(ge=0, le=MOST_BYTES)]
 
 
-class RefBody(Body):
-    """The branch that it is for."""
-
-    name: str = ""
-
-
 class BatchBody(Body):
     """Large files that are to be sent or fetched."""
 
@@ -47,7 +41,6 @@ class BatchBody(Body):
     objects: Annotated[list[ObjectBody], Field(max_length=MOST_OBJECTS)]
     transfers: tuple[str, ...] = ("basic",)
     hash_algo: str = "sha256"
-    ref: RefBody | None = None
 
 
 class PartsBody(Body):
@@ -95,7 +88,9 @@ class _Handlers:
             tickets = self._lfs.downloads(asked.repository.id, wanted)
             shown = [_download(sha256, size, url, tickets.get(sha256)) for sha256, size in wanted.items()]
             return _json({"transfer": "basic", "objects": shown, "hash_algo": "sha256"})
-        asked = self._asking.proposing(request, body.ref.name if body.ref else "main", kind)
+        # Nothing in this request tells a commit from a proposal, so whoever may propose may send; a file that no commit
+        # names is collected.
+        asked = self._asking.discussable(request, kind)
         plan = self._lfs.uploads(asked.repository, wanted, in_parts="multipart" in body.transfers)
         verify = str(request.url.path).removesuffix("/batch") + "/verify"
         verify = self._asking.endpoint(request) + verify

@@ -390,6 +390,24 @@ def test_somebody_elses_pull_request_goes_through_its_own_ref(ann: Caller, bob: 
     assert "pullRequests" not in ann("GET", f"{REPO}/refs").json()
 
 
+def test_whoever_may_propose_may_send_large_files_for_it(ann: Caller, bob: Caller, nobody: Caller) -> None:
+    content = b"large" * 100
+    sha256 = hashlib.sha256(content).hexdigest()
+    body = {"operation": "upload", "transfers": ["basic"], "objects": [{"oid": sha256, "size": len(content)}]}
+    batch = "/ann/speller.git/info/lfs/objects/batch"
+    assert nobody("POST", batch, json=body).status_code == 401
+    sent = bob("POST", batch, json=body).json()["objects"][0]["actions"]["upload"]["href"]
+    assert bob.client.put(sent, content=content).status_code == 200
+    lines = [
+        {"key": "header", "value": {"summary": "larger"}},
+        {"key": "lfsFile", "value": {"path": "large.dat", "algo": "sha256", "oid": sha256, "size": len(content)}},
+    ]
+    proposed = b"\n".join(map(orjson.dumps, lines))
+    assert bob("POST", f"{REPO}/commit/main", content=proposed).status_code == 403
+    assert bob("POST", f"{REPO}/commit/main?create_pr=1", content=proposed).status_code == 200
+    assert ann("GET", "/ann/speller/resolve/refs%2Fpr%2F1/large.dat").content == content
+
+
 def test_comments_are_changed_by_who_wrote_them(ann: Caller, bob: Caller) -> None:
     bob("POST", f"{REPO}/discussions", json={"title": "A question", "description": "Why?"})
     [comment] = ann("GET", f"{REPO}/discussions/1").json()["events"]
