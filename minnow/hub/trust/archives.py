@@ -6,6 +6,7 @@ anything.
 
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ _PIECE = 1 << 20
 _TAIL_BYTES = 66_000
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _ZIP_END = b"PK\x05\x06"
-_DAMAGE = (zipfile.BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
+_DAMAGE = (zipfile.BadZipFile, struct.error, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
 
 Look = Callable[[str, bytes], None]
 Opener = Callable[[str, Content, "Budget"], Iterator[tuple[str, Stream]]]
@@ -139,7 +140,7 @@ def _opener(name: str, content: Content, head: bytes) -> tuple[Opener, bool] | N
             raise RefusedUploadError(
                 f"{name} is a {closed} archive, which cannot be looked into; pack it as zip or tar"
             )
-    if head.startswith(_ZIP) or _ends_as_zip(content):
+    if head.startswith(_ZIP) or _opens_as_zip(content):
         return _zip, True
     if is_tar(head):
         return _tar, True
@@ -194,8 +195,12 @@ class _Counted:
         return found
 
 
-def _ends_as_zip(content: Content) -> bool:
-    """Whether a zip archive ends this content, whatever it begins with."""
-    tail = part(content, max(content.size - _TAIL_BYTES, 0), _TAIL_BYTES)
-    place = tail.rfind(_ZIP_END)
-    return place >= 0 and place + 22 + int.from_bytes(tail[place + 20 : place + 22], "little") == len(tail)
+def _opens_as_zip(content: Content) -> bool:
+    """Whether a zip archive can be opened near the end of this content, whatever it begins with."""
+    if _ZIP_END not in part(content, max(content.size - _TAIL_BYTES, 0), _TAIL_BYTES):
+        return False
+    try:
+        zipfile.ZipFile(_buffered(content)).close()
+    except (zipfile.BadZipFile, OSError, ValueError, struct.error):
+        return False
+    return True

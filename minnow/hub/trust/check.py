@@ -32,7 +32,7 @@ PICKLED_NAMES = re.compile(
     r"([-.][\w.-]*)?\.bin"
 )
 PACKED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst", ".lz4", ".z", ".zlib", ".br"}
-MOST_JSON_BYTES = 64 * 1024 * 1024
+MOST_JSON_BYTES = 16 * 1024 * 1024
 CONVERT = (
     "write weights as safetensors: `save_pretrained(folder, safe_serialization=True)` for a model of transformers, "
     "`safetensors.torch.save_file(state_dict, 'model.safetensors')` for any other; data as parquet, JSON lines or "
@@ -128,6 +128,8 @@ def _holds_torch_pickle(head: bytes) -> bool:
 
 def _check_remote_code(path: str, content: Content) -> None:
     if content.size > MOST_JSON_BYTES:
+        if _name(path).endswith("config.json"):
+            raise RefusedUploadError(f"{path} has over {MOST_JSON_BYTES} bytes, too many for a configuration")
         return
     try:
         found = json.loads(part(content, 0, content.size).decode("utf-8-sig"))

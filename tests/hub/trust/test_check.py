@@ -116,6 +116,7 @@ WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {
     "lz4": frame.compress,
     "gzip-in-parts": lambda content: gzip.compress(b"") + gzip.compress(content),
     "behind-other-bytes": lambda content: b"GIF89a" + bytes(3000) + zip_of("weights", content),
+    "before-and-behind-other-bytes": lambda content: b"GIF89a" + zip_of("weights", content) + b"trailing",
     "zip-in-zip": lambda content: zip_of("inner.zip", zip_of("weights", content)),
     "gzip-in-tar": lambda content: tar_of("inner.gz", gzip.compress(content)),
     "tar-in-zip": lambda content: zip_of("inner", tar_of("weights", content)),
@@ -277,6 +278,12 @@ def test_remote_code_needs_a_policy() -> None:
     check_upload("config.json", Bytes(b'{"model_type": "gpt2", "auto_map": {}}'))
     check_upload("config.json", Bytes(b"no json"))
     check_upload("config.json", Bytes(b"[" * 100_000))
+
+
+def test_a_configuration_that_is_too_long_to_look_at_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minnow.hub.trust.check.MOST_JSON_BYTES", 1000)
+    refused("config.json", b'{"auto_map": {"A": "b.C"}}' + b" " * 1000, "too many for a configuration")
+    check_upload("rows.json", Bytes(b"[" + b"1, " * 1000 + b"1]"))
 
 
 def test_safetensors_are_checked_by_their_first_bytes_and_whole() -> None:
