@@ -97,6 +97,7 @@ def build_hub(settings: HubSettings) -> Hub:
 def close_hub(hub: Hub) -> None:
     """Enter what is held in memory, and give every connection back."""
     hub.downloads.close()
+    hub.tokens.wait()
     hub.database.close()
 
 

@@ -7,6 +7,7 @@ import re
 import secrets
 import string
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -65,6 +66,13 @@ class Tokens:
     def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
         self._database = database
         self._now = now
+        # A use is noted behind the request, which else would wait while somebody else writes for long.
+        self._notes = ThreadPoolExecutor(1, "token-use")
+        self._noting: set[int] = set()
+
+    def wait(self) -> None:
+        """Return once every use so far is noted."""
+        self._notes.submit(lambda: None).result()
 
     def create(
         self,
@@ -153,7 +161,7 @@ class Tokens:
             raise NotSignedInError("Invalid credentials in Authorization header")
         first = rows[0]
         if first.last_used_at is None or now - first.last_used_at > USE_SHOWN_TO:
-            self._note_use(first.token_id, now)
+            self._note_soon(first.token_id, now)
         return Caller(
             user_id=first.user_id,
             name=first.name,
@@ -173,9 +181,17 @@ class Tokens:
         text = token_in(authorization)
         return ANONYMOUS if text is None else self.authenticate(text)
 
+    def _note_soon(self, token_id: int, now: datetime) -> None:
+        if token_id not in self._noting:
+            self._noting.add(token_id)
+            self._notes.submit(self._note_use, token_id, now)
+
     def _note_use(self, token_id: int, now: datetime) -> None:
-        with self._database.writing() as session:
-            session.execute(update(TokenRow).where(TokenRow.id == token_id).values(last_used_at=now))
+        try:
+            with self._database.writing() as session:
+                session.execute(update(TokenRow).where(TokenRow.id == token_id).values(last_used_at=now))
+        finally:
+            self._noting.discard(token_id)
 
 
 def new_token() -> str:

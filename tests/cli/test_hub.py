@@ -98,7 +98,9 @@ def test_tokens_are_made_listed_and_revoked(data: Path) -> None:
         *("hub", "token", "add", "ann", "--data", data, "--name", "builds", "--role", "read", "--expires", "30d"),
         *("--repository", "team/*", "--repository", "datasets/ann/rows", "--json"),
     ).json
-    caller = tokens_of(data).authenticate(made["token"])
+    tokens = tokens_of(data)
+    caller = tokens.authenticate(made["token"])
+    tokens.wait()
     assert (caller.writes, caller.scope) == (False, ("team/*", "datasets/ann/rows"))
     listed = minnow("hub", "token", "list", "ann", "--data", data, "--json").json["tokens"]
     assert [(token["name"], token["role"]) for token in listed] == [("first token", "write"), ("builds", "read")]

@@ -202,6 +202,7 @@ class HubDatabasePromises:
         text, token = hub.tokens.create(ann.id, "laptop", writes=True, scope=["team/*"])
         caller = hub.tokens.authenticate(text)
         assert (caller.name, caller.roles, caller.scope) == ("Ann", {"team": Role.ADMIN}, ("team/*",))
+        hub.tokens.wait()
         assert hub.tokens.named(token.id).last_used_at is not None
         gated = hub.repositories.create("model", "team", "gated", private=False, by="Ann")
         assert hub.access.ask(ann.id, gated.id, "manual", {"why": "study"}) == "pending"

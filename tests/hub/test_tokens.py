@@ -63,6 +63,7 @@ def test_a_token_says_who_asks_and_what_it_allows(tokens: Tokens, ann: int) -> N
 def test_a_token_is_nowhere_in_the_database(tokens: Tokens, ann: int, tmp_path: Path) -> None:
     text, _ = tokens.create(ann, "laptop", writes=True)
     tokens.authenticate(text)
+    tokens.wait()
     kept = b"".join(path.read_bytes() for path in tmp_path.glob("hub.db*"))
     assert b"laptop" in kept
     assert text.removeprefix("hf_").encode() not in kept
@@ -103,8 +104,19 @@ def test_the_last_use_is_shown_to_the_minute(tokens: Tokens, ann: int, clock: Cl
     for seconds in (0, 30, 90):
         clock.at = START + timedelta(seconds=seconds)
         tokens.authenticate(text)
+        tokens.wait()
         used.append(tokens.of(ann)[0].last_used_at)
     assert used == [START, START, START + timedelta(seconds=90)]
+
+
+def test_nobody_waits_for_a_writer_to_be_let_in(tokens: Tokens, ann: int, database: Database) -> None:
+    text, _ = tokens.create(ann, "a", writes=True)
+    with database.writing() as session:
+        session.connection().exec_driver_sql("UPDATE accounts SET full_name = 'for long'")
+        for _ in range(3):
+            assert tokens.authenticate(text).signed_in
+    tokens.wait()
+    assert tokens.of(ann)[0].last_used_at == START
 
 
 def test_every_client_says_its_token_in_its_own_way(tokens: Tokens, ann: int) -> None:
