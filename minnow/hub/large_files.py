@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256 as new_sha256
 from itertools import chain, islice
 from typing import Protocol
@@ -25,7 +25,6 @@ MOST_BYTES = 1 << 40
 PART_BYTES = 64 << 20
 PREFIX, PARTS_PREFIX = "lfs", "parts"
 PIECES_WAITING = 4
-KEPT_FRESH = timedelta(minutes=10)
 
 
 class Chunked(Protocol):
@@ -87,7 +86,6 @@ class LargeFiles:
                     .where(
                         LargeFileRow.repository_id == repository_id,
                         LargeFileRow.sha256.in_(wanted[start : start + 500]),
-                        LargeFileRow.admitted_at < now - KEPT_FRESH,
                     )
                     .values(admitted_at=now)
                 )

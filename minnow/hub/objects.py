@@ -5,7 +5,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count, islice
 
 from dulwich.objects import Commit, ObjectID, ShaFile, Tag, parse_tree, serialize_tree, sorted_tree_items
@@ -22,7 +22,6 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 ROWS = 500
 MOST_REMEMBERED = 300_000
 BATCH_BYTES = 16 << 20
-TOUCH_AFTER = timedelta(minutes=10)
 POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (0|[1-9][0-9]{0,17})\n"
 )
@@ -176,10 +175,9 @@ class GitObjects:
         """Store objects as a part of somebody's transaction."""
         now = datetime.now(UTC)
         wanted = {made.id: made for made in objects}
-        there = dict(_stored_at(session, wanted))
+        there = set(_there(session, wanted))
         # What was about to be swept, since nothing led to it, is young again.
-        old = [id for id, stored_at in there.items() if stored_at < now - TOUCH_AFTER]
-        for ids in _parts(old, ROWS):
+        for ids in _parts(there, ROWS):
             session.execute(update(GitObjectRow).where(GitObjectRow.id.in_(ids)).values(stored_at=now))
         rows = [_row(made, now) for id, made in wanted.items() if id not in there]
         if rows:
@@ -188,7 +186,7 @@ class GitObjects:
     def missing(self, session: Session, ids: Iterable[str]) -> set[str]:
         """Those of these objects that are not stored."""
         wanted = set(ids)
-        return wanted - {id for id, _ in _stored_at(session, wanted)}
+        return wanted - set(_there(session, wanted))
 
     def content(self, session: Session, id: str) -> bytes:
         """The content of an object; raises StorageError where it is missing, which fsck reports."""
@@ -299,10 +297,9 @@ def _row(made: GitObject, now: datetime) -> dict[str, object]:
     }
 
 
-def _stored_at(session: Session, ids: Iterable[str]) -> Iterator[tuple[str, datetime]]:
+def _there(session: Session, ids: Iterable[str]) -> Iterator[str]:
     for part in _parts(ids, ROWS):
-        found = session.execute(select(GitObjectRow.id, GitObjectRow.stored_at).where(GitObjectRow.id.in_(part)))
-        yield from ((id, stored_at) for id, stored_at in found)
+        yield from session.scalars(select(GitObjectRow.id).where(GitObjectRow.id.in_(part)))
 
 
 def _batches(objects: Iterable[GitObject]) -> Iterator[list[GitObject]]:

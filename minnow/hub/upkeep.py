@@ -104,72 +104,107 @@ def collect(
 ) -> Collected:
     """Remove what nobody needs and nobody touched for the time of grace.
 
-    Rows go in one transaction, and contents after it, so that no row ever names what is gone.
+    Rows go first and contents after them, so that no row ever names what is gone; others go on writing meanwhile.
 
     Args:
         dry_run: change nothing and say what would be removed.
     """
     before = now - grace
     blobs, objects = open_blobs(settings.blobs_url), GitObjects(database)
-    sweep = Sweep(database, blobs)
-    with database.writing() as session:
-        commits = _forget_commits(session, objects, before)
-        large = _forget_large_files(session, objects, before)
-        git_objects, git_bytes = _remove_objects(session, objects, before)
-        if dry_run:
-            session.rollback()
-    found = sweep.find(now, grace) if dry_run else sweep.remove(now, grace)
+    unneeded = _unneeded(database, objects, before)
+    if not dry_run:
+        unneeded = _let_go(database, objects, unneeded, before)
+    found = Sweep(database, blobs).find(now, grace) if dry_run else Sweep(database, blobs).remove(now, grace)
     files, file_bytes = _remove_files(database, blobs, now - max(grace, UPLOADS_TAKE), dry_run=dry_run)
     parts = 0 if dry_run else blobs.remove_parts(now - UPLOADS_TAKE)
-    return Collected(commits, git_objects, large, files + found.xorbs, git_bytes + file_bytes + found.bytes + parts)
+    return Collected(
+        commits=sum(map(len, unneeded.commits.values())),
+        git_objects=len(unneeded.objects),
+        large_files=sum(map(len, unneeded.large_files.values())),
+        contents=files + found.xorbs,
+        freed_bytes=sum(unneeded.objects.values()) + file_bytes + found.bytes + parts,
+    )
 
 
-def _forget_commits(session: Session, objects: GitObjects, before: datetime) -> int:
-    """Let go of commits that no ref leads to, once they are old."""
-    forgotten = 0
-    for id in session.scalars(select(RepositoryRow.id)).all():
-        known = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == id)))
-        heads = set(session.scalars(select(RefRow.commit_id).where(RefRow.repository_id == id)))
-        lost = known - {info.id for info in objects.ancestors(session, heads)}
-        old = [commit for commit in lost if objects.commit(session, commit).made_at < before]
-        for batch in _batches(old):
-            session.execute(delete(CommitRow).where(CommitRow.repository_id == id, CommitRow.commit_id.in_(batch)))
-        forgotten += len(old)
-    return forgotten
+@dataclass(frozen=True)
+class _Unneeded:
+    """Commits and large files that repositories need no more, and git objects with their lengths that none needs."""
+
+    commits: dict[int, set[str]]
+    large_files: dict[int, set[str]]
+    objects: dict[str, int]
 
 
-def _forget_large_files(session: Session, objects: GitObjects, before: datetime) -> int:
-    """Let go of large files that are in no commit of the repository that has them."""
-    forgotten = 0
-    for id in session.scalars(select(LargeFileRow.repository_id).distinct()).all():
-        old = select(LargeFileRow.sha256).where(LargeFileRow.repository_id == id, LargeFileRow.admitted_at < before)
-        candidates = set(session.scalars(old))
-        if not candidates:
-            continue
-        commits = session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == id)).all()
-        reached = _reached(session, objects, commits)
-        named = {info.pointer.sha256 for info in objects.blobs(session, reached).values() if info.pointer}
-        unused = candidates - named
-        for batch in _batches(unused):
-            session.execute(
-                delete(LargeFileRow).where(LargeFileRow.repository_id == id, LargeFileRow.sha256.in_(batch))
+def _unneeded(database: Database, objects: GitObjects, before: datetime) -> _Unneeded:
+    """Looked for in one snapshot, while others go on writing."""
+    commits: dict[int, set[str]] = {}
+    large_files: dict[int, set[str]] = {}
+    reached: set[str] = set()
+    with database.reading() as session:
+        for id in session.scalars(select(RepositoryRow.id)).all():
+            known, lost = _lost_commits(session, objects, id, before)
+            if lost:
+                commits[id] = lost
+            of_repository = _reached(session, objects, known - lost)
+            old = select(LargeFileRow.sha256).where(LargeFileRow.repository_id == id, LargeFileRow.admitted_at < before)
+            candidates = set(session.scalars(old))
+            if candidates:
+                infos = objects.blobs(session, of_repository).values()
+                candidates -= {info.pointer.sha256 for info in infos if info.pointer}
+            if candidates:
+                large_files[id] = candidates
+            reached |= of_repository
+        reached |= set(session.scalars(select(RefRow.tag_id).where(RefRow.tag_id.is_not(None))))
+        lengths = select(GitObjectRow.id, func.length(GitObjectRow.content)).where(GitObjectRow.stored_at < before)
+        return _Unneeded(
+            commits, large_files, {id: length for id, length in session.execute(lengths) if id not in reached}
+        )
+
+
+def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, before: datetime) -> _Unneeded:
+    """Remove the rows in short transactions, and return those that went.
+
+    What somebody wanted again since it was looked for stays: its time is new by then. Where a commit is reachable
+    again, all git objects stay, until the next collection looks anew.
+    """
+    gone = _Unneeded({}, {}, {})
+    for id, lost in unneeded.commits.items():
+        with database.writing() as session:
+            if session.get(RepositoryRow, id, with_for_update=True) is None:
+                continue
+            if not lost <= _lost_commits(session, objects, id, before)[1]:
+                return gone
+            for batch in _batches(lost):
+                session.execute(delete(CommitRow).where(CommitRow.repository_id == id, CommitRow.commit_id.in_(batch)))
+        gone.commits[id] = lost
+    for id, files in unneeded.large_files.items():
+        with database.writing() as session:
+            own = LargeFileRow.repository_id == id
+            old = (
+                set(session.scalars(select(LargeFileRow.sha256).where(own, LargeFileRow.admitted_at < before))) & files
             )
-        weigh(session, id)
-        forgotten += len(unused)
-    return forgotten
+            for batch in _batches(old):
+                session.execute(delete(LargeFileRow).where(own, LargeFileRow.sha256.in_(batch)))
+            weigh(session, id)
+        if old:
+            gone.large_files[id] = old
+    for batch in _batches(unneeded.objects):
+        with database.writing() as session:
+            still = GitObjectRow.id.in_(batch) & (GitObjectRow.stored_at < before)
+            ids = session.scalars(select(GitObjectRow.id).where(still)).all()
+            session.execute(delete(GitObjectRow).where(GitObjectRow.id.in_(ids)))
+        gone.objects.update({id: unneeded.objects[id] for id in ids})
+    return gone
 
 
-def _remove_objects(session: Session, objects: GitObjects, before: datetime) -> tuple[int, int]:
-    """Remove git objects that no commit of any repository leads to; how many, and how long they were."""
-    roots = set(session.scalars(select(CommitRow.commit_id).distinct()))
-    roots |= set(session.scalars(select(RefRow.commit_id)))
-    reached = _reached(session, objects, roots)
-    reached |= set(session.scalars(select(RefRow.tag_id).where(RefRow.tag_id.is_not(None))))
-    old = select(GitObjectRow.id, func.length(GitObjectRow.content)).where(GitObjectRow.stored_at < before)
-    unused = {id: length for id, length in session.execute(old) if id not in reached}
-    for batch in _batches(unused):
-        session.execute(delete(GitObjectRow).where(GitObjectRow.id.in_(batch)))
-    return len(unused), sum(unused.values())
+def _lost_commits(
+    session: Session, objects: GitObjects, repository_id: int, before: datetime
+) -> tuple[set[str], set[str]]:
+    """The commits of a repository, and those of them that are old and that no ref leads to."""
+    known = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == repository_id)))
+    heads = set(session.scalars(select(RefRow.commit_id).where(RefRow.repository_id == repository_id)))
+    lost = known - {info.id for info in objects.ancestors(session, heads)}
+    return known | heads, {commit for commit in lost if objects.commit(session, commit).made_at < before}
 
 
 def _remove_files(database: Database, blobs: SweptBlobStore, before: datetime, *, dry_run: bool) -> tuple[int, int]:

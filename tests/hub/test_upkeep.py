@@ -16,7 +16,7 @@ from minnow.hub.objects import blob_of
 from minnow.hub.repositories import Repository
 from minnow.hub.repository_tables import GitObjectRow, LargeFileRow
 from minnow.hub.revisions import Message
-from minnow.hub.upkeep import Collected, collect, figures, problems
+from minnow.hub.upkeep import Collected, _let_go, _unneeded, collect, figures, problems
 from minnow.hub.uploads import AddFile, AddLarge, DeleteFile, Operation
 
 LATER = datetime.now(UTC) + timedelta(days=30)
@@ -157,3 +157,26 @@ def test_fsck_finds_a_large_file_with_another_content(hub: Hub) -> None:
     hub.blobs.put(stored.name, [b"y" * stored.size])
     assert wrong(hub) == [f"the stored file {stored.name} has another content"]
     assert list(problems(hub.settings, hub.database, contents=False)) == []
+
+
+def test_what_is_wanted_again_while_it_is_collected_stays(hub: Hub, repository: Repository) -> None:
+    hub.revisions.create_branch(repository.id, "dev")
+    lost = commit(hub, repository, AddFile("a", b"only on dev"), branch="dev")
+    hub.revisions.delete_branch(repository.id, "dev")
+    loose = upload(hub, repository, b"sent and not yet committed")
+    hub.objects.add([blob_of(b"sent and not yet committed either")])
+    now = datetime.now(UTC)
+    found = _unneeded(hub.database, hub.objects, now)
+    assert (found.commits, found.large_files) == ({repository.id: {lost}}, {repository.id: {loose.sha256}})
+    hub.objects.add([blob_of(b"sent and not yet committed either")])
+    head = commit(hub, repository, loose)
+    hub.revisions.create_branch(repository.id, "again", lost)
+    gone = _let_go(hub.database, hub.objects, found, now)
+    assert gone.objects == gone.large_files == gone.commits == {}
+    hub.revisions.delete_branch(repository.id, "again")
+    gone = _let_go(hub.database, hub.objects, found, now)
+    assert (gone.commits, gone.large_files) == ({repository.id: {lost}}, {})
+    assert blob_of(b"sent and not yet committed either").id not in gone.objects
+    assert hub.large_files.held(repository.id, [loose.sha256])
+    assert hub.contents.file(head, loose.path).size == 26
+    assert wrong(hub) == []
