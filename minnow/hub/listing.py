@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, and_, false, func, or_, select
+from sqlalchemy import Select, and_, exists, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from minnow.errors import InputError, nearest
@@ -134,8 +134,8 @@ def _where(asked: Select[RepositoryRow], query: Query, caller: Caller) -> Select
     if query.gated is not None:
         asked = asked.where(RepositoryRow.gate != "" if query.gated else RepositoryRow.gate == "")
     for tag in dict.fromkeys(query.filters):
-        tagged = select(TagRow.repository_id).where(func.lower(TagRow.tag).in_(_spellings(tag)))
-        asked = asked.where(RepositoryRow.id.in_(tagged))
+        own = TagRow.repository_id == RepositoryRow.id
+        asked = asked.where(exists().where(own, func.lower(TagRow.tag).in_(_spellings(tag))))
     least, most = query.parameters
     if least is not None:
         asked = asked.where(RepositoryRow.num_parameters >= least)
