@@ -12,7 +12,6 @@ from minnow.hub.names import path_asked_for
 from minnow.hub.objects import FOLDER_MODE, CommitInfo, GitObjects, Pointer, TreeEntry
 
 MOST_COMMITS_SEARCHED = 2000
-MOST_REGULAR_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """A hub put together: every room of it over one database and one store of large files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from minnow.hub.access import AccessRequests
@@ -99,13 +97,3 @@ def close_hub(hub: Hub) -> None:
     hub.downloads.close()
     hub.tokens.wait()
     hub.database.close()
-
-
-@contextmanager
-def opened_hub(settings: HubSettings) -> Iterator[Hub]:
-    """A hub for as long as the block lasts."""
-    hub = build_hub(settings)
-    try:
-        yield hub
-    finally:
-        close_hub(hub)

@@ -33,11 +33,6 @@ class Ref:
     commit: str
     tag: str | None
 
-    @property
-    def short_name(self) -> str:
-        """Without ``refs/heads/`` or ``refs/tags/``."""
-        return self.name.removeprefix(BRANCHES).removeprefix(TAGS)
-
 
 @dataclass(frozen=True)
 class Message:

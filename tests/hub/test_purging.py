@@ -50,9 +50,9 @@ def test_a_file_is_gone_from_every_ref_and_the_rest_is_as_it_was(hub: Hub, repos
         assert not any(path.startswith("deep") for path in paths(hub, info.id))
     assert paths(hub, after[0].id) == [".gitattributes", "a", "kept.bin2", "pr"]
     assert hub.revisions.resolve(repository.id, "dev") == first
-    refs = {ref.short_name: ref for ref in hub.revisions.refs(repository.id)}
-    assert refs["v1"].tag
-    assert refs["v1"].commit in {info.id for info in after}
+    refs = {ref.name: ref for ref in hub.revisions.refs(repository.id)}
+    assert refs["refs/tags/v1"].tag
+    assert refs["refs/tags/v1"].commit in {info.id for info in after}
     assert hub.discussions.get(repository.id, number).merge_commit in {info.id for info in after}
     assert hub.large_files.held(repository.id, [secret.sha256, kept.sha256]) == {kept.sha256: 4}
     assert hub.repositories.by_id(repository.id).used_bytes == 4

@@ -47,9 +47,10 @@ WHY_LEFT_OUT = "this hub does not do that"
 
 def refused(request: Request, error: Exception) -> Response:
     """The answer to a request that failed with an error of the house."""
+    del request
     assert isinstance(error, MinnowError)
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    return error_response(status, str(error), {**_headers(request, error)})
+    return error_response(status, str(error), _headers(error))
 
 
 def no_route(request: Request, error: Exception) -> Response:
@@ -82,7 +83,7 @@ def error_response(status: int, message: str, headers: Any = None) -> Response:
     )
 
 
-def _headers(request: Request, error: MinnowError) -> dict[str, str]:
+def _headers(error: MinnowError) -> dict[str, str]:
     if isinstance(error, HubNotFoundError):
         headers = {"X-Error-Code": NOT_FOUND_CODES[error.kind]} if error.kind in NOT_FOUND_CODES else {}
         return headers | ({"X-Repo-Commit": error.revision} if error.kind == "entry" and error.revision else {})
@@ -98,7 +99,6 @@ def _headers(request: Request, error: MinnowError) -> dict[str, str]:
         }
     if isinstance(error, BeyondEndError):
         return {"Content-Range": f"bytes */{error.size}"}
-    del request
     return {}
 
 
