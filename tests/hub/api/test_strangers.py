@@ -61,8 +61,8 @@ def client(hub: Hub, repository: Repository) -> Iterator[TestClient]:
     assert repository
 
 
+@settings(quick, max_examples=25)
 @given(body=JSON, revision=st.text(alphabet=string.printable + "é/%\0", max_size=12))
-@quick
 def test_no_body_and_no_revision_breaks_a_route(client: TestClient, body: Any, revision: str) -> None:
     content = json.dumps(body).encode()
     base = "/api/models/ann/speller"
