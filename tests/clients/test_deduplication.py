@@ -1,4 +1,4 @@
-"""The current client, on a machine that has nothing in its cache, sends only what the hub does not have."""
+"""Clients, on machines that have nothing in their caches, send only what the hub does not have."""
 
 import hashlib
 import random
@@ -28,10 +28,11 @@ class Machines:
     def __init__(self, hub: LiveHub, client_of: Callable[..., Client], folder: Path):
         self.hub, self.client_of, self.folder = hub, client_of, folder
         self.tokens: dict[str, str] = {}
+        self.version = "own"
 
     def machine(self, user: str) -> Client:
         """A machine that never saw the hub, of a user."""
-        client = self.client_of("own", user, self.tokens.get(user))
+        client = self.client_of(self.version, user, self.tokens.get(user))
         self.tokens[user] = client.token
         return client
 
@@ -59,6 +60,16 @@ def test_what_the_repository_had_before_is_not_sent_again(machines: Machines) ->
     assert machines.push("dora", "dora/base", base) > 0.99 * SIZE
     assert machines.push("dora", "dora/base", changed(base)) < 0.04 * SIZE
     fetched = machines.machine("dora").run("fetch.py", "dora/base", machines.folder / "fetched")
+    assert fetched[WEIGHTS] == hashlib.sha256(changed(base)).hexdigest()
+
+
+@pytest.mark.parametrize("version", ["0.36.2", "1.19.0"])
+def test_clients_that_ask_which_way_to_go_send_no_more(machines: Machines, version: str) -> None:
+    machines.version, user = version, f"ida{version[0]}"
+    base = content(int(version[0]) + 4)
+    assert machines.push(user, f"{user}/base", base) > 0.99 * SIZE
+    assert machines.push(user, f"{user}/base", changed(base)) < 0.04 * SIZE
+    fetched = machines.machine(user).run("fetch.py", f"{user}/base", machines.folder / "fetched")
     assert fetched[WEIGHTS] == hashlib.sha256(changed(base)).hexdigest()
 
 

@@ -91,6 +91,9 @@ class _Handlers:
         # Nothing in this request tells a commit from a proposal, so whoever may propose may send; a file that no commit
         # names is collected.
         asked = self._asking.discussable(request, kind)
+        if "xet" in body.transfers:  # of clients before 1.20, which ask; later ones take it for granted
+            shown = [{"oid": sha256, "size": size, "authenticated": True} for sha256, size in wanted.items()]
+            return _json({"transfer": "xet", "objects": shown, "hash_algo": "sha256"})
         plan = self._lfs.uploads(asked.repository, wanted, in_parts="multipart" in body.transfers)
         verify = str(request.url.path).removesuffix("/batch") + "/verify"
         verify = self._asking.endpoint(request) + verify
