@@ -35,6 +35,7 @@ QUICK: dict[str, object] = {
     "fine_tuning.dropout": 0.1,
     "fine_tuning.dropout_factor": 0.0,
     "training.patience": 0,
+    "training.precision": "float32",  # the same on every machine
 }
 
 
