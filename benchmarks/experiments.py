@@ -128,7 +128,7 @@ def told(model: Path) -> Row:
         "steps": made.get("steps"),
         "tokens": made.get("tokens_seen"),
         "machine": made["machine"],
-        "recipe": (model / "recipe.toml").read_text(encoding="utf-8"),
+        "recipe": (model / "recipe.toml").read_text(encoding="utf-8").replace(f"{model.parent}/", ""),
         "curve": curve,
     }
 
