@@ -1,8 +1,8 @@
 """Requests for the files of gated repositories: asked, accepted, rejected, taken back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import delete, select
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import HubNotFoundError, InputError
 from minnow.hub.account_tables import AccessRequestRow, AccountRow
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
 from minnow.hub.rights import Caller, Gate
 
@@ -43,7 +44,7 @@ class AccessRequests:
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+    def __init__(self, database: Database, now: Clock = utc_now):
         self._database = database
         self._now = now
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import func, select
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError, InputError
 from minnow.hub.account_tables import AccountRow, MembershipRow
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
 from minnow.hub.passwords import fits, hash_password
 from minnow.hub.rights import Role
@@ -74,7 +75,7 @@ class Accounts:
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+    def __init__(self, database: Database, now: Clock = utc_now):
         self._database = database
         self._now = now
 

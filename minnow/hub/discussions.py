@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from sqlalchemy import func, select
@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubNotFoundError, InputError
 from minnow.hub.changes import Change, Put, Remove, apply_changes
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
 from minnow.hub.names import MAIN, PULLS
 from minnow.hub.objects import GitObjects, commit_of, identity
-from minnow.hub.repositories import Clock, locked, move_ref
+from minnow.hub.repositories import locked, move_ref
 from minnow.hub.repository_tables import CommitRow, DiscussionEventRow, DiscussionRow, RefRow
 from minnow.hub.revisions import Message
 
@@ -67,7 +68,7 @@ class Discussions:
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, objects: GitObjects, now: Clock = lambda: datetime.now(UTC)):
+    def __init__(self, database: Database, objects: GitObjects, now: Clock = utc_now):
         self._database = database
         self._objects = objects
         self._now = now

@@ -2,12 +2,12 @@
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import func, select, update
 
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
 from minnow.hub.repository_tables import DailyDownloadsRow, RepositoryRow
 
@@ -32,7 +32,7 @@ class Downloads:
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+    def __init__(self, database: Database, now: Clock = utc_now):
         self._database = database
         self._now = now
         self._lock = threading.Lock()

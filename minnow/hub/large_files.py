@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256 as new_sha256
 from itertools import chain, islice
 from typing import Protocol
@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import HubNotFoundError, RefusedUploadError
 from minnow.hub.blobs import Blob, SweptBlobStore
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
 from minnow.hub.names import sha256_of
-from minnow.hub.repositories import Clock
 from minnow.hub.repository_tables import LargeFileRow, RepositoryRow
 
 MOST_BYTES = 1 << 40
@@ -54,9 +54,7 @@ class LargeFiles:
         now: the clock, in UTC.
     """
 
-    def __init__(
-        self, database: Database, blobs: SweptBlobStore, chunked: Chunked, now: Clock = lambda: datetime.now(UTC)
-    ):
+    def __init__(self, database: Database, blobs: SweptBlobStore, chunked: Chunked, now: Clock = utc_now):
         self._database = database
         self._blobs = blobs
         self._chunked = chunked

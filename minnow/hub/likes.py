@@ -1,13 +1,13 @@
 """Who likes which repository."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from minnow.hub.account_tables import AccountRow
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
 from minnow.hub.repositories import Repository, existing, repository_of
 from minnow.hub.repository_tables import LikeRow, RepositoryRow
@@ -29,7 +29,7 @@ class Likes:
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+    def __init__(self, database: Database, now: Clock = utc_now):
         self._database = database
         self._now = now
 

@@ -1,15 +1,15 @@
 """Large files taken out of a repository for good: its history is written again as if they had never been in it."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
 from minnow.hub.names import sha256_of
 from minnow.hub.objects import GitObject, GitObjects, TreeEntry, commit_with, tag_with, tree_of
-from minnow.hub.repositories import Clock, locked
+from minnow.hub.repositories import locked
 from minnow.hub.repository_tables import CommitRow, DiscussionRow, LargeFileRow, RefRow
 
 
@@ -20,7 +20,7 @@ class Purging:
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, objects: GitObjects, now: Clock = lambda: datetime.now(UTC)):
+    def __init__(self, database: Database, objects: GitObjects, now: Clock = utc_now):
         self._database = database
         self._objects = objects
         self._now = now

@@ -1,9 +1,9 @@
 """The repositories of a hub: made, found by name, moved, set, deleted."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from sqlalchemy import Delete, delete, select, update
@@ -11,13 +11,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
 from minnow.hub.names import MAIN, Kind, repository_key, repository_name
 from minnow.hub.objects import FILE_MODE, GitObject, GitObjects, TreeEntry, blob_of, commit_of, identity, tree_of
 from minnow.hub.repository_tables import CommitRow, FormerNameRow, LargeFileRow, RefRow, RepositoryRow
 from minnow.hub.rights import Gate, Place
 
-Clock = Callable[[], datetime]
 LARGE_SUFFIXES = (
     *("7z", "arrow", "bin", "bz2", "ftz", "gguf", "gz", "h5", "lz4", "model", "msgpack", "npy", "npz", "onnx", "ot"),
     *("parquet", "rar", "safetensors", "tar", "tflite", "tgz", "wasm", "xz", "zip", "zst"),
@@ -67,7 +67,7 @@ class Repositories:
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, objects: GitObjects, now: Clock = lambda: datetime.now(UTC)):
+    def __init__(self, database: Database, objects: GitObjects, now: Clock = utc_now):
         self._database = database
         self._objects = objects
         self._now = now

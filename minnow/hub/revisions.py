@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 
 from sqlalchemy import delete, select
@@ -10,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError, InputError
 from minnow.hub.changes import Change, Put, apply_changes
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
 from minnow.hub.names import BRANCHES, COMMIT_ID, COMMIT_PREFIX, MAIN, PULLS, TAGS, branch_ref, tag_ref
 from minnow.hub.objects import CommitInfo, GitObjects, commit_of, identity, tag_of
-from minnow.hub.repositories import Clock, locked, move_ref
+from minnow.hub.repositories import locked, move_ref
 from minnow.hub.repository_tables import CommitRow, RefRow
 
 MOST_MESSAGE = 20_000
@@ -57,7 +57,7 @@ class Revisions:
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, objects: GitObjects, now: Clock = lambda: datetime.now(UTC)):
+    def __init__(self, database: Database, objects: GitObjects, now: Clock = utc_now):
         self._database = database
         self._objects = objects
         self._now = now

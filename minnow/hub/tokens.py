@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from sqlalchemy.orm import aliased
 
 from minnow.errors import HubNotFoundError, InputError, NotSignedInError
 from minnow.hub.account_tables import AccountRow, MembershipRow, TokenRow
+from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
 from minnow.hub.rights import ANONYMOUS, Caller, Role
 from minnow.hub.settings import SPAN, read_span
@@ -63,7 +64,7 @@ class Tokens:
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+    def __init__(self, database: Database, now: Clock = utc_now):
         self._database = database
         self._now = now
         # A use is noted behind the request, which else would wait while somebody else writes for long.
