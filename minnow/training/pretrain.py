@@ -405,11 +405,16 @@ def _positions(model: Any) -> int | None:
     return bound if isinstance(bound, int) else None
 
 
+def _counted(train: TokenShards) -> NDArray[np.int64]:
+    """The token ids whose frequencies stand for those of the whole text."""
+    return train.read(0, min(train.num_tokens, COUNTED_TOKENS))
+
+
 def _sampled(train: TokenShards, vocab_size: int, settings: PretrainingSettings) -> SampledCrossEntropy | None:
     """The loss against a part of the vocabulary, None where the recipe asks for all of it."""
     if not settings.sampled_tokens:
         return None
-    ids = train.read(0, min(train.num_tokens, COUNTED_TOKENS))
+    ids = _counted(train)
     return SampledCrossEntropy(torch.from_numpy(np.bincount(ids, minlength=vocab_size)), settings.sampled_tokens)
 
 
@@ -417,7 +422,7 @@ def _bigrams(train: TokenShards, tokenizer: Tokenizer, most: Any) -> NDArray[np.
     """The pairs of tokens that get vectors of their own, None where the model reads none."""
     if not isinstance(most, int) or most < 1:
         return None
-    ids = train.read(0, min(train.num_tokens, COUNTED_TOKENS))
+    ids = _counted(train)
     starts = np.concatenate([[0], np.flatnonzero(ids == tokenizer.eos_id) + 1, [len(ids)]])
     return frequent_bigrams(ids, np.unique(starts), most, BIGRAM_TEXTS)
 
