@@ -105,8 +105,9 @@ def test_a_model_is_taught_and_chats(name: str, chats: Path, bases: dict[str, Pa
     assert tokenizer is not None
     assert set(ROLE_TOKENS) <= set(tokenizer.vocabulary)
     assert tokenizer.vocab_size <= taught.bundle.model.config.vocab_size
-    answer = minnow.load(tmp_path / "m").chat([{"role": "user", "content": "snow?"}], max_tokens=5, temperature=0)
-    assert answer.tokens > 0
+    asked = [{"role": "user", "content": "snow?"}]
+    answer = minnow.load(tmp_path / "m").chat(asked, max_tokens=5, temperature=0, ignore_end=True)
+    assert answer.tokens == 5
     card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
     assert "minnow chat FOLDER" in card
     assert f"{taught.summary['loss']:.4f}" in card
@@ -208,7 +209,7 @@ def test_transformers_sets_and_answers_a_conversation_as_we_do(
     written = theirs.generate(**found, max_new_tokens=10, do_sample=False)[0, len(own) :]
     answer = model.chat(asked, max_tokens=10, temperature=0)
     assert tokenizer.decode(written, skip_special_tokens=True) == answer.text
-    assert model.chat(messages, max_tokens=3, temperature=0).tokens > 0
+    assert model.chat(messages, max_tokens=3, temperature=0, ignore_end=True).tokens == 3
 
 
 def test_conversations_on_the_command_line_lead_here(chats: Path, bases: dict[str, Path], tmp_path: Path) -> None:
@@ -228,7 +229,8 @@ def test_conversations_in_python_lead_here_too(chats: Path, bases: dict[str, Pat
     settings = dict(one.split("=", 1) for one in TINY)
     model = minnow.train(chats, source=bases["llama"], lora=2, out=tmp_path / "m", settings=settings)
     assert model.bundle.base is not None
-    assert model.chat([{"role": "user", "content": "sky?"}], max_tokens=3).tokens > 0
+    answer = model.chat([{"role": "user", "content": "sky?"}], max_tokens=3, ignore_end=True)
+    assert answer.tokens == 3
     (tmp_path / "t.csv").write_text("text,label\na b,x\n")  # the way of classifiers, which have no adapters
     with pytest.raises(InputError, match="lora is for conversations"):
         minnow.train(tmp_path / "t.csv", lora=2, out=tmp_path / "n")
