@@ -14,6 +14,7 @@ from minnow.errors import BundleError, InputError, UnknownNameError
 from minnow.files import storage_error, write_text
 from minnow.models.foreign import ForeignConfig
 from minnow.models.registry import model_from
+from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
@@ -61,9 +62,9 @@ class Bundle:
         if not isinstance(manifest.get("provenance", {}), dict):
             raise _damaged(folder / layout.MANIFEST, TypeError("provenance must be an object"))
         model, base = cls._model(folder)
-        tokenizer = Tokenizer.load(folder / layout.TOKENIZER) if manifest.get("tokenizer") else None
+        tokenizer = open_tokenizer(folder / layout.TOKENIZER) if manifest.get("tokenizer") else None
         if tokenizer is not None and (folder / layout.TARGET_TOKENIZER).is_file():
-            tokenizer.target = Tokenizer.load(folder / layout.TARGET_TOKENIZER)
+            tokenizer.target = open_tokenizer(folder / layout.TARGET_TOKENIZER)
         recipe = folder / layout.RECIPE
         return cls(
             model,

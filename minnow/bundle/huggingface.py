@@ -18,7 +18,7 @@ from minnow.bundle.bundle import Bundle
 from minnow.errors import BundleError, UnknownNameError
 from minnow.models.foreign import ForeignConfig
 from minnow.models.registry import ARCHITECTURES, architecture, model_from
-from minnow.text.foreign import open_foreign
+from minnow.text.opening import open_foreign
 
 INDEX = "model.safetensors.index.json"
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")

@@ -5,17 +5,16 @@ the work; what it cannot know is which token ends a text.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Library
 
-from minnow.errors import BundleError, InputError
+from minnow.errors import BundleError
+from minnow.text.roles import CONFIG_FILE, CUSTOMARY, ROLES, settings_beside
 from minnow.text.streaming import TextStream, WindowStream
 from minnow.text.tokenizer import (
-    CONFIG_FILE,
     PORTION_LENGTH,
     Encoding,
     Keep,
@@ -26,17 +25,6 @@ from minnow.text.tokenizer import (
     without_surrogates,
 )
 
-ROLES = ("pad_token", "unk_token", "bos_token", "eos_token", "cls_token", "sep_token", "mask_token")
-# What a lone tokenizer.json calls its tokens, most telling names first.
-CUSTOMARY = {
-    "pad_token": ("<pad>", "[PAD]", "<|pad|>"),
-    "unk_token": ("<unk>", "[UNK]"),
-    "bos_token": ("<s>", "<bos>", "<|begin_of_text|>"),
-    "eos_token": ("</s>", "<eos>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>"),
-    "cls_token": ("[CLS]",),
-    "sep_token": ("[SEP]",),
-    "mask_token": ("[MASK]", "<mask>"),
-}
 KEPT_SETTINGS = (
     "add_bos_token",
     "add_eos_token",
@@ -44,7 +32,6 @@ KEPT_SETTINGS = (
     "clean_up_tokenization_spaces",
     "model_input_names",
 )
-LARGEST_FILE = 200_000_000  # bytes; the largest vocabularies in use take a tenth
 
 
 class ForeignTokenizer(Tokenizer):
@@ -169,60 +156,6 @@ class ForeignTokenizer(Tokenizer):
         return WindowStream(self.decode)
 
 
-def open_foreign(path: Path) -> Tokenizer:
-    """A tokenizer from ``tokenizer.json``, or from a folder with that or with the older vocabulary files.
-
-    Raises:
-        BundleError: there is none, or it is of a format that cannot be read, with the way to convert it.
-    """
-    folder = path if path.is_dir() else path.parent
-    if path.is_file() and path.suffix == ".json":
-        return Tokenizer.load(path)
-    if (folder / "tokenizer.json").is_file() and path.is_dir():
-        return Tokenizer.load(folder / "tokenizer.json")
-    if path.name == "vocab.txt" or (folder / "vocab.txt").is_file():
-        return _opened(_wordpiece, folder)
-    if (folder / "merges.txt").is_file() and (folder / "vocab.json").is_file():
-        return _opened(_byte_level, folder)
-    if not path.exists():
-        raise BundleError(f"there is no tokenizer at {path}; give tokenizer.json or its folder with --tokenizer")
-    raise BundleError(
-        f"{path} holds no tokenizer.json, vocab.txt or merges.txt; convert what it has with "
-        "transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER), or give another with --tokenizer"
-    )
-
-
-def settings_beside(folder: Path | None) -> dict[str, Any]:
-    """Roles and settings from the files of a folder; what the tokenizer's own files say comes first."""
-    settings: dict[str, Any] = {}
-    if folder is None:
-        return settings
-    for name in ("config.json", "generation_config.json", "special_tokens_map.json", CONFIG_FILE):
-        found = _read_table(folder / name)
-        if name in ("config.json", "generation_config.json"):
-            found = {f"{role}_id": found[f"{role}_id"] for role in ROLES if found.get(f"{role}_id") is not None}
-        settings |= {key: _content(value) for key, value in found.items() if value is not None}
-    settings["chat_template"] = chat_template_beside(folder)
-    return settings
-
-
-def chat_template_beside(folder: Path) -> str | None:
-    """The chat template of a folder: a file of its own, or a line in ``tokenizer_config.json``."""
-    own = folder / "chat_template.jinja"
-    if own.is_file():
-        return _read_text(own)
-    found = _read_table(folder / CONFIG_FILE).get("chat_template")
-    if isinstance(found, list):  # several by name
-        by_name = {str(one.get("name")): one.get("template") for one in found if isinstance(one, dict)}
-        found = by_name.get("default")
-    return found if isinstance(found, str) else None
-
-
-def _content(value: Any) -> Any:
-    """A token may be written as its text or as a table of how it is matched."""
-    return value["content"] if isinstance(value, dict) and "content" in value else value
-
-
 def _ids(value: Any) -> list[int]:
     values = value if isinstance(value, list) else [value]
     return [one for one in values if isinstance(one, int) and not isinstance(one, bool) and one >= 0]
@@ -262,71 +195,3 @@ def _whole_portions(texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]
             portion, length = [], 0
     if portion:
         yield portion
-
-
-# The older files
-
-
-def _opened(read: Callable[[Path, Mapping[str, Any]], Library], folder: Path) -> Tokenizer:
-    settings = settings_beside(folder)
-    try:
-        return ForeignTokenizer(read(folder, settings), settings=settings)
-    except InputError:
-        raise
-    except Exception as error:  # the library raises nothing narrower
-        raise BundleError(f"the tokenizer's files in {folder} are damaged ({error}); fetch them anew") from error
-
-
-def _wordpiece(folder: Path, settings: Mapping[str, Any]) -> Library:
-    """BERT's: ``vocab.txt``, a token a line."""
-    lines = _read_text(folder / "vocab.txt").splitlines()
-    ids = {token: token_id for token_id, token in enumerate(lines)}
-    library = Library(models.WordPiece(ids, unk_token="[UNK]"))
-    lowercase = bool(settings.get("do_lower_case", True))
-    library.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=settings.get("strip_accents"))
-    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    library.decoder = decoders.WordPiece()
-    framing = [("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])]
-    library.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", framing)
-    library.add_special_tokens(
-        [token for role in CUSTOMARY.values() for token in role if token in ids and token[0] == "["]
-    )
-    return library
-
-
-def _byte_level(folder: Path, settings: Mapping[str, Any]) -> Library:
-    """GPT-2's: ``vocab.json`` and ``merges.txt``."""
-    model = models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    library = Library(model)
-    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=bool(settings.get("add_prefix_space", False)))
-    library.decoder = decoders.ByteLevel()
-    special = [settings[role] for role in ROLES if isinstance(settings.get(role), str)]
-    known = [token for token in dict.fromkeys((*special, "<|endoftext|>")) if model.token_to_id(token) is not None]
-    library.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in known])
-    return library
-
-
-def _read_table(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where the file is not there.
-
-    Raises:
-        BundleError: it is there and is no JSON object.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(_read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path} is damaged ({error}); fetch it anew") from error
-    if not isinstance(found, dict):
-        raise BundleError(f"{path} should hold one JSON object; fetch it anew")
-    return found
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise BundleError(f"{path} is larger than {LARGEST_FILE:,} bytes; it is not a tokenizer's file")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"cannot read {path} ({error}); fetch it anew") from error

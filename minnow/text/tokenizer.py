@@ -6,22 +6,23 @@ import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, TypeVar, cast
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Library
 
 from minnow.errors import BundleError, InputError, RecipeError, UnknownNameError, nearest
 from minnow.files import write_text
+from minnow.text.roles import CONFIG_FILE, chat_template_beside
 from minnow.text.streaming import ByteStream, Joiner, PieceStream, SpacedStream, TextStream, WordStream
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>")
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
 MASK_TOKEN = "<mask>"
-CONFIG_FILE = "tokenizer_config.json"
 NORMALIZATIONS = ("nfkc", "nfc", "none")
 MAX_REMEMBERED = 300_000  # pieces between spaces whose ids are kept
 MAX_PIECE_LENGTH = 64  # longer words are never worth an entry, and training on them would be quadratic
@@ -158,8 +159,8 @@ class Tokenizer:
     """Text to ids and back, over the ``tokenizers`` library; normalising is part of encoding.
 
     Ids 0 to 3 are padding, unknown, begin and end. No text can produce padding, begin or end: ``<eos>`` written in a
-    text is read as the characters it is made of. ``load`` also opens the files of other houses
-    (``text/foreign.py``), which number and name these tokens in their own way.
+    text is read as the characters it is made of. Those of other houses (``text/foreign.py``) number and name these
+    tokens in their own way.
 
     Attributes:
         mask_id: the token that stands for a word to guess, None where there is none.
@@ -231,29 +232,18 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a ``tokenizer.json``, of this house or of another; what stands beside it tells the roles of tokens.
+        """Read a ``tokenizer.json`` that ``save`` wrote; ``text/opening.py`` also opens those of other houses.
 
         Raises:
-            BundleError: the file is missing, damaged, or of a kind that cannot be used.
+            BundleError: the file is missing, damaged, or none that ``train`` made.
         """
-        path = Path(path)
-        try:
-            content = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BundleError(
-                f"cannot read the tokenizer {path} ({error}); a model folder needs tokenizer.json"
-            ) from error
-        from minnow.text.foreign import ForeignTokenizer, chat_template_beside
+        return cls.of(read_library(Path(path)), Path(path))
 
-        try:
-            library = Library.from_str(content)
-            if not _is_ours(library):
-                return cast(Self, ForeignTokenizer(library, path.parent))
+    @classmethod
+    def of(cls, library: Library, path: Path) -> Self:
+        """The same from the pipeline that was read from this file."""
+        with damage_named(path):
             tokenizer = cls(library)
-        except Exception as error:  # the library raises nothing narrower
-            raise BundleError(
-                f"{path} is damaged or not a tokenizer that can be used ({error}); train or fetch the model again"
-            ) from error
         tokenizer.chat_template = chat_template_beside(path.parent)
         return tokenizer
 
@@ -480,6 +470,27 @@ class Tokenizer:
         return offsets
 
 
+def read_library(path: Path) -> Library:
+    """The pipeline that a ``tokenizer.json`` holds."""
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"cannot read the tokenizer {path} ({error}); a model folder needs tokenizer.json") from error
+    with damage_named(path):
+        return Library.from_str(content)
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with the content of this file is damage to it."""
+    try:
+        yield
+    except Exception as error:  # the library raises nothing narrower
+        raise BundleError(
+            f"{path} is damaged or not a tokenizer that can be used ({error}); train or fetch the model again"
+        ) from error
+
+
 def _kind_of(content: Mapping[str, Any]) -> str:
     model, first = content["model"]["type"], content["pre_tokenizer"]
     if model == "WordLevel":
@@ -498,7 +509,7 @@ def _normalizer_steps(content: Mapping[str, Any]) -> list[str]:
     return [step["type"] for step in normalizer["normalizers"]]
 
 
-def _is_ours(library: Library) -> bool:
+def is_ours(library: Library) -> bool:
     """Whether it looks like a tokenizer of this house, be it a damaged one; others have other special tokens."""
     content = json.loads(library.to_str())
     by_token = library.get_vocab()

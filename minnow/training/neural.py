@@ -14,6 +14,7 @@ from minnow.layers.bigrams import frequent_bigrams
 from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.tasks.batching import TokenRows, tokenize
 from minnow.tasks.text_classification import LabelIds, TextClassification
+from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.labelled import LabelledRows, Labelling
 from minnow.training.recipe import Recipe
@@ -86,7 +87,7 @@ def _bigrams(recipe: Recipe, rows: TokenRows) -> np.ndarray[Any, Any]:
 def _tokenizer(texts: Sequence[str], recipe: Recipe, path: Path) -> Tokenizer:
     """The run's tokenizer: read where the run has one already, else learnt from the training texts."""
     if path.is_file():
-        return Tokenizer.load(path)
+        return open_tokenizer(path)
     tokenizer = Tokenizer.train(texts, recipe.tokenizer)
     tokenizer.save(path)
     return tokenizer

@@ -25,6 +25,7 @@ from minnow.layers.bigrams import frequent_bigrams
 from minnow.layers.precision import precision_for
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
 from minnow.models.registry import architecture
+from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import MASK_TOKEN, Tokenizer
 from minnow.training import adapters, sizes
 from minnow.training.adapters import check_adapter
@@ -143,7 +144,7 @@ class _Pretraining(LanguageRun):
         if self.world.leads and not path.is_file():
             self._learn(corpus).save(path)
         self.world.wait()
-        return Tokenizer.load(path)
+        return open_tokenizer(path)
 
     def _learn(self, corpus: Corpus) -> Tokenizer:
         said = self.recipe.tokenizer

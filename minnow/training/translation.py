@@ -31,6 +31,7 @@ from minnow.models.registry import architecture
 from minnow.models.seq2seq import Seq2Seq
 from minnow.tasks.registry import task_of
 from minnow.tasks.translation import Translation, tags
+from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.fine_tuning import weights_hash
 from minnow.training.journal import Journal
@@ -202,8 +203,8 @@ def _tokenizer(
         return source.tokenizer
     path, target_path = run / layout.TOKENIZER, run / layout.TARGET_TOKENIZER
     if path.is_file():
-        tokenizer = Tokenizer.load(path)
-        tokenizer.target = Tokenizer.load(target_path) if target_path.is_file() else None
+        tokenizer = open_tokenizer(path)
+        tokenizer.target = open_tokenizer(target_path) if target_path.is_file() else None
         return tokenizer
     said = recipe.tokenizer.settings
     sides = (train.sources, train.targets)

@@ -18,7 +18,7 @@ from minnow.errors import BundleError
 from minnow.models.bert import Bert, BertConfig
 from minnow.models.gpt2 import GPT2, GPT2Config
 from minnow.models.llama import Llama, LlamaConfig
-from minnow.text.tokenizer import Tokenizer
+from minnow.text.opening import open_tokenizer
 
 VOCABULARY = 500
 
@@ -51,7 +51,7 @@ def bert(**parts: bool) -> Bert:
 def published(model: Any, folder: Path) -> Path:
     """The folder as another program would have written it."""
     house = wordpiece if isinstance(model, Bert) else byte_level
-    tokenizer = Tokenizer.load(house(folder) / "tokenizer.json")
+    tokenizer = open_tokenizer(house(folder) / "tokenizer.json")
     Bundle(model, {"name": "x"}, tokenizer).save(folder)
     (folder / layout.MANIFEST).unlink()
     return folder
@@ -90,7 +90,7 @@ def test_a_folder_comes_in_with_its_weights_and_its_tokenizer(
     assert bundle.model.config == model.config
     assert bundle.task == {"name": task, "version": 1}
     assert bundle.tokenizer is not None
-    assert bundle.tokenizer.encode("a kettle") == Tokenizer.load(tmp_path / "tokenizer.json").encode("a kettle")
+    assert bundle.tokenizer.encode("a kettle") == open_tokenizer(tmp_path / "tokenizer.json").encode("a kettle")
 
 
 def test_names_of_other_times_and_programs_are_understood(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_tokenizer_may_stand_elsewhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("house", HOUSES)
 def test_a_folder_that_came_in_is_saved_the_same_again(house: str, tmp_path: Path) -> None:
-    tokenizer = Tokenizer.load(HOUSES[house](tmp_path / house) / "tokenizer.json")
+    tokenizer = open_tokenizer(HOUSES[house](tmp_path / house) / "tokenizer.json")
     Bundle(gpt2(), {"name": "x"}, tokenizer).save(tmp_path / "one")
     Bundle.load(tmp_path / "one").save(tmp_path / "two")
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
@@ -252,7 +252,7 @@ def test_of_a_masked_model_no_generation_is_written(tmp_path: Path) -> None:
     published(bert(), tmp_path / "bert")
     assert not (tmp_path / "bert" / layout.GENERATION_CONFIG).exists()
     published(gpt2(), tmp_path / "gpt2")
-    Bundle(gpt2(), {"name": "x"}, Tokenizer.load(tmp_path / "gpt2" / layout.TOKENIZER)).save(tmp_path / "bert")
+    Bundle(gpt2(), {"name": "x"}, open_tokenizer(tmp_path / "gpt2" / layout.TOKENIZER)).save(tmp_path / "bert")
     assert json.loads((tmp_path / "bert" / layout.GENERATION_CONFIG).read_text()) == {
         "bos_token_id": 1,
         "eos_token_id": 2,

@@ -14,7 +14,7 @@ import minnow as package
 from minnow.bundle.bundle import Bundle
 from minnow.errors import StorageError
 from minnow.models.gpt2 import GPT2, GPT2Config
-from minnow.text.tokenizer import Tokenizer
+from minnow.text.opening import open_tokenizer
 
 SHARED = Path(os.environ.get("MINNOW_DATA", "data")) / "stories260K"
 
@@ -25,7 +25,7 @@ def foreign(tmp_path: Path) -> Path:
     folder = byte_level(tmp_path / "foreign")
     torch.manual_seed(0)
     model = GPT2(GPT2Config(vocab_size=500, n_embd=8, n_layer=1, n_head=2, n_positions=32))
-    Bundle(model, {"name": "x"}, Tokenizer.load(folder / "tokenizer.json")).save(folder)
+    Bundle(model, {"name": "x"}, open_tokenizer(folder / "tokenizer.json")).save(folder)
     (folder / "minnow.json").unlink()
     (folder / "README.md").write_text("a model of strangers")
     (folder / "LICENSE").write_text("MIT")

@@ -17,7 +17,7 @@ from minnow.decoding.chat import (
 )
 from minnow.errors import InputError
 from minnow.text.messages import Message
-from minnow.text.tokenizer import Tokenizer
+from minnow.text.opening import open_tokenizer
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim "
@@ -87,7 +87,7 @@ def test_messages_that_are_none_are_refused(rows: list[dict[str, str]]) -> None:
 
 
 def test_only_what_the_assistant_says_is_taught_and_before_it_stands_what_it_is_asked(tmp_path: Path) -> None:
-    foreign = Tokenizer.load(byte_level(tmp_path) / "tokenizer.json")
+    foreign = open_tokenizer(byte_level(tmp_path) / "tokenizer.json")
     plain = tokenizer("bpe")
     marked = plain.with_special_tokens(ROLE_TOKENS)
     dialogue = [

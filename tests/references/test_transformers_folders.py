@@ -13,6 +13,7 @@ from minnow.bundle.bundle import Bundle
 from minnow.models.bert import Bert, BertConfig
 from minnow.models.gpt2 import GPT2, GPT2Config
 from minnow.models.llama import Llama, LlamaConfig
+from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings, kinds
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -34,7 +35,7 @@ def gpt2(vocab_size: int) -> GPT2:
 
 def tokenizer_of(kind: str, folder: Path) -> Tokenizer:
     if kind.startswith("their "):
-        return Tokenizer.load(HOUSES[kind.removeprefix("their ")](folder / "house") / "tokenizer.json")
+        return open_tokenizer(HOUSES[kind.removeprefix("their ")](folder / "house") / "tokenizer.json")
     return Tokenizer.train(TEXTS, TokenizerSettings(kind, 400, min_frequency=1))
 
 
@@ -103,7 +104,7 @@ def test_a_chat_template_of_ours_is_theirs(tmp_path: Path) -> None:
     folder = saved(llama(tokenizer.vocab_size), tokenizer, tmp_path / "model")
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
     token_ids = theirs.apply_chat_template([{"role": "user", "content": "hi"}], return_dict=False)
-    assert token_ids == Tokenizer.load(folder / "tokenizer.json").encode_marked("<|user|>hi<eos>")
+    assert token_ids == open_tokenizer(folder / "tokenizer.json").encode_marked("<|user|>hi<eos>")
     assert token_ids[-1] == 3
 
 

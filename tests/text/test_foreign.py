@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minnow.errors import BundleError, InputError
-from minnow.text.foreign import ForeignTokenizer, open_foreign
+from minnow.text.foreign import ForeignTokenizer
+from minnow.text.opening import open_foreign, open_tokenizer
 from minnow.text.tokenizer import SEGMENT_LENGTH, Tokenizer, TokenizerSettings
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -25,7 +26,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def opened(folder: Path) -> Tokenizer:
-    return Tokenizer.load(folder / "tokenizer.json")
+    return open_tokenizer(folder / "tokenizer.json")
 
 
 @pytest.mark.parametrize("name", HOUSES)
