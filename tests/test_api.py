@@ -146,6 +146,8 @@ def test_a_model_may_compute_in_bfloat16(translator: Path, neural: Path) -> None
     assert narrow("red as ever").confidence == pytest.approx(wide("red as ever").confidence, abs=0.02)
     with pytest.raises(InputError, match="did you mean 'bfloat16'"):
         minnow.load(neural, precision="float16")
+    with pytest.raises(InputError, match="in a precision of its own"):
+        minnow.evaluate(narrow, "reviews.csv", precision="float32")
 
 
 def test_a_translator_shows_where_it_looked_and_what_is_alike(translator: Path) -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from minnow.cli.console import exit_codes, note, out, print_json
 from minnow.cli.display import progress_of
-from minnow.cli.inputs import languages_of
+from minnow.cli.inputs import Precision, languages_of
 
 if TYPE_CHECKING:
     from minnow.evaluation.perplexity import LanguageReport
@@ -47,6 +47,7 @@ def evaluate(
     training: Annotated[
         str | None, typer.Option("--training", help="With --samples: the training text, to tell what they copy of it.")
     ] = None,
+    precision: Precision = "float32",
     folder: Annotated[Path | None, typer.Option("--out", help="Write report.json and pictures here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -71,6 +72,7 @@ def evaluate(
                 stride=stride,
                 samples=samples,
                 training=training,
+                precision=precision,
                 progress=advance,
             )
         if folder is not None:

@@ -26,11 +26,25 @@ def translate(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; - reads lines from standard input.")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="A text file, translated line by line.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="The language, where the model writes several.")] = None,
-    beam: Annotated[int, typer.Option("--beam", help="How many translations are followed at once.")] = 4,
+    beam: Annotated[
+        int | None, typer.Option("--beam", help="How many translations are followed at once; 4 by default.")
+    ] = None,
     n_best: Annotated[int, typer.Option("--n-best", help="How many translations of each text, best first.")] = 1,
     length_penalty: Annotated[
         float, typer.Option("--length-penalty", help="Of a length in tokens to this power; 0 prefers short texts.")
     ] = 1.0,
+    max_ratio: Annotated[
+        float | None, typer.Option("--max-ratio", help="The most tokens of a translation for one of its source; 2.")
+    ] = None,
+    max_extra: Annotated[
+        int | None, typer.Option("--max-extra", help="Tokens that a translation may have beside those; 10.")
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw the translations instead.")] = False,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="Of the draw: below 1 surer, above 1 more varied.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Of the draw: among so many likeliest tokens.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the draw; the same one gives the same text.")] = None,
     glossary: Annotated[
         Path | None, typer.Option("--glossary", help="Terms and translations that must be written, a tab between.")
     ] = None,
@@ -61,9 +75,12 @@ def translate(
             raise InputError("--alignment is of the best translation alone; leave --n-best out")
         if attention is not None:
             _check_picture(attention, file, texts)
+        if sample and beam is not None:
+            raise InputError("--sample draws the translations and --beam searches for them; give one of the two")
         loaded = load(model, precision=precision)
-        wide = max(beam, n_best) if beam > 0 else beam  # which is refused
-        settings: dict[str, Any] = {"beam": wide, "n_best": n_best, "length_penalty": length_penalty}
+        settings: dict[str, Any] = {"beam": _wide(beam, n_best), "n_best": n_best, "length_penalty": length_penalty}
+        settings |= {"max_ratio": max_ratio, "max_extra": max_extra, "sample": sample}
+        settings |= {"temperature": temperature, "top_k": top_k, "seed": seed}
         settings["glossary"] = read_glossary(glossary) if glossary is not None else None
         settings["keep"] = [kind.strip() for kind in (keep or "").split(",") if kind.strip()]
         sources = iter(read_lines(file)) if file is not None else given(texts or [])
@@ -81,6 +98,14 @@ def translate(
             for _, best, looked in answers:
                 sys.stdout.buffer.write(_shown(best, looked, alignment).encode())
                 sys.stdout.buffer.flush()
+
+
+def _wide(beam: int | None, n_best: int) -> int:
+    """Beams enough for the translations that are asked for; what cannot be stays as it is, to be refused."""
+    from minnow.decoding.translating import TranslationSettings
+
+    usual = TranslationSettings.beam
+    return max(usual if beam is None else beam, n_best) if beam is None or beam > 0 else beam
 
 
 def _check_picture(path: Path, file: Path | None, texts: list[str] | None) -> None:

@@ -63,7 +63,7 @@ class TranslationSettings:
         if not 0 <= self.max_extra <= MOST_EXTRA:
             raise InputError(f"max_extra must lie between 0 and {MOST_EXTRA:,}, but got {self.max_extra}; try 10")
         if not self.sample and (self.temperature, self.top_k, self.seed) != (1.0, 0, 0):
-            raise InputError("temperature, top_k and seed are of a draw; set sample=True, or leave them out")
+            raise InputError("temperature, top_k and seed are of a draw; ask for one with sample, or leave them out")
         if self.sample and self.n_best > 1:
             raise InputError(f"a draw gives one text for each source, but got n_best={self.n_best}; leave it out")
         _ = self.sampling

@@ -49,6 +49,13 @@ def test_json_has_what_is_promised_and_the_numbers_agree(model: Path, text: Path
     assert in_python.scores == pytest.approx({name: report[name] for name in in_python.scores})
 
 
+def test_the_arithmetic_may_be_bfloat16(model: Path, text: Path) -> None:
+    wide, narrow = (minnow("evaluate", model, text, "--json", *more).json for more in ((), ("--precision", "bfloat16")))
+    assert narrow["loss"] != wide["loss"]
+    assert narrow["loss"] == pytest.approx(wide["loss"], rel=0.02)
+    assert package.evaluate(model, text, precision="bfloat16").scores["loss"] == narrow["loss"]
+
+
 def test_a_person_reads_the_measures_and_how_they_were_taken(model: Path, text: Path) -> None:
     shown = minnow("evaluate", model, text).out
     for words in (

@@ -178,6 +178,12 @@ def test_a_person_reads_scores_and_the_furthest_translations(translator: Path, t
         assert words in shown.out
 
 
+def test_a_model_may_be_measured_in_bfloat16(translator: Path, turning: Path) -> None:
+    asked = ("evaluate", translator, *sides(turning, "test"), "--json")
+    assert minnow(*asked, "--precision", "bfloat16").json["bleu"] == pytest.approx(minnow(*asked).json["bleu"], abs=5)
+    assert "did you mean 'bfloat16'" in minnow(*asked, "--precision", "bfloat61", fails=True).error
+
+
 def test_an_empty_side_of_a_test_pair_stays_a_row(translator: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one two\n\nthree one\n")
     (tmp_path / "b.txt").write_text("two one\ntwo\n\n")
@@ -302,6 +308,20 @@ def test_the_best_of_several_come_first_with_their_scores(translator: Path) -> N
     assert len(wide["n_best"]) == 6
 
 
+def test_the_settings_of_the_search_and_of_the_draw_are_those_of_python(translator: Path) -> None:
+    source, model = "one two three four five", house.load(translator)
+    cut = minnow("translate", translator, source, "--max-ratio", 0.1, "--max-extra", 2, "--json")
+    assert cut.json["translations"][0]["tokens"] <= 2
+    draws = {}
+    for seed in (3, 4):
+        warm = ("--sample", "--temperature", 40, "--top-k", 9, "--seed", seed)
+        draws[seed] = minnow("translate", translator, source, *warm, "--json").json["translations"][0]["text"]
+        assert draws[seed] == model.translate(source, sample=True, temperature=40, top_k=9, seed=seed).text
+    assert draws[3] != draws[4]
+    cold = minnow("translate", translator, source, "--sample", "--temperature", 0)
+    assert cold.out == minnow("translate", translator, source, "--beam", 1).out
+
+
 def test_a_picture_shows_what_each_word_looked_at(
     translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,6 +394,9 @@ def test_words_that_belong_together_stand_below_their_text(translator: Path) -> 
         (["{translator}", "-", "--attention", "{tmp}/x.png"], "picture of one text"),
         (["{translator}", "", "--attention", "{tmp}/x.png"], "nothing to look at"),
         (["{translator}", "one", "--attention", "{tmp}/x.pdf"], "written as .png or .svg"),
+        (["{translator}", "one", "--sample", "--beam", "4"], "one of the two"),
+        (["{translator}", "one", "--seed", "4"], "are of a draw"),
+        (["{translator}", "one", "--max-ratio", "0"], "max_ratio must be above 0"),
         (["{translator}", "one", "--alignment", "--n-best", "2"], "of the best translation alone; leave --n-best out"),
         (["{linear}", "one"], "is a model for text classification and does not translate; make one with: minnow train"),
         (["{writer}", "one"], "is a model for text generation and does not translate"),

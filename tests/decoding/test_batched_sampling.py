@@ -80,7 +80,7 @@ def test_a_row_gets_the_same_whatever_batch_it_comes_in(kind: str) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"seed": 1}, "temperature, top_k and seed are of a draw; set sample=True"),
+        ({"seed": 1}, "temperature, top_k and seed are of a draw; ask for one with sample"),
         ({"temperature": 0.5}, "are of a draw"),
         ({"sample": True, "n_best": 2}, "a draw gives one text for each source, but got n_best=2"),
         ({"sample": True, "temperature": -1.0}, "temperature must lie between 0 and 100"),

@@ -1,0 +1,120 @@
+"""``evaluate`` and ``compare``: models, opened or by their folders, on data."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minnow.api.measuring import measure, pairs_to_measure
+from minnow.api.model import Model, load
+from minnow.errors import InputError
+from minnow.tasks.signature import Label, Labels
+
+if TYPE_CHECKING:
+    from minnow.evaluation.compare import Comparison
+    from minnow.evaluation.perplexity import LanguageReport
+    from minnow.evaluation.report import Report
+    from minnow.evaluation.translation import TranslationComparison, TranslationReport
+
+
+def evaluate(
+    model: Model | str | Path,
+    data: str | Path,
+    target: str | Path | None = None,
+    *,
+    part: str = "test",
+    languages: Sequence[str] = (),
+    text: str | None = None,
+    label: str | None = None,
+    beam: int | None = None,
+    context: int | None = None,
+    stride: int | None = None,
+    samples: int = 0,
+    training: str | Path | None = None,
+    precision: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> "Report | LanguageReport | TranslationReport":
+    """Measure a model: a classifier on labelled data, a language model on text, one that translates on pairs. ``save``
+    writes the report.
+
+    Args:
+        model: a model or its folder.
+        data: a file, a folder, or a name of the catalog.
+        target: the file of translations beside a file of sources.
+        part: of a folder or set; where there is no test part, a language model takes the valid one.
+        languages: of the pairs, where the files do not tell; else those of the model.
+        text: the column with the text, where it should not be guessed; of pairs, the sources.
+        label: the column with the label, likewise; of pairs, the targets.
+        beam: how many translations are followed at once.
+        context, stride: of a language model, see ``evaluation.perplexity.measure_language``.
+        samples: how many texts a language model writes, to be measured as well (``evaluation/samples.py``).
+        training: the corpus it learnt from, to tell what it copies of it.
+        precision: as in ``load``, of a model that is named by its folder; one that is open has its own already.
+        progress: called with what is done, how much of it, and of how much.
+
+    Raises:
+        InputError: the model or the data cannot be used; the message says what to do.
+    """
+    if isinstance(model, Model) and precision is not None:
+        raise InputError("the model is open, in a precision of its own; give precision to minnow.load, or the folder")
+    return measure(
+        _opened(model, precision or "float32"),
+        data,
+        target,
+        part=part,
+        languages=languages,
+        text=text,
+        label=label,
+        beam=beam,
+        context=context,
+        stride=stride,
+        samples=samples,
+        training=training,
+        progress=progress,
+    )
+
+
+def compare(
+    first: Model | str | Path,
+    second: Model | str | Path,
+    data: str | Path,
+    target: str | Path | None = None,
+    *,
+    languages: Sequence[str] = (),
+    text: str | None = None,
+    label: str | None = None,
+) -> "Comparison | TranslationComparison":
+    """Two models on the same rows: differences with intervals and paired significance tests; arguments as of
+    ``evaluate``."""
+    from minnow.data.examples import load_examples
+    from minnow.evaluation.compare import compare as compare_predictions
+
+    opened = [_opened(model) for model in (first, second)]
+    if any(model.task.name == "translation" for model in opened):
+        from minnow.evaluation.translation import compare_translations
+
+        pairs = pairs_to_measure(opened[0], data, target, "test", languages, text, label)
+        into = [target for _, target in pairs.directions]
+        written = [_translations(model, pairs.sources, into) for model in opened]
+        names = [model.folder.name for model in opened]
+        return compare_translations(names[0], names[1], pairs.targets, written[0], written[1], into)
+    if target is not None or languages:
+        raise InputError("pairs of texts are for models that translate, and neither of these does; give one file")
+    examples = load_examples(data, "test", text, label, keep_empty=True)
+    given = [[_names(output) for output in model.stream(examples.texts)] for model in opened]
+    return compare_predictions(opened[0].folder.name, opened[1].folder.name, examples.labels, *given)
+
+
+def _translations(model: Model, sources: Sequence[str], into: Sequence[str]) -> list[str]:
+    from minnow.decoding.translating import TranslationSettings
+
+    task = model.translator()
+    found = task.translate(model.bundle.model, model.tokenizer(), sources, TranslationSettings(), into)
+    return [best[0].text for best in found]
+
+
+def _opened(model: Model | str | Path, precision: str = "float32") -> Model:
+    return model if isinstance(model, Model) else load(model, precision=precision)
+
+
+def _names(output: Label | Labels) -> tuple[str, ...]:
+    return (output.label,) if isinstance(output, Label) else tuple(label.label for label in output.labels)

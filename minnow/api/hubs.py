@@ -1,0 +1,104 @@
+"""Models to a hub and back: ``push``, ``pull``, and which folder a name means."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minnow.remote import Pushed
+
+
+def push(
+    folder: str | Path,
+    name: str,
+    *,
+    kind: str = "model",
+    message: str | None = None,
+    private: bool | None = None,
+    tag: str | None = None,
+    delete: bool = False,
+    hub: str | None = None,
+    token: str | None = None,
+) -> "Pushed":
+    """Write a model's folder, or another, into a repository on a hub, which is made where there is none.
+
+    Args:
+        name: ``team/name``; ``team/name@branch`` writes to a branch.
+        kind: ``model``, ``dataset`` or ``space``.
+        message: of the commit.
+        private: of a new repository: whether others may see it.
+        tag: a name for the new revision, such as ``v2``.
+        delete: remove what the repository has and the folder has not.
+        hub: its address; else that of ``HF_ENDPOINT``, else that of the last ``minnow login``.
+        token: else that of ``HF_TOKEN`` or of the login.
+
+    Raises:
+        InputError: a folder or a name that cannot be, or a model whose training is not finished.
+        HubError: the hub refuses, or does not answer.
+    """
+    from minnow import remote
+    from minnow.bundle import layout
+    from minnow.logins import hub_of
+
+    if (Path(folder) / layout.RUN).is_dir():
+        layout.check_bundle(Path(folder))
+    where = hub_of(hub, token, os.environ)
+    return remote.push(
+        where,
+        Path(folder),
+        remote.name_of(name),
+        kind=kind,
+        message=message,
+        private=private,
+        tag=tag,
+        delete=delete,
+    )
+
+
+def pull(
+    name: str,
+    *,
+    out: str | Path | None = None,
+    kind: str = "model",
+    offline: bool = False,
+    hub: str | None = None,
+    token: str | None = None,
+) -> Path:
+    """The folder of a repository on a hub: fetched, its hashes compared, and kept for when the hub is away.
+
+    Args:
+        name: ``team/name``, or ``team/name@revision`` with a branch, a tag or a commit.
+        out: copy it there; without it the folder is in ``MINNOW_CACHE``, else in ``~/.cache/minnow/hub``, and is not to
+            be changed.
+        offline: ask nobody, and take what was pulled before.
+        kind, hub, token: as in ``push``.
+
+    Raises:
+        InputError: a name that cannot be, or a place that is taken.
+        HubError: the hub does not have it, or does not answer and it was not pulled before.
+        MinnowError: a file does not have the hash that the hub names.
+    """
+    from minnow import remote
+    from minnow.logins import hub_of
+
+    cache = Path(os.environ.get("MINNOW_CACHE") or "~/.cache/minnow/hub").expanduser()
+    folder = remote.pull(hub_of(hub, token, os.environ), remote.name_of(name), cache, kind=kind, offline=offline)
+    if out is None:
+        return folder
+    remote.copy_out(folder, Path(out))
+    return Path(out)
+
+
+def folder_of(model: str | Path, *, hub: str | None = None, token: str | None = None) -> Path:
+    """The folder of a model that is named as everywhere: by its folder, or as ``team/name@v2`` on a hub.
+
+    Args:
+        hub, token: as in ``pull``.
+    """
+    from minnow.logins import names_a_hub
+    from minnow.remote import is_name
+
+    folder, name = Path(model), str(model)
+    if folder.exists() or not is_name(name) or not (hub is not None or "@" in name or names_a_hub(os.environ)):
+        return folder
+    return pull(name, hub=hub, token=token)

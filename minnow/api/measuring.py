@@ -1,0 +1,148 @@
+"""An opened model measured on what suits it: labelled data, text, or pairs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minnow.api.opened import Opened
+from minnow.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    from minnow.data.corpus import Corpus
+    from minnow.data.pairs import Pairs
+    from minnow.evaluation.perplexity import LanguageReport
+    from minnow.evaluation.report import Report
+    from minnow.evaluation.translation import TranslationReport
+
+
+def measure(
+    opened: Opened,
+    data: str | Path,
+    target: str | Path | None = None,
+    *,
+    part: str = "test",
+    languages: Sequence[str] = (),
+    text: str | None = None,
+    label: str | None = None,
+    beam: int | None = None,
+    context: int | None = None,
+    stride: int | None = None,
+    samples: int = 0,
+    training: str | Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> "Report | LanguageReport | TranslationReport":
+    """What ``minnow.evaluate`` does with a model that is open."""
+    from minnow.data.examples import load_examples
+    from minnow.data.sources import parts
+    from minnow.evaluation.measure import measure as measure_labels
+
+    if opened.task.name == "translation":
+        if context is not None or stride is not None or samples or training is not None:
+            raise InputError("context, stride, samples and training are for language models; leave them out")
+        return _translation_report(opened, data, target, part, languages, text, label, beam, progress)
+    if target is not None or languages or beam is not None:
+        raise InputError(
+            f"pairs of texts are for models that translate, but this model's task is "
+            f"{opened.task.name.replace('_', ' ')}; give one file"
+        )
+    if opened.task.name in ("text_generation", "fill_mask"):
+        if label is not None:
+            raise InputError("a language model is measured on text alone; leave out the label column")
+        corpus = _corpus_to_measure(data, part, text)
+        return _language_report(opened, corpus, context, stride, samples, training, progress)
+    if context is not None or stride is not None or samples or training is not None:
+        raise InputError(
+            "context, stride, samples and training are for language models, but this model's task is "
+            f"{opened.task.name.replace('_', ' ')}; leave them out"
+        )
+    present = parts(data)
+    if part not in present and present != ("all",):
+        raise DataError(f"{data} has no part {part!r}; it has: {', '.join(present)}")
+    examples = load_examples(data, part, text, label, keep_empty=True)
+    return measure_labels(opened.bundle, examples, opened.folder.name, part if part in present else "all")
+
+
+def _translation_report(
+    opened: Opened,
+    data: str | Path,
+    target: str | Path | None,
+    part: str,
+    languages: Sequence[str],
+    text: str | None,
+    label: str | None,
+    beam: int | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> "TranslationReport":
+    from minnow.decoding.translating import TranslationSettings
+    from minnow.evaluation.measure import measure_translation
+
+    pairs = pairs_to_measure(opened, data, target, part, languages, text, label)
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress("translating", done, len(pairs))
+
+    settings = TranslationSettings() if beam is None else TranslationSettings(beam=beam)
+    return measure_translation(opened.bundle, pairs, opened.folder.name, part, settings, advance)
+
+
+def pairs_to_measure(
+    opened: Opened,
+    data: str | Path,
+    target: str | Path | None,
+    part: str = "test",
+    languages: Sequence[str] = (),
+    text: str | None = None,
+    label: str | None = None,
+) -> "Pairs":
+    """Pairs in the languages asked for; where nothing tells them, in those of a model that knows one direction."""
+    from minnow.data.columns import SIDES
+    from minnow.data.pairs import load_pairs, pair_parts
+
+    directions = opened.translator().directions
+    columns = {"source_column": text, "target_column": label}
+    if target is None and not languages and pair_parts(data) != ("all",):
+        languages = directions[0] if len(directions) == 1 else opened.translator().languages
+    pairs = load_pairs(data, target, part, languages=languages, keep_empty=True, **columns)
+    if set(pairs.directions) == {SIDES} and SIDES not in directions:
+        if len(directions) > 1:
+            raise InputError(f"{pairs.name} does not tell its languages; say them, such as {','.join(directions[0])}")
+        pairs = replace(pairs, directions=[directions[0]] * len(pairs))
+    return pairs
+
+
+def _language_report(
+    opened: Opened,
+    corpus: "Corpus",
+    context: int | None,
+    stride: int | None,
+    num_samples: int,
+    training: str | Path | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> "LanguageReport":
+    from minnow.data.corpus import open_corpus
+    from minnow.evaluation.perplexity import measure_language
+    from minnow.evaluation.samples import measure_samples
+
+    if training is not None and not num_samples:
+        raise InputError("the training text is for what samples copy of it; say how many to write, such as 16")
+    learnt = open_corpus(training) if training is not None else None
+    name = opened.folder.name
+    report = measure_language(opened.bundle, corpus, name, context=context, stride=stride, progress=progress)
+    if not num_samples:
+        return report
+    written = measure_samples(opened.bundle, corpus, learnt, num_samples=num_samples, progress=progress)
+    return replace(report, samples=written.to_json())
+
+
+def _corpus_to_measure(data: str | Path, part: str, text: str | None) -> "Corpus":
+    from minnow.data.corpus import corpus_parts, open_corpus
+
+    present = corpus_parts(data)
+    if part == "test" and part not in present and "valid" in present:
+        part = "valid"
+    return open_corpus(data, "all" if present == ("all",) else part, text=text)

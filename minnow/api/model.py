@@ -1,0 +1,214 @@
+"""``Model``, which answers, writes, translates and is measured; ``load`` opens one."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minnow.api.hubs import folder_of
+from minnow.api.measuring import measure
+from minnow.api.opened import Opened
+from minnow.api.settings import settings_of
+from minnow.bundle.bundle import Bundle
+from minnow.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    from minnow.decoding.writing import GenerationSettings
+    from minnow.evaluation.perplexity import LanguageReport
+    from minnow.evaluation.report import Report
+    from minnow.evaluation.translation import TranslationReport
+    from minnow.explain.attention import AttentionMap
+    from minnow.tasks.text_generation import Generation
+
+BATCH_ROWS = 1024
+
+
+class Model(Opened):
+    """A trained model: call it with a text, or with many through ``batch`` and ``stream``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names the model answers with; none for a model that writes text."""
+        return tuple(self.bundle.task.get("labels", ()))
+
+    def __call__(self, text: str) -> Any:
+        """The answer for one text: a Label or Labels, the Text that follows it, or its gaps Filled."""
+        if not isinstance(text, str):
+            raise DataError(f"a model is called with one text, but got {type(text).__name__}; use model.batch for many")
+        return self.batch([text])[0]
+
+    def batch(self, texts: Sequence[str]) -> list[Any]:
+        """The answers for many texts, in their order."""
+        return list(self.task.predict(self.bundle.model, self.bundle.tokenizer, list(texts)))
+
+    def generate(self, prompt: str, *, seed: int | None = None, **settings: Any) -> "Generation":
+        """Write on from a prompt: iterate over the result while it is written, or take ``str()`` of it.
+
+        Args:
+            prompt: may be empty.
+            seed: the same one gives the same text; without it another text every time.
+            settings: ``max_tokens``, ``temperature``, ``top_k``, ``top_p``, ``min_p``, ``repetition_penalty``,
+                ``frequency_penalty``, ``presence_penalty``, ``stop``, ``num_samples``, ``beam``, ``length_penalty``,
+                ``schema``, ``regex``, ``choices``, ``truncate``, ``ignore_end``; see ``GenerationSettings``.
+
+        Raises:
+            InputError: the model does not write text, or a setting cannot be. What depends on the prompt, such as its
+                length, is raised when the first piece is asked for.
+        """
+        return self.writer().generate(
+            self.bundle.model, self.tokenizer(), prompt, self._generation_settings(seed, settings)
+        )
+
+    def chat(
+        self, messages: Sequence[Mapping[str, str]], *, seed: int | None = None, template: str = "", **settings: Any
+    ) -> "Generation":
+        """The assistant's answer to messages such as ``{"role": "user", "content": "Hello"}``.
+
+        Args:
+            messages: the conversation so far.
+            template: Jinja text; without it the model's own, or where it has none, a plain dialogue.
+            seed, settings: as in ``generate``.
+        """
+        from minnow.decoding.chat import PLAIN, PLAIN_STOP, messages_from
+
+        chosen = template or self.tokenizer().chat_template or PLAIN
+        if chosen is PLAIN and settings.get("stop") is None:
+            settings["stop"] = PLAIN_STOP
+        return self.writer().chat(
+            self.bundle.model,
+            self.tokenizer(),
+            messages_from(messages),
+            self._generation_settings(seed, settings),
+            chosen,
+        )
+
+    def translate(
+        self,
+        texts: str | Sequence[str],
+        *,
+        to: str | None = None,
+        glossary: Mapping[str, str | Sequence[str]] | None = None,
+        keep: Sequence[str] = (),
+        **settings: Any,
+    ) -> Any:
+        """The translation of a text, or of each of many, as a ``Text``; with ``n_best`` above 1 a list of them each.
+
+        Args:
+            to: the language, where the model writes several.
+            glossary: translations of terms, such as ``{"bicycle": "Fahrrad"}``, or several of which one must be
+                written: where the term stands in a source, its target has the translation. See ``text/terms.py``.
+            keep: ``numbers`` and ``codes`` of a source stand in its target as they are.
+            settings: ``beam``, ``length_penalty``, ``n_best``, ``max_ratio``, ``max_extra``, ``sample``,
+                ``temperature``, ``top_k``, ``seed``; see ``TranslationSettings``.
+
+        Raises:
+            InputError: the model does not translate, or not into that language, or a setting cannot be, or the
+                vocabulary cannot spell what must be written.
+        """
+        from minnow.decoding.translating import TranslationSettings
+        from minnow.text.terms import Terms
+
+        alone = isinstance(texts, str)
+        asked = [texts] if isinstance(texts, str) else list(texts)
+        chosen = settings_of(TranslationSettings, settings)
+        terms = Terms(glossary, keep) or None
+        best = self.translator().translate(self.bundle.model, self.tokenizer(), asked, chosen, to, terms=terms)
+        found = best if chosen.n_best > 1 else [texts[0] for texts in best]
+        return found[0] if alone else found
+
+    def attention(self, text: str, *, to: str | None = None, target: str | None = None) -> "AttentionMap":
+        """What each word of a translation looked at; of ``target``, or of what the model itself writes."""
+        from minnow.explain.attention import attention_map
+
+        self.translator()
+        return attention_map(self.bundle, text, to, target)
+
+    def vectors(self, texts: Sequence[str]) -> Any:
+        """A vector of length 1 for each text [N, D], from the encoder of a model that translates: texts that mean the
+        same are near one another, across the languages that it has learnt to read."""
+        return self.translator().vectors(self.bundle.model, self.tokenizer(), list(texts))
+
+    def neighbours(
+        self,
+        queries: str | Sequence[str],
+        texts: Sequence[str],
+        count: int = 5,
+        *,
+        centred: bool = False,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Any:
+        """The ``count`` of the texts nearest to a query by the cosine of their ``vectors``, nearest first, as a list of
+        ``Neighbour``; of many queries a list each. Query and texts may be in any language that the encoder has learnt.
+
+        Args:
+            centred: subtract the mean of all queries, and that of all texts, which takes away what sets the languages
+                apart (see ``metrics/retrieval.py``). For fifty queries or more of one language, and texts of one other;
+                a few queries have no mean worth the name.
+            progress: called with what is done, how much of it, and of how much.
+
+        Raises:
+            InputError: the model has no such vectors, ``count`` is below 1, or there are no texts.
+        """
+        from minnow.metrics.retrieval import centre, nearest
+        from minnow.tasks.signature import Neighbour
+
+        asked = [queries] if isinstance(queries, str) else list(queries)
+        if not texts:
+            raise InputError("there are no texts to look among; give one at least")
+        asked_QD = self.vectors(asked)
+        parts = []
+        for first in range(0, len(texts), BATCH_ROWS):
+            parts.append(self.vectors(texts[first : first + BATCH_ROWS]))
+            if progress is not None:
+                progress("reading", min(first + BATCH_ROWS, len(texts)), len(texts))
+        texts_ND = np.concatenate(parts)
+        if centred:
+            asked_QD, texts_ND = centre(asked_QD), centre(texts_ND)
+        rows_QC, cosines_QC = nearest(asked_QD, texts_ND, count)
+        found = [
+            [Neighbour(texts[row], cosine, row) for row, cosine in zip(rows, cosines, strict=True)]
+            for rows, cosines in zip(rows_QC.tolist(), cosines_QC.tolist(), strict=True)
+        ]
+        return found[0] if isinstance(queries, str) else found
+
+    @staticmethod
+    def _generation_settings(seed: int | None, settings: Mapping[str, Any]) -> "GenerationSettings":
+        from minnow.decoding.writing import GenerationSettings
+
+        return GenerationSettings.of(seed=secrets.randbelow(2**31) if seed is None else seed, **settings)
+
+    def stream(self, texts: Iterable[str], batch_rows: int = BATCH_ROWS) -> Iterator[Any]:
+        """The answers for any number of texts, in constant memory."""
+        rest = iter(texts)
+        while part := list(islice(rest, batch_rows)):
+            yield from self.batch(part)
+
+    def evaluate(
+        self, data: str | Path, target: str | Path | None = None, *, text: str | None = None, label: str | None = None
+    ) -> "Report | LanguageReport | TranslationReport":
+        """Measure the model on labelled data, text or pairs: a file, a folder, or a name of the catalog (its test
+        part); see ``minnow.evaluate``."""
+        return measure(self, data, target, text=text, label=label)
+
+
+def load(model: str | Path, *, precision: str = "float32", hub: str | None = None, token: str | None = None) -> Model:
+    """Open a model: a folder, or ``team/name`` or ``team/name@v2`` on a hub, which is pulled.
+
+    A folder of that name goes first, and no hub is asked where none is named or remembered.
+
+    Args:
+        precision: float32; bfloat16, faster on processors that multiply it so, and answers may differ in the third
+            digit; or auto, the faster one on this machine.
+        hub, token: as in ``pull``.
+
+    Raises:
+        BundleError: it is missing, unfinished or damaged.
+        InputError: there is no such precision, or not for this model.
+        HubError: the hub does not have it, or does not answer and it was not pulled before.
+    """
+    folder = folder_of(model, hub=hub, token=token)
+    bundle = Bundle.load(folder)
+    return Model(bundle if precision == "float32" else bundle.in_precision(precision), folder)
