@@ -19,15 +19,36 @@ MOST_FRONT_MATTER = 64 << 10
 MOST_DEPTH = 12
 MOST_TAGS, MOST_TAG_LETTERS = 200, 200
 CONFIG_KEYS = ("architectures", "model_type", "auto_map", "quantization_config", "tokenizer_config")
+ADAPTER_FILE = "adapter_config.json"
 ONE_WORD_KEYS = ("pipeline_tag", "library_name")
 TAGGED_KEYS = {"license": "license", "datasets": "dataset", "base_model": "base_model", "language": ""}
 TAGGED_OF_DATASETS = {
-    "task_categories": "task_categories",
-    "size_categories": "size_categories",
-    "language": "language",
-    "license": "license",
+    key: key
+    for key in (
+        *("task_categories", "task_ids", "size_categories", "language", "license", "multilinguality"),
+        *("language_creators", "annotations_creators", "source_datasets"),
+    )
 }
-FORMATS = {"safetensors": "safetensors", "gguf": "gguf", "onnx": "onnx", "parquet": "format:parquet"}
+TAGGED_OF_SPACES = {"sdk": "", "license": "license", "models": "model", "datasets": "dataset"}
+TAGGED = {"model": TAGGED_KEYS, "dataset": TAGGED_OF_DATASETS, "space": TAGGED_OF_SPACES}
+FORMATS = {"safetensors": "safetensors", "gguf": "gguf", "onnx": "onnx"}
+FORMATS_OF_DATASETS = {
+    "parquet": "parquet",
+    "csv": "csv",
+    "tsv": "csv",
+    "json": "json",
+    "jsonl": "json",
+    "arrow": "arrow",
+}
+# What a configuration's architecture says of the task, as far as its name ends so.
+TASKS = {
+    "ForCausalLM": "text-generation",
+    "LMHeadModel": "text-generation",
+    "ForMaskedLM": "fill-mask",
+    "ForSequenceClassification": "text-classification",
+    "ForTokenClassification": "token-classification",
+    "ForQuestionAnswering": "question-answering",
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +131,7 @@ def facts_of(
     """
     there = list(paths)
     library = card.get("library_name") or ("transformers" if config and config.get("model_type") else None)
-    pipeline = card.get("pipeline_tag")
+    pipeline = card["pipeline_tag"] if "pipeline_tag" in card else _task(config or {}) if kind == "model" else None
     pipeline = pipeline if isinstance(pipeline, str) else None
     library = library if isinstance(library, str) else None
     tags = dict.fromkeys(
@@ -184,9 +205,21 @@ def _tags(
 ) -> Iterator[str]:
     yield from (library or "", pipeline or "")
     suffixes = {path.rpartition(".")[2] for path in paths}
-    yield from (tag for suffix, tag in FORMATS.items() if suffix in suffixes)
+    if kind == "dataset":
+        yield from (f"format:{tag}" for suffix, tag in FORMATS_OF_DATASETS.items() if suffix in suffixes)
+    else:
+        yield from (tag for suffix, tag in FORMATS.items() if suffix in suffixes)
     if isinstance(config.get("model_type"), str):
         yield config["model_type"]
     yield from (str(word) for word in _words(card.get("tags")))
-    for key, prefix in (TAGGED_OF_DATASETS if kind == "dataset" else TAGGED_KEYS).items():
+    for key, prefix in TAGGED.get(kind, TAGGED_KEYS).items():
         yield from (f"{prefix}:{word}" if prefix else str(word) for word in _words(card.get(key)))
+    if kind == "model":
+        relation = card.get("base_model_relation") or ("adapter" if ADAPTER_FILE in paths else "finetune")
+        yield from (f"base_model:{relation}:{base}" for base in _words(card.get("base_model")))
+
+
+def _task(config: Mapping[str, Any]) -> str | None:
+    """The task that the first architecture of a configuration is named after."""
+    names = [name for name in _words(config.get("architectures")) if isinstance(name, str)][:1]
+    return next((task for name in names for ending, task in TASKS.items() if name.endswith(ending)), None)

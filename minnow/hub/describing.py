@@ -1,5 +1,6 @@
 """After a commit: what lists and pages show of a repository is read again from the head of its default branch."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
@@ -20,6 +21,7 @@ from minnow.hub.trust.content import Content
 from minnow.hub.trust.safetensors import check_safetensors
 
 CARD, CONFIG, SAFETENSORS = "README.md", "config.json", ".safetensors"
+WHOLE, PART = "model.safetensors", re.compile(r"model-\d{5}-of-\d{5}\.safetensors", re.ASCII)
 MOST_SMALL_BYTES = 1 << 20
 MOST_SAFETENSORS = 256
 HEADERS_REMEMBERED = 512
@@ -71,9 +73,8 @@ class Descriptions:
         return self._contents.read(entry)
 
     def _parameters(self, files: Sequence[Entry]) -> dict[str, Any] | None:
-        weights = [file.large.sha256 for file in files if file.large and file.path.endswith(SAFETENSORS)]
         counted: dict[str, int] = {}
-        for sha256 in weights[:MOST_SAFETENSORS]:
+        for sha256 in _weights(files)[:MOST_SAFETENSORS]:
             for dtype, number in self._counted(sha256):
                 counted[dtype] = counted.get(dtype, 0) + number
         return {"parameters": counted, "total": sum(counted.values())} if counted else None
@@ -87,6 +88,14 @@ class Descriptions:
         except (RefusedUploadError, HubNotFoundError):
             return ()
         return tuple(counted["parameters"].items()) if counted else ()
+
+
+def _weights(files: Sequence[Entry]) -> list[str]:
+    """The files that hold the model, once: the whole one, or its parts, or whatever there is of the kind."""
+    there = {file.path: file.large.sha256 for file in files if file.large and file.path.endswith(SAFETENSORS)}
+    if WHOLE in there:
+        return [there[WHOLE]]
+    return [sha256 for path, sha256 in there.items() if PART.fullmatch(path)] or list(there.values())
 
 
 def _enter(row: RepositoryRow, facts: Facts) -> None:

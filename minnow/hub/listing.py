@@ -40,6 +40,7 @@ class Query:
     Attributes:
         search: parts of ``owner/name``; all must be there.
         filters: tags that a repository must all have.
+        linked: only what says that it uses a model or a data set.
         gated: None for both.
         parameters: least and most number of parameters.
         sort: a key of ``SORTS``; the largest or latest first.
@@ -50,6 +51,7 @@ class Query:
     search: str = ""
     author: str = ""
     filters: tuple[str, ...] = ()
+    linked: bool = False
     pipeline_tag: str = ""
     gated: bool | None = None
     parameters: tuple[int | None, int | None] = (None, None)
@@ -99,6 +101,14 @@ class Listing:
             shown = [row for row in rows[:limit] if may_read(caller, _place(row))]
             return Page(tuple(_listed(session, shown)), cursor)
 
+    def counts(self, owner: str) -> dict[str, int]:
+        """How many public repositories of each kind an owner has."""
+        asked = select(RepositoryRow.kind, func.count()).where(
+            RepositoryRow.key.startswith(f"{owner.lower()}/", autoescape=True), RepositoryRow.private.is_(False)
+        )
+        with self._database.reading() as session:
+            return dict(session.execute(asked.group_by(RepositoryRow.kind)).all())
+
     def details(self, repository: Repository) -> Listed:
         """One repository as lists show it."""
         with self._database.reading() as session:
@@ -136,6 +146,9 @@ def _where(asked: Select[RepositoryRow], query: Query, caller: Caller) -> Select
     for tag in dict.fromkeys(query.filters):
         own = TagRow.repository_id == RepositoryRow.id
         asked = asked.where(exists().where(own, func.lower(TagRow.tag).in_(_spellings(tag))))
+    if query.linked:
+        linked = or_(*(TagRow.tag.startswith(prefix) for prefix in ("model:", "dataset:")))
+        asked = asked.where(exists().where(TagRow.repository_id == RepositoryRow.id, linked))
     least, most = query.parameters
     if least is not None:
         asked = asked.where(RepositoryRow.num_parameters >= least)

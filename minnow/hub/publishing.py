@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from minnow.hub.describing import Descriptions
 from minnow.hub.discussions import Discussions
 from minnow.hub.limits import Quotas
-from minnow.hub.names import MAIN, PULLS, branch_ref
+from minnow.hub.names import MAIN, PULLS, Kind, branch_ref
 from minnow.hub.purging import Purging
 from minnow.hub.repositories import Repositories, Repository
 from minnow.hub.revisions import Message, Revisions
@@ -22,7 +22,7 @@ class Published:
 
 
 class Publishing:
-    """Commits, merges, squashes, copies, and large files taken out."""
+    """New repositories, commits, merges, squashes, copies, and large files taken out."""
 
     def __init__(
         self,
@@ -41,6 +41,15 @@ class Publishing:
         self._descriptions = descriptions
         self._purging = purging
         self._quotas = quotas
+
+    def begin(
+        self, kind: Kind, owner: str, name: str, *, private: bool, by: str, card: bytes | None = None
+    ) -> Repository:
+        """Make a repository; arguments and errors are those of ``Repositories.create``."""
+        made = self._repositories.create(kind, owner, name, private=private, by=by, card=card)
+        if card:
+            self._descriptions.refresh(made.id)
+        return made
 
     def commit(
         self,

@@ -24,7 +24,7 @@ LARGE_SUFFIXES = (
     *("flac", "mp3", "ogg", "wav", "mp4", "webm", "jpeg", "jpg", "png", "webp", "gif", "pdf"),
 )
 LARGE_ATTRIBUTES = "filter=lfs diff=lfs merge=lfs -text"
-ATTRIBUTES_FILE = ".gitattributes"
+ATTRIBUTES_FILE, CARD_FILE = ".gitattributes", "README.md"
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,20 @@ class Repositories:
         self._objects = objects
         self._now = now
 
-    def create(self, kind: Kind, owner: str, name: str, *, private: bool, by: str) -> Repository:
+    def create(
+        self, kind: Kind, owner: str, name: str, *, private: bool, by: str, card: bytes | None = None
+    ) -> Repository:
         """Make a repository whose branch main holds one commit with ``.gitattributes``.
+
+        Args:
+            card: the ``README.md`` that it holds besides.
 
         Raises:
             InputError: a name that cannot be.
             HubExistsError: the name, in upper or lower case, is taken by a repository of this kind.
         """
         now = self._now()
-        first = _first_commit(by, now)
+        first = _first_commit(by, now, card)
         with self._entered(kind, owner, name, private, now) as (session, row):
             self._objects.add_within(session, first)
             _begin(session, row, [first[-1].id], now)
@@ -245,8 +250,9 @@ def _former(kind: str, key: str) -> Delete:
     return delete(FormerNameRow).where(FormerNameRow.kind == kind, FormerNameRow.key == key)
 
 
-def _first_commit(by: str, at: datetime) -> tuple[GitObject, GitObject, GitObject]:
+def _first_commit(by: str, at: datetime, card: bytes | None) -> list[GitObject]:
+    """The first commit, behind all that it holds."""
     lines = "".join(f"*.{suffix} {LARGE_ATTRIBUTES}\n" for suffix in sorted(LARGE_SUFFIXES))
-    attributes = blob_of(lines.encode())
-    tree = tree_of([TreeEntry(ATTRIBUTES_FILE, FILE_MODE, attributes.id)])
-    return attributes, tree, commit_of(tree.id, (), author=identity(by), message="initial commit", at=at)
+    blobs = {ATTRIBUTES_FILE: blob_of(lines.encode())} | ({CARD_FILE: blob_of(card)} if card else {})
+    tree = tree_of([TreeEntry(name, FILE_MODE, blob.id) for name, blob in blobs.items()])
+    return [*blobs.values(), tree, commit_of(tree.id, (), author=identity(by), message="initial commit", at=at)]

@@ -111,12 +111,39 @@ def test_tags_come_from_card_configuration_and_files() -> None:
     card = {"license": "mit", "tags": ["words", "words"], "language": ["en", "de"], "base_model": "team/base"}
     facts = facts_of("model", ["model.safetensors", "a.gguf"], card, {"model_type": "bert"}, None)
     assert set(facts.tags) == {
-        *("transformers", "safetensors", "gguf", "bert", "words", "license:mit", "en", "de", "base_model:team/base")
+        *("transformers", "safetensors", "gguf", "bert", "words", "license:mit", "en", "de", "base_model:team/base"),
+        "base_model:finetune:team/base",
     }
     assert facts.library_name == "transformers"
     rows = facts_of("dataset", ["a.parquet"], {"task_categories": ["qa"], "language": "en"}, None, None)
     assert set(rows.tags) == {"format:parquet", "task_categories:qa", "language:en"}
+    app = facts_of("space", [], {"sdk": "static", "models": ["ann/a"], "license": "mit"}, None, None)
+    assert set(app.tags) == {"static", "model:ann/a", "license:mit"}
     assert facts_of("model", [], {"pipeline_tag": ["x"], "library_name": 3}, None, None).tags == ()
+
+
+@pytest.mark.parametrize(
+    ("card", "architecture", "task"),
+    [
+        ({}, "LlamaForCausalLM", "text-generation"),
+        ({}, "BertForSequenceClassification", "text-classification"),
+        ({"pipeline_tag": "translation"}, "LlamaForCausalLM", "translation"),
+        ({}, "Something", None),
+        ({}, 3, None),
+    ],
+)
+def test_the_task_of_a_model_follows_from_its_architecture(
+    card: dict[str, Any], architecture: object, task: str | None
+) -> None:
+    assert facts_of("model", [], card, {"architectures": [architecture]}, None).pipeline_tag == task
+    assert facts_of("dataset", [], {}, {"architectures": [architecture]}, None).pipeline_tag is None
+
+
+def test_how_a_model_came_from_its_base_is_a_tag() -> None:
+    base = {"base_model": "team/base"}
+    assert "base_model:adapter:team/base" in facts_of("model", ["adapter_config.json"], base, None, None).tags
+    merged = base | {"base_model_relation": "merge"}
+    assert "base_model:merge:team/base" in facts_of("model", [], merged, None, None).tags
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"{", b"\xff", b'{"other": 1}'])

@@ -13,7 +13,8 @@ from minnow.hub.accounts import Account
 from minnow.hub.api.asking import REPOSITORY, Asked, Asking, Body, json, moment, with_body
 from minnow.hub.api.routing import part
 from minnow.hub.limits import Stored
-from minnow.hub.rights import Caller, may_read, role_in
+from minnow.hub.names import KINDS
+from minnow.hub.rights import ANONYMOUS, Caller, may_read, role_in
 
 REQUESTS = REPOSITORY + "/user-access-request"
 
@@ -82,20 +83,26 @@ class _Handlers:
         self._asking.caller(request)
         account = self._hub.accounts.find(part(request, "user"), "user")
         orgs = [{"name": member.name} for member in self._hub.accounts.organizations_of(account.id)]
-        return json(_user(account) | {"orgs": orgs})
+        likes = len(self._hub.likes.of_user(account.name, ANONYMOUS))
+        return json(_user(account) | {"orgs": orgs, "numLikes": likes} | self._counts(account.name))
 
     def organization(self, request: Request) -> Response:
         """What anybody may know of an organisation."""
         self._asking.caller(request)
         account = self._hub.accounts.find(part(request, "organization"), "organization")
         told = {"name": account.name, "fullname": account.full_name or account.name, "isVerified": False}
-        return json(told | {"numUsers": len(self._hub.accounts.members(account.name))})
+        counted = {"numUsers": len(self._hub.accounts.members(account.name))}
+        return json(told | counted | self._counts(account.name))
 
     def members(self, request: Request) -> Response:
         """Who belongs to an organisation."""
         self._asking.caller(request)
         members = self._hub.accounts.members(part(request, "organization"))
         return json([{"user": one.name, "fullname": one.name, "role": one.role.name.lower()} for one in members])
+
+    def _counts(self, owner: str) -> dict[str, int]:
+        counted = self._hub.listing.counts(owner)
+        return {f"num{kind.capitalize()}s": counted.get(kind, 0) for kind in KINDS}
 
     def own_storage(self, request: Request) -> Response:
         """What the caller's own repositories hold."""

@@ -1,5 +1,6 @@
 """The routes of discussions and pull requests."""
 
+from datetime import datetime
 from typing import Any, Literal
 
 from starlette.requests import Request
@@ -88,10 +89,15 @@ class _Handlers:
         return json({"discussions": shown, "count": total, "start": page * PAGE})
 
     def open(self, request: Request, body: OpenBody) -> Response:
-        """Open one."""
+        """Open one; a pull request that has no commit yet is a draft, as clients expect."""
         asked = self._asking.discussable(request)
         opened = self._hub.discussions.open(
-            asked.repository.id, body.title, body.description, by=asked.caller.name, pull_request=body.pullRequest
+            asked.repository.id,
+            body.title,
+            body.description,
+            by=asked.caller.name,
+            pull_request=body.pullRequest,
+            status="draft" if body.pullRequest else "open",
         )
         return json({"num": opened, "url": f"{self._asking.endpoint(request)}{_page(asked, opened)}"})
 
@@ -182,6 +188,11 @@ def _page(asked: Asked, opened: int) -> str:
     return f"{repository_url('', asked.repository.kind, asked.repository.full_name)}/discussions/{opened}"
 
 
+def _edited_at(event: Event) -> datetime:
+    edited = event.details.get("edited_at")
+    return datetime.fromisoformat(edited) if edited else event.at
+
+
 def _event(event: Event) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": f"{event.id:024d}",
@@ -194,7 +205,7 @@ def _event(event: Event) -> dict[str, Any]:
     latest = {
         "raw": event.text,
         "html": "",
-        "updatedAt": event.details.get("edited_at") or moment(event.at),
+        "updatedAt": moment(_edited_at(event)),
         "author": {"name": event.author},
     }
     data = {

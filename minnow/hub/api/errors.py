@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -43,6 +43,11 @@ STATUSES: tuple[tuple[type[MinnowError], int], ...] = (
     (MinnowError, 500),
 )
 WHY_LEFT_OUT = "this hub does not do that"
+# Where clients look for a repository that is named without an owner, as some are elsewhere.
+WITHOUT_OWNER = re.compile(
+    r"/api/(?:models|datasets|spaces)/([^/]+)(?:/(?:revision|tree|paths-info|commits|preupload|commit)/.*)?"
+    r"|/([^/]+)/(?:resolve|raw)/.*"
+)
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -56,6 +61,11 @@ def refused(request: Request, error: Exception) -> Response:
 def no_route(request: Request, error: Exception) -> Response:
     """The answer to a request that no route takes: an error too, since clients try what a hub can do."""
     assert isinstance(error, HTTPException)
+    found = WITHOUT_OWNER.fullmatch(request.url.path)
+    if found and error.status_code == 404:
+        name = unquote(found[1] or found[2])[:100]
+        wanted = HubNotFoundError("repository", f"{name} (here each is named owner/name)")
+        return error_response(404, str(wanted), _headers(wanted))
     return error_response(error.status_code, f"{request.method} {request.url.path}: {error.detail}", error.headers)
 
 

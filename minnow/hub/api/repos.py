@@ -10,8 +10,9 @@ from starlette.routing import Route
 
 from minnow.errors import HubExistsError, InputError
 from minnow.hub.api.asking import KINDS, REPOSITORY, Asking, Body, is_true, json, moment, next_page, number, with_body
-from minnow.hub.api.errors import exists_response
+from minnow.hub.api.errors import exists_response, left_out
 from minnow.hub.api.routing import part
+from minnow.hub.api.safetensors import safetensors_routes
 from minnow.hub.api.shown import repository_url, shown_repository, shown_sibling
 from minnow.hub.cards import card_problems, card_warnings
 from minnow.hub.listing import Listed, Query, read_parameters
@@ -22,6 +23,11 @@ from minnow.hub.rights import Gate, Place, require_admin, require_create
 MOST_LISTED, MOST_LISTED_FULL = 1000, 100
 GATES: Mapping[Any, Gate] = {False: "", "false": "", "auto": "auto", "manual": "manual"}
 WITH_FILES = {"siblings"}
+NOT_LISTED_BY = {
+    "apps": "listing models by the apps that open them; filter by tag or library instead",
+    "inference": "running models; filter by tag or library instead",
+    "inference_provider": "running models; filter by tag or library instead",
+}
 
 
 class CreateBody(Body):
@@ -32,6 +38,7 @@ class CreateBody(Body):
     type: str | None = None
     visibility: Literal["public", "private"] | None = None
     private: bool | None = None
+    sdk: Literal["gradio", "streamlit", "docker", "static"] | None = None
 
     @property
     def is_private(self) -> bool:
@@ -94,6 +101,7 @@ def repository_routes(asking: Asking) -> list[Route]:
         Route(REPOSITORY + "/auth-check", handlers.may_download),
         Route(REPOSITORY + "/auth-check/write", handlers.may_write),
         Route(REPOSITORY + "/duplicate", with_body(CopyBody, handlers.copy), methods=["POST"]),
+        *safetensors_routes(asking),
     ]
 
 
@@ -108,8 +116,11 @@ class _Handlers:
         kind, owner = kind_of(body.type or "model"), body.organization or caller.name
         require_create(caller, Place(kind, owner, body.name))
         owner = self._hub.accounts.find(owner).name
+        card = f"---\ntitle: {body.name}\nsdk: {body.sdk}\n---\n".encode() if kind == "space" and body.sdk else None
         try:
-            made = self._hub.repositories.create(kind, owner, body.name, private=body.is_private, by=caller.name)
+            made = self._hub.publishing.begin(
+                kind, owner, body.name, private=body.is_private, by=caller.name, card=card
+            )
         except HubExistsError as error:
             there = self._hub.repositories.find(kind, owner, body.name)
             return exists_response(error, self._url(request, there))
@@ -168,10 +179,12 @@ class _Handlers:
         """A repository at a revision."""
         asked = self._asking.readable(request)
         revision = part(request, "revision") if "revision" in request.path_params else MAIN
-        commit = self._hub.revisions.resolve(asked.repository.id, revision)
-        shown = shown_repository(self._hub.listing.details(asked.repository))
+        listed = self._hub.listing.details(asked.repository)
+        is_main = revision in {MAIN, "main"}
+        commit = (is_main and listed.head) or self._hub.revisions.resolve(asked.repository.id, revision)
+        shown = shown_repository(listed)
         shown["sha"] = commit
-        if revision not in {MAIN, "main"}:
+        if not is_main:
             shown["lastModified"] = self._last_modified(commit)
         expand = _expanded(request)
         if not expand or expand & WITH_FILES:
@@ -183,6 +196,9 @@ class _Handlers:
     def find(self, kind: Kind, request: Request) -> Response:
         """A page of the repositories of a kind."""
         caller = self._asking.caller(request)
+        for name, reason in NOT_LISTED_BY.items():
+            if name in request.query_params:
+                return left_out(reason)(request)
         query = _query(kind, request)
         page = self._hub.listing.find(query, caller)
         expand = _expanded(request)
@@ -255,9 +271,10 @@ def _query(kind: Kind, request: Request) -> Query:
     gated = params.get("gated", "").lower()
     return Query(
         kind=kind,
-        search=params.get("search", ""),
+        search=" ".join(params.getlist("search")),
         author=params.get("author", ""),
         filters=tuple(_filters(request)),
+        linked=is_true(request, "linked"),
         pipeline_tag=params.get("pipeline_tag", ""),
         gated=None if gated not in {"true", "false"} else gated == "true",
         parameters=read_parameters(params.get("num_parameters", "")),
@@ -270,3 +287,5 @@ def _query(kind: Kind, request: Request) -> Query:
 def _filters(request: Request) -> Iterable[str]:
     for text in request.query_params.getlist("filter"):
         yield from (tag.strip() for tag in text.split(",") if tag.strip())
+    for key in ("model", "dataset"):  # of apps: which they say they use
+        yield from (f"{key}:{name}" for name in request.query_params.getlist(f"{key}s"))

@@ -9,6 +9,7 @@ from minnow.hub.listing import Listed
 from minnow.hub.names import Kind
 from minnow.hub.objects import CommitInfo
 
+SAID_BY_APPS = ("sdk", "models", "datasets")
 PREFIXES: Mapping[Kind, str] = {"model": "", "dataset": "datasets/", "space": "spaces/"}
 
 
@@ -45,6 +46,8 @@ def shown_repository(listed: Listed, *, full: bool = True) -> dict[str, Any]:
         shown |= {"modelId": repository.full_name}
         optional = {"pipeline_tag": repository.pipeline_tag, "library_name": repository.library_name}
         shown |= {key: value for key, value in optional.items() if value is not None}
+    if repository.kind == "space" and repository.card:
+        shown |= {key: repository.card[key] for key in SAID_BY_APPS if key in repository.card}
     if full:
         optional_full = {
             "cardData": repository.card,

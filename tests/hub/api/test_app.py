@@ -84,7 +84,7 @@ def test_the_first_page_says_how_to_point_a_client_here(nobody: Caller) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/none", "/api/models/a", "/api/kernels/ann/speller", "/x", "/v2/", "/api/xet/v1/xorb-grants/default/x"],
+    ["/api/none", "/api/models/a", "/api/collection", "/x", "/v2/", "/api/xet/v1/xorb-grants/default/x"],
 )
 def test_what_there_is_not_is_404_whatever_the_method(nobody: Caller, path: str) -> None:
     for method in ("GET", "POST", "PUT"):
@@ -536,3 +536,95 @@ def test_signing_in_by_a_password_like_git_does(ann: Caller, nobody: Caller, hub
     assert nobody("GET", refs, headers={"Authorization": f"Basic {basic}"}).status_code == 200
     assert subprocess.run(["git", "--version"], check=True, capture_output=True).stdout
     assert hub
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/models/gpt2",
+        "/api/models/gpt2/revision/main",
+        "/api/models/gpt2/tree/main",
+        "/gpt2/resolve/main/config.json",
+    ],
+)
+def test_a_repository_without_an_owner_is_one_that_is_not_there(nobody: Caller, path: str) -> None:
+    answer = nobody("GET", path)
+    assert code(answer) == (404, "RepoNotFound")
+    assert "gpt2 (here each is named owner/name)" in answer.json()["error"]
+    assert code(nobody("GET", "/api/gpt2")) == (404, None)
+
+
+def test_an_app_says_from_the_start_what_it_runs_on(ann: Caller, nobody: Caller) -> None:
+    made = ann("POST", "/api/repos/create", json={"name": "app", "type": "space", "sdk": "gradio"})
+    assert made.status_code == 200
+    assert nobody("GET", "/api/spaces/ann/app").json()["sdk"] == "gradio"
+    card = b"---\nsdk: docker\nmodels: [ann/speller]\n---\n"
+    assert ann.commit({"README.md": card}, "/api/spaces/ann/app").status_code == 200
+    shown = nobody("GET", "/api/spaces/ann/app").json()
+    assert (shown["sdk"], shown["models"]) == ("docker", ["ann/speller"])
+    for query, found in (("models=ann/speller", 1), ("models=ann/other", 0), ("linked=true", 1), ("filter=docker", 1)):
+        assert len(nobody("GET", f"/api/spaces?{query}").json()) == found, query
+    wrong = ann("POST", "/api/repos/create", json={"name": "other", "type": "space", "sdk": "../x"})
+    assert (wrong.status_code, "sdk" in wrong.json()["error"]) == (400, True)
+
+
+def test_lists_take_several_words_and_say_what_they_cannot_do(ann: Caller, nobody: Caller) -> None:
+    ann("POST", "/api/repos/create", json={"name": "counter"})
+    assert [one["id"] for one in nobody("GET", "/api/models?search=spell&search=ann").json()] == ["ann/speller"]
+    assert nobody("GET", "/api/models?search=spell&search=count").json() == []
+    refused = nobody("GET", "/api/models?inference=warm")
+    assert (refused.status_code, "running models" in refused.json()["error"]) == (501, True)
+
+
+def test_an_owner_is_shown_with_what_is_public(ann: Caller, nobody: Caller) -> None:
+    ann("POST", "/api/repos/create", json={"name": "hidden", "private": True})
+    ann("POST", "/api/repos/create", json={"name": "rows", "type": "dataset"})
+    shown = nobody("GET", "/api/users/ann/overview").json()
+    assert [shown[f"num{kind}"] for kind in ("Models", "Datasets", "Spaces", "Likes")] == [1, 1, 0, 0]
+
+
+def test_a_pull_request_without_commits_is_a_draft_until_it_is_opened(ann: Caller) -> None:
+    opened = ann("POST", f"{REPO}/discussions", json={"title": "later", "pullRequest": True}).json()["num"]
+    of_it = f"{REPO}/discussions/{opened}"
+    assert ann("GET", of_it).json()["status"] == "draft"
+    assert [one["num"] for one in ann("GET", f"{REPO}/discussions?status=open").json()["discussions"]] == [opened]
+    assert ann("POST", f"{of_it}/status", json={"status": "open"}).json()["newStatus"]["data"] == {"status": "open"}
+    assert ann("GET", of_it).json()["status"] == "open"
+
+
+def test_an_edited_comment_says_when_in_the_form_of_all_moments(ann: Caller) -> None:
+    number = ann("POST", f"{REPO}/discussions", json={"title": "a", "description": "b"}).json()["num"]
+    comment = ann("GET", f"{REPO}/discussions/{number}").json()["events"][0]["id"]
+    edited = ann("POST", f"{REPO}/discussions/{number}/comment/{comment}/edit", json={"content": "c"})
+    at = edited.json()["updatedComment"]["data"]["latest"]["updatedAt"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
+
+
+def test_the_headers_of_a_model_in_parts_come_at_once(ann: Caller, nobody: Caller) -> None:
+    header = b'{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
+    shard = len(header).to_bytes(8, "little") + header + b"ab"
+    sha256 = hashlib.sha256(shard).hexdigest()
+    send_large(ann, sha256, shard, path="in/model-00001-of-00001.safetensors")
+    index = {"metadata": {"total_size": 2}, "weight_map": {"w": "model-00001-of-00001.safetensors"}}
+    ann.commit({"in/model.safetensors.index.json": orjson.dumps(index), "in/none.json": b'{"weight_map": 3}'})
+    route = f"{REPO}/safetensors-metadata/in"
+    assert nobody("GET", f"{route}/model.safetensors.index.json").json() == {
+        "index": {"metadata": {"total_size": 2}},
+        "headers": {"model-00001-of-00001.safetensors": orjson.loads(header)},
+    }
+    assert code(nobody("GET", f"{route}/none.json")) == (400, None)
+    assert code(nobody("GET", f"{route}/other.json")) == (404, "EntryNotFound")
+    ann.commit({"in/none.json": b'{"weight_map": {"w": "../../x"}}'})
+    assert code(nobody("GET", f"{route}/none.json")) == (404, "EntryNotFound")
+
+
+def test_parameters_are_those_of_the_model_and_not_of_its_copies(ann: Caller) -> None:
+    for path, dtype in (
+        ("old/other.safetensors", b"I8"),
+        ("model.safetensors", b"U8"),
+        ("checkpoint.safetensors", b"I8"),
+    ):
+        header = b'{"w":{"dtype":"' + dtype + b'","shape":[2],"data_offsets":[0,2]}}'
+        content = len(header).to_bytes(8, "little") + header + path[:2].encode()
+        send_large(ann, hashlib.sha256(content).hexdigest(), content, path=path)
+    assert ann("GET", REPO).json()["safetensors"] == {"parameters": {"U8": 2}, "total": 2}
