@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -97,8 +99,25 @@ def test_a_private_repository_needs_its_token(live_hub: LiveHub, api: HfApi, git
     host = urlsplit(live_hub.url).netloc
     wrong = git.run("clone", f"http://gil:hf_wrong@{host}/datasets/gil/rows", "none")
     assert wrong.returncode != 0
+    missing = git.run("clone", f"http://gil:{api.token}@{host}/datasets/gil/none", "none")
+    assert "remote: repository gil/none was not found" in missing.stderr
     git("clone", f"http://gil:{api.token}@{host}/datasets/gil/rows", "rows")
     assert (git.home / "rows" / "a.csv").read_text() == "a,b"
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is not installed: apt install git-lfs")
+def test_git_lfs_fetches_large_files_also_of_private_repositories(live_hub: LiveHub, api: HfApi, git: Git) -> None:
+    api.create_repo("gil/large", private=True)
+    api.upload_file(path_or_fileobj=BIG, path_in_repo="chunked.arrow", repo_id="gil/large")
+    api.upload_file(path_or_fileobj=BytesIO(BIG[::-1]), path_in_repo="whole.arrow", repo_id="gil/large")
+    git("lfs", "install")
+    git("clone", f"http://gil:{api.token}@{urlsplit(live_hub.url).netloc}/gil/large", "large")
+    folder = git.home / "large"
+    git("lfs", "pull", cwd=folder)
+    assert (folder / "chunked.arrow").read_bytes() == BIG
+    assert (folder / "whole.arrow").read_bytes() == BIG[::-1]
+    assert "Git LFS fsck OK" in git("lfs", "fsck", cwd=folder)
+    assert git("status", "--porcelain", cwd=folder) == ""
 
 
 def test_a_push_is_refused_with_a_reason(live_hub: LiveHub, api: HfApi, git: Git) -> None:
@@ -110,4 +129,5 @@ def test_a_push_is_refused_with_a_reason(live_hub: LiveHub, api: HfApi, git: Git
     refused = git.run("push", cwd=folder)
     assert refused.returncode != 0
     assert "501" in refused.stderr
+    assert "remote: this hub does not do that: git push; upload with `minnow push`" in refused.stderr
     assert api.repo_info("gil/model").sha == before

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from minnow.errors import (
     ForbiddenError,
@@ -52,10 +52,9 @@ WITHOUT_OWNER = re.compile(
 
 def refused(request: Request, error: Exception) -> Response:
     """The answer to a request that failed with an error of the house."""
-    del request
     assert isinstance(error, MinnowError)
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    return error_response(status, str(error), _headers(error))
+    return error_response(request, status, str(error), _headers(error))
 
 
 def no_route(request: Request, error: Exception) -> Response:
@@ -65,32 +64,34 @@ def no_route(request: Request, error: Exception) -> Response:
     if found and error.status_code == 404:
         name = unquote(found[1] or found[2])[:100]
         wanted = HubNotFoundError("repository", f"{name} (here each is named owner/name)")
-        return error_response(404, str(wanted), _headers(wanted))
-    return error_response(error.status_code, f"{request.method} {request.url.path}: {error.detail}", error.headers)
+        return error_response(request, 404, str(wanted), _headers(wanted))
+    message = f"{request.method} {request.url.path}: {error.detail}"
+    return error_response(request, error.status_code, message, error.headers)
 
 
 def broke(request: Request, error: Exception) -> Response:
     """The answer to a request that failed for a reason that nobody foresaw; the server's log has it."""
     name = request.scope.get(REQUEST_ID, "")
     LOG.error("request %s failed: %s %s: %s", name, request.method, request.url.path, type(error).__name__)
-    return error_response(500, "the hub failed; its log says why, under this request's X-Request-Id")
+    return error_response(request, 500, "the hub failed; its log says why, under this request's X-Request-Id")
 
 
 def left_out(reason: str) -> Callable[[Request], Response]:
     """A handler for what a hub could do and this one does not."""
 
     def handler(request: Request) -> Response:
-        del request
-        return error_response(501, f"{WHY_LEFT_OUT}: {reason}")
+        return error_response(request, 501, f"{WHY_LEFT_OUT}: {reason}")
 
     return handler
 
 
-def error_response(status: int, message: str, headers: Any = None) -> Response:
-    """An error in the words and the form that clients show."""
-    return JSONResponse(
-        {"error": message}, status, headers={**(headers or {}), "X-Error-Message": _header_text(message)}
-    )
+def error_response(request: Request, status: int, message: str, headers: Any = None) -> Response:
+    """An error in the words and the form that the client shows: git shows plain text only, git-lfs a ``message``."""
+    told = {**(headers or {}), "X-Error-Message": _header_text(message)}
+    agent = request.headers.get("user-agent", "")
+    if agent.startswith("git/"):
+        return PlainTextResponse(message + "\n", status, headers=told)
+    return JSONResponse({"message" if agent.startswith("git-lfs/") else "error": message}, status, headers=told)
 
 
 def _headers(error: MinnowError) -> dict[str, str]:
