@@ -71,11 +71,38 @@ class Database:
         self._readers = self._engine.execution_options(**options)
         self._writers = self._engine.execution_options(**{"sqlite_begin": "BEGIN IMMEDIATE"} if self.is_sqlite else {})
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
+        self._here = _Here()
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Whatever this thread reads within the block, it reads from one snapshot, over one connection.
+
+        Nothing is written within, and nothing that reads outlives the block.
+        """
+        with self._readers.connect() as connection:
+            connection.begin()
+            self._here.connection = connection
+            try:
+                yield
+            finally:
+                self._here.connection = None
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """A connection over one snapshot, for statements that were made once and are asked again and again.
+
+        It costs a fifth of what a session does, which makes its statements and its rows anew each time.
+        """
+        if self._here.connection is not None:
+            yield self._here.connection
+            return
+        with self._readers.connect() as connection:
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session over one snapshot; what it changes is not kept."""
-        with Session(self._readers, autoflush=False) as session:
+        with Session(self._here.connection or self._readers, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -88,6 +115,7 @@ class Database:
         On SQLite it is the only writer from its first statement on. On PostgreSQL others write beside it: change what
         others may change too by ``update … where`` with the old value, and look at how many rows it met.
         """
+        assert self._here.connection is None, "nothing is written within one_moment"
         opened = Session(self._writers, expire_on_commit=False)
         with self._turn, _full_disk_told(), opened as session, session.begin():
             yield session
@@ -106,6 +134,12 @@ class Database:
     def close(self) -> None:
         """Give back every connection."""
         self._engine.dispose()
+
+
+class _Here(threading.local):
+    """What belongs to a thread: the connection that all of its reading shares for now."""
+
+    connection: Connection | None = None
 
 
 @contextmanager
@@ -136,6 +170,9 @@ def _sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+        # Past SQLAlchemy, which makes ten times the work of it.
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        driver.execute(connection.get_execution_options().get("sqlite_begin", "BEGIN")).close()  # type: ignore[attr-defined]
 
     return engine

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, and_, exists, false, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, exists, false, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from minnow.errors import InputError, nearest
 from minnow.hub.database import Database
 from minnow.hub.names import MAIN, Kind
-from minnow.hub.repositories import Repository, repository_of
+from minnow.hub.repositories import COLUMNS, Repository, repository_of
 from minnow.hub.repository_tables import RefRow, RepositoryRow, TagRow
-from minnow.hub.rights import Caller, Place, may_read
+from minnow.hub.rights import Caller, may_read
 
 MOST_A_PAGE = 1000
 SORTS: Mapping[str, InstrumentedAttribute[Any]] = {
@@ -90,16 +90,17 @@ class Listing:
             InputError: a sort or a cursor that there is not.
         """
         column = _column(query.sort)
-        asked = _where(select(RepositoryRow), query, caller)
+        asked = _where(select(*COLUMNS), query, caller)
         if query.cursor:
             asked = asked.where(_behind(column, query.cursor))
         limit = max(1, min(query.limit, MOST_A_PAGE))
         asked = asked.order_by(column.desc(), RepositoryRow.id.desc()).limit(limit + 1)
-        with self._database.reading() as session:
-            rows = list(session.scalars(asked))
+        with self._database.looking() as connection:
+            rows = connection.execute(asked).all()
             cursor = _cursor(column, rows[limit - 1]) if len(rows) > limit else ""
-            shown = [row for row in rows[:limit] if may_read(caller, _place(row))]
-            return Page(tuple(_listed(session, shown)), cursor)
+            found = map(repository_of, rows[:limit])
+            shown = [repository for repository in found if may_read(caller, repository.place)]
+            return Page(tuple(_listed(connection, shown)), cursor)
 
     def counts(self, owner: str) -> dict[str, int]:
         """How many public repositories of each kind an owner has."""
@@ -111,9 +112,8 @@ class Listing:
 
     def details(self, repository: Repository) -> Listed:
         """One repository as lists show it."""
-        with self._database.reading() as session:
-            row = session.get(RepositoryRow, repository.id)
-            return _listed(session, [row])[0] if row else Listed(repository, (), None)
+        with self._database.looking() as connection:
+            return _listed(connection, [repository])[0]
 
 
 def read_parameters(text: str) -> tuple[int | None, int | None]:
@@ -128,7 +128,7 @@ def read_parameters(text: str) -> tuple[int | None, int | None]:
     return bounds.get("min"), bounds.get("max")
 
 
-def _where(asked: Select[RepositoryRow], query: Query, caller: Caller) -> Select[RepositoryRow]:
+def _where(asked: Select[Any], query: Query, caller: Caller) -> Select[Any]:
     asked = asked.where(RepositoryRow.kind == query.kind)
     if not caller.site_admin:
         # The owners that the caller belongs to; what the token allows of theirs is decided row by row.
@@ -175,7 +175,7 @@ def _behind(column: InstrumentedAttribute[Any], cursor: str) -> Any:
     return or_(column < wanted, and_(column == wanted, RepositoryRow.id < last))
 
 
-def _cursor(column: InstrumentedAttribute[Any], row: RepositoryRow) -> str:
+def _cursor(column: InstrumentedAttribute[Any], row: Row[Any]) -> str:
     value = getattr(row, column.key)
     number = _microseconds(value) if isinstance(value, datetime) else value
     return urlsafe_b64encode(orjson.dumps([number, row.id])).decode().rstrip("=")
@@ -199,15 +199,15 @@ def _microseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1e6)
 
 
-def _place(row: RepositoryRow) -> Place:
-    return repository_of(row).place
-
-
-def _listed(session: Session, rows: Sequence[RepositoryRow]) -> list[Listed]:
-    ids = [row.id for row in rows]
-    tags: dict[int, list[str]] = {id: [] for id in ids}
-    for id, tag in session.execute(select(TagRow.repository_id, TagRow.tag).where(TagRow.repository_id.in_(ids))):
+def _listed(connection: Connection, repositories: Sequence[Repository]) -> list[Listed]:
+    asked = {"ids": [repository.id for repository in repositories]}
+    tags: dict[int, list[str]] = {repository.id: [] for repository in repositories}
+    for id, tag in connection.execute(_TAGS, asked):
         tags[id].append(tag)
-    wanted = select(RefRow.repository_id, RefRow.commit_id).where(RefRow.repository_id.in_(ids), RefRow.name == MAIN)
-    heads = dict(session.execute(wanted).all())
-    return [Listed(repository_of(row), tuple(tags[row.id]), heads.get(row.id)) for row in rows]
+    heads = dict(connection.execute(_HEADS, asked).all())
+    return [Listed(one, tuple(tags[one.id]), heads.get(one.id)) for one in repositories]
+
+
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
+_TAGS = select(TagRow.repository_id, TagRow.tag).where(TagRow.repository_id.in_(_IDS))
+_HEADS = select(RefRow.repository_id, RefRow.commit_id).where(RefRow.repository_id.in_(_IDS), RefRow.name == MAIN)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, islice
+from typing import TypeVar
 
 from dulwich.objects import Commit, ObjectID, ShaFile, Tag, parse_tree, serialize_tree, sorted_tree_items
 from sqlalchemy import select, update
@@ -20,8 +21,9 @@ COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
 FOLDER_MODE, FILE_MODE = 0o040000, 0o100644
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 ROWS = 500
-MOST_REMEMBERED = 300_000
+MOST_ENTRIES, MOST_BLOBS, MOST_COMMITS = 300_000, 100_000, 10_000  # that are remembered
 BATCH_BYTES = 16 << 20
+Read = TypeVar("Read")
 POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (0|[1-9][0-9]{0,17})\n"
 )
@@ -158,12 +160,14 @@ def identity(name: str) -> str:
 
 
 class GitObjects:
-    """The objects of a hub. What is stored under an id never changes, so trees and commits are remembered once read."""
+    """The objects of a hub. What is stored under an id never changes, so what was read of it is remembered."""
 
     def __init__(self, database: Database):
         self._database = database
         self._trees: dict[str, Mapping[str, TreeEntry]] = {EMPTY_TREE: {}}
         self._remembered = 0
+        self._commits: dict[str, CommitInfo] = {}
+        self._blobs: dict[str, BlobInfo] = {}
 
     def add(self, objects: Iterable[GitObject]) -> None:
         """Store objects, durable on return, in transactions of a bounded size; those that are there are kept."""
@@ -205,13 +209,17 @@ class GitObjects:
         if entries is None:
             entries = _parsed(self.content(session, id))
             self._remembered += len(entries)
-            if self._remembered > MOST_REMEMBERED:
+            if self._remembered > MOST_ENTRIES:
                 self._trees, self._remembered = {EMPTY_TREE: {}}, len(entries)
             self._trees[id] = entries
         return entries
 
     def commit(self, session: Session, id: str) -> CommitInfo:
         """A commit."""
+        known = self._commits.get(id)
+        return known or _remember(self._commits, MOST_COMMITS, id, self._read_commit(session, id))
+
+    def _read_commit(self, session: Session, id: str) -> CommitInfo:
         read = ShaFile.from_raw_string(COMMIT, self.content(session, id))
         assert isinstance(read, Commit)
         return CommitInfo(
@@ -244,11 +252,13 @@ class GitObjects:
 
     def blobs(self, session: Session, ids: Iterable[str]) -> dict[str, BlobInfo]:
         """What is known of these blobs."""
+        wanted = dict.fromkeys(ids)
+        found = {id: known for id in wanted if (known := self._blobs.get(id))}
         columns = GitObjectRow.id, GitObjectRow.size, GitObjectRow.lfs_sha256, GitObjectRow.lfs_size
-        found = {}
-        for part in _parts(dict.fromkeys(ids), ROWS):
+        for part in _parts((id for id in wanted if id not in found), ROWS):
             for id, size, sha256, lfs_size in session.execute(select(*columns).where(GitObjectRow.id.in_(part))):
-                found[id] = BlobInfo(id, size, Pointer(sha256, lfs_size or 0) if sha256 else None)
+                pointer = Pointer(sha256, lfs_size or 0) if sha256 else None
+                found[id] = _remember(self._blobs, MOST_BLOBS, id, BlobInfo(id, size, pointer))
         return found
 
     def entry(self, session: Session, tree: str, path: str) -> TreeEntry | None:
@@ -273,6 +283,14 @@ class GitObjects:
             yield folder + name, entry
             if entry.is_folder:
                 yield from self.walk(session, entry.id, f"{folder}{name}/")
+
+
+def _remember(known: dict[str, Read], most: int, id: str, read: Read) -> Read:
+    """What was read, which the next one need not read; where there is too much of it, all is forgotten."""
+    if len(known) >= most:
+        known.clear()
+    known[id] = read
+    return read
 
 
 def _parsed(content: bytes) -> Mapping[str, TreeEntry]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Delete, delete, select, update
+from sqlalchemy import Delete, Row, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,7 @@ LARGE_SUFFIXES = (
 )
 LARGE_ATTRIBUTES = "filter=lfs diff=lfs merge=lfs -text"
 ATTRIBUTES_FILE, CARD_FILE = ".gitattributes", "README.md"
+COLUMNS = tuple(RepositoryRow.__table__.columns)
 
 
 @dataclass(frozen=True)
@@ -113,17 +114,12 @@ class Repositories:
         Raises:
             HubNotFoundError: there is none.
         """
-        key = repository_key(owner, name)
-        with self._database.reading() as session:
-            row = session.scalar(select(RepositoryRow).where(RepositoryRow.kind == kind, RepositoryRow.key == key))
-            row = row or session.scalar(
-                select(RepositoryRow)
-                .join(FormerNameRow, FormerNameRow.repository_id == RepositoryRow.id)
-                .where(FormerNameRow.kind == kind, FormerNameRow.key == key)
-            )
-            if row is None:
-                raise HubNotFoundError("repository", f"{owner}/{name}")
-            return repository_of(row)
+        named = {"kind": kind, "key": repository_key(owner, name)}
+        with self._database.looking() as connection:
+            row = connection.execute(_NAMED, named).first() or connection.execute(_FORMERLY_NAMED, named).first()
+        if row is None:
+            raise HubNotFoundError("repository", f"{owner}/{name}")
+        return repository_of(row)
 
     def by_id(self, repository_id: int) -> Repository:
         """The repository with this number; raises HubNotFoundError where it is gone."""
@@ -216,8 +212,8 @@ def move_ref(session: Session, repository_id: int, ref: str, before: str, after:
         raise HubConflictError(f"{ref} moved on while you were working; fetch it and try again")
 
 
-def repository_of(row: RepositoryRow) -> Repository:
-    """A row as a value."""
+def repository_of(row: RepositoryRow | Row[Any]) -> Repository:
+    """A row, of ``COLUMNS`` at least, as a value."""
     return Repository(
         id=row.id,
         kind=cast(Kind, row.kind),
@@ -248,6 +244,14 @@ def _begin(session: Session, row: RepositoryRow, commits: Sequence[str], at: dat
 def _former(kind: str, key: str) -> Delete:
     """The deletion of the sign that leads on from a name, since somebody has that name now."""
     return delete(FormerNameRow).where(FormerNameRow.kind == kind, FormerNameRow.key == key)
+
+
+_NAMED = select(*COLUMNS).where(RepositoryRow.kind == bindparam("kind"), RepositoryRow.key == bindparam("key"))
+_FORMERLY_NAMED = (
+    select(*COLUMNS)
+    .join(FormerNameRow, FormerNameRow.repository_id == RepositoryRow.id)
+    .where(FormerNameRow.kind == bindparam("kind"), FormerNameRow.key == bindparam("key"))
+)
 
 
 def _first_commit(by: str, at: datetime, card: bytes | None) -> list[GitObject]:

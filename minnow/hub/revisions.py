@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, bindparam, delete, or_, select
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError, InputError
@@ -68,8 +68,8 @@ class Revisions:
         Raises:
             HubNotFoundError: nothing in this repository does.
         """
-        with self._database.reading() as session:
-            return resolved(session, repository_id, revision)
+        with self._database.looking() as connection:
+            return resolved(connection, repository_id, revision)
 
     def refs(self, repository_id: int) -> list[Ref]:
         """Every ref, by name."""
@@ -80,7 +80,7 @@ class Revisions:
     def history(self, repository_id: int, revision: str, *, skip: int = 0, most: int | None = None) -> list[CommitInfo]:
         """The commits that lead to a revision, the newest first."""
         with self._database.reading() as session:
-            head = resolved(session, repository_id, revision)
+            head = resolved(session.connection(), repository_id, revision)
             stop = None if most is None else skip + most
             return list(islice(self._objects.ancestors(session, [head]), skip, stop))
 
@@ -200,7 +200,7 @@ class Revisions:
             locked(session, repository_id)
             if session.get(RefRow, (repository_id, ref)) is not None:
                 raise HubExistsError("reference", ref)
-            commit, now, tag = resolved(session, repository_id, start or MAIN), self._now(), None
+            commit, now, tag = resolved(session.connection(), repository_id, start or MAIN), self._now(), None
             if message and by:
                 tag = tag_of(
                     commit, ref.removeprefix(TAGS), author=identity(by), message=message[:MOST_MESSAGE], at=now
@@ -226,25 +226,39 @@ class Revisions:
             session.delete(row)
 
 
-def resolved(session: Session, repository_id: int, revision: str) -> str:
+def resolved(connection: Connection, repository_id: int, revision: str) -> str:
     """What ``Revisions.resolve`` returns, as a part of somebody's transaction."""
-    names = [revision] if revision.startswith("refs/") else [BRANCHES + revision, TAGS + revision]
+    names = (revision, "") if revision.startswith("refs/") else (BRANCHES + revision, TAGS + revision)
+    asked = {"repository_id": repository_id, "branch": names[0], "tag": names[1]}
+    heads = dict(connection.execute(_REFS, asked).all())
     for name in names:
-        row = session.get(RefRow, (repository_id, name))
-        if row is not None:
-            return row.commit_id
+        if name in heads:
+            return heads[name]
     if COMMIT_ID.fullmatch(revision):
-        if session.get(CommitRow, (repository_id, revision)) is not None:
+        if connection.execute(_COMMIT, {"repository_id": repository_id, "commit_id": revision}).first():
             return revision
     elif COMMIT_PREFIX.fullmatch(revision):
-        found = session.scalars(
-            select(CommitRow.commit_id)
-            .where(CommitRow.repository_id == repository_id, CommitRow.commit_id.startswith(revision))
-            .limit(2)
-        ).all()
+        beginning = {"repository_id": repository_id, "beginning": revision}
+        found = connection.execute(_COMMITS, beginning).scalars().all()
         if len(found) == 1:
-            return found[0]
+            return str(found[0])
     raise HubNotFoundError("revision", revision)
+
+
+_REFS = select(RefRow.name, RefRow.commit_id).where(
+    RefRow.repository_id == bindparam("repository_id"),
+    or_(RefRow.name == bindparam("branch"), RefRow.name == bindparam("tag")),
+)
+_COMMIT = select(CommitRow.commit_id).where(
+    CommitRow.repository_id == bindparam("repository_id"), CommitRow.commit_id == bindparam("commit_id")
+)
+_COMMITS = (
+    select(CommitRow.commit_id)
+    .where(
+        CommitRow.repository_id == bindparam("repository_id"), CommitRow.commit_id.startswith(bindparam("beginning"))
+    )
+    .limit(2)
+)
 
 
 def forget_unreachable(objects: GitObjects, session: Session, repository_id: int) -> int:

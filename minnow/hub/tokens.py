@@ -156,8 +156,8 @@ class Tokens:
             NotSignedInError: the token is unknown, revoked or at its end, or its user is disabled.
         """
         now = self._now()
-        with self._database.reading() as session:
-            rows = session.execute(_ASKED, {"digest": digest_of(text)}).all()
+        with self._database.looking() as connection:
+            rows = connection.execute(_ASKED, {"digest": digest_of(text)}).all()
         if not rows or not _valid(rows[0], now):
             raise NotSignedInError("Invalid credentials in Authorization header")
         first = rows[0]

@@ -96,6 +96,28 @@ class HubDatabasePromises:
         with database.reading() as reader:
             assert reader.scalar(select(RepositoryRow.likes)) == 1
 
+    def test_what_a_thread_reads_in_one_moment_is_of_one_moment(self, database: Database) -> None:
+        with database.writing() as session:
+            session.add(a_repository())
+
+        def like() -> None:
+            with database.writing() as session:
+                session.execute(update(RepositoryRow).values(likes=RepositoryRow.likes + 1))
+
+        def seen() -> list[int | None]:
+            with database.looking() as connection, database.reading() as session:
+                return [connection.scalar(select(RepositoryRow.likes)), session.scalar(select(RepositoryRow.likes))]
+
+        with ThreadPoolExecutor(1) as others:
+            with database.one_moment():
+                assert seen() == [0, 0]
+                others.submit(like).result()
+                assert seen() == [0, 0]
+                assert others.submit(seen).result() == [1, 1]
+                with pytest.raises(AssertionError, match="nothing is written within one_moment"):
+                    like()
+            assert seen() == [1, 1]
+
     def test_moments_keep_their_instant_and_come_back_in_utc(self, database: Database) -> None:
         elsewhere = NOW.astimezone(timezone(timedelta(hours=8)))
         with database.writing() as session:

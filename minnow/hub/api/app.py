@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from minnow.errors import MinnowError
 from minnow.hub.api.absent import absent_routes
 from minnow.hub.api.accounts import account_routes
+from minnow.hub.api.answering import QuickRouter, Threads
 from minnow.hub.api.asking import Asking, json
 from minnow.hub.api.callers import Door
 from minnow.hub.api.commits import commit_routes
@@ -65,9 +66,12 @@ def application(hub: Hub) -> ASGIApp:
     def welcome(request: Request) -> Response:
         return HTMLResponse(WELCOME.format(endpoint=asking.endpoint(request)))
 
+    threads = Threads(hub.database)
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
+        await run_in_threadpool(threads.close)
         await run_in_threadpool(close_hub, hub)
 
     # The order counts where two routes fit one address: the first is taken.
@@ -89,4 +93,6 @@ def application(hub: Hub) -> ASGIApp:
         *resolve_routes(asking),
     ]
     handlers = {MinnowError: refused, HTTPException: no_route, Exception: broke}
-    return RequestIds(RawPaths(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)))
+    app = Starlette(exception_handlers=handlers)
+    app.router = QuickRouter(threads.over(routes), lifespan=lifespan)
+    return RequestIds(RawPaths(app))
