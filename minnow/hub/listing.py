@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from minnow.errors import InputError, nearest
 from minnow.hub.database import Database
 from minnow.hub.names import MAIN, Kind
-from minnow.hub.repositories import COLUMNS, Repository, repository_of
+from minnow.hub.repositories import COLUMNS, Repository
 from minnow.hub.repository_tables import RefRow, RepositoryRow, TagRow
 from minnow.hub.rights import Caller, may_read
 
@@ -98,7 +98,7 @@ class Listing:
         with self._database.looking() as connection:
             rows = connection.execute(asked).all()
             cursor = _cursor(column, rows[limit - 1]) if len(rows) > limit else ""
-            found = map(repository_of, rows[:limit])
+            found = (Repository(*row) for row in rows[:limit])
             shown = [repository for repository in found if may_read(caller, repository.place)]
             return Page(tuple(_listed(connection, shown)), cursor)
 

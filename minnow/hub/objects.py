@@ -10,7 +10,7 @@ from itertools import count, islice
 from typing import TypeVar
 
 from dulwich.objects import Commit, ObjectID, ShaFile, Tag, parse_tree, serialize_tree, sorted_tree_items
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from minnow.errors import StorageError
@@ -198,7 +198,7 @@ class GitObjects:
 
     def raw(self, session: Session, id: str) -> tuple[int, bytes]:
         """The kind and the content of an object."""
-        found = session.execute(select(GitObjectRow.kind, GitObjectRow.content).where(GitObjectRow.id == id)).first()
+        found = session.connection().execute(_OBJECT, {"id": id}).first()
         if found is None:
             raise StorageError(f"the git object {id} is missing; run `minnow hub fsck`")
         return found[0], zlib.decompress(found[1])
@@ -283,6 +283,9 @@ class GitObjects:
             yield folder + name, entry
             if entry.is_folder:
                 yield from self.walk(session, entry.id, f"{folder}{name}/")
+
+
+_OBJECT = select(GitObjectRow.kind, GitObjectRow.content).where(GitObjectRow.id == bindparam("id"))
 
 
 def _remember(known: dict[str, Read], most: int, id: str, read: Read) -> Read:

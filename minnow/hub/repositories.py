@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Delete, Row, bindparam, delete, select, update
+from sqlalchemy import Delete, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,7 +25,6 @@ LARGE_SUFFIXES = (
 )
 LARGE_ATTRIBUTES = "filter=lfs diff=lfs merge=lfs -text"
 ATTRIBUTES_FILE, CARD_FILE = ".gitattributes", "README.md"
-COLUMNS = tuple(RepositoryRow.__table__.columns)
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,9 @@ class Repository:
     def place(self) -> Place:
         """What rights need to know of it."""
         return Place(self.kind, self.owner, self.name, self.private, self.gate)
+
+
+COLUMNS = tuple(RepositoryRow.__table__.columns[field.name] for field in fields(Repository))  # Repository(*row)
 
 
 class Repositories:
@@ -119,7 +121,7 @@ class Repositories:
             row = connection.execute(_NAMED, named).first() or connection.execute(_FORMERLY_NAMED, named).first()
         if row is None:
             raise HubNotFoundError("repository", f"{owner}/{name}")
-        return repository_of(row)
+        return Repository(*row)
 
     def by_id(self, repository_id: int) -> Repository:
         """The repository with this number; raises HubNotFoundError where it is gone."""
@@ -212,8 +214,8 @@ def move_ref(session: Session, repository_id: int, ref: str, before: str, after:
         raise HubConflictError(f"{ref} moved on while you were working; fetch it and try again")
 
 
-def repository_of(row: RepositoryRow | Row[Any]) -> Repository:
-    """A row, of ``COLUMNS`` at least, as a value."""
+def repository_of(row: RepositoryRow) -> Repository:
+    """A row as a value."""
     return Repository(
         id=row.id,
         kind=cast(Kind, row.kind),

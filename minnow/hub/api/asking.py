@@ -185,7 +185,7 @@ def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 
 def moment(at: datetime) -> str:
     """A moment as clients read it."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def next_page(request: Request, endpoint: str, path: str | None = None, **changed: str | int) -> dict[str, str]:

@@ -50,14 +50,14 @@ WITHOUT_OWNER = re.compile(
 )
 
 
-def refused(request: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
     """The answer to a request that failed with an error of the house."""
     assert isinstance(error, MinnowError)
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
     return error_response(request, status, str(error), _headers(error))
 
 
-def no_route(request: Request, error: Exception) -> Response:
+async def no_route(request: Request, error: Exception) -> Response:
     """The answer to a request that no route takes: an error too, since clients try what a hub can do."""
     assert isinstance(error, HTTPException)
     found = WITHOUT_OWNER.fullmatch(request.url.path)
@@ -69,7 +69,7 @@ def no_route(request: Request, error: Exception) -> Response:
     return error_response(request, error.status_code, message, error.headers)
 
 
-def broke(request: Request, error: Exception) -> Response:
+async def broke(request: Request, error: Exception) -> Response:
     """The answer to a request that failed for a reason that nobody foresaw; the server's log has it."""
     name = request.scope.get(REQUEST_ID, "")
     LOG.error("request %s failed: %s %s: %s", name, request.method, request.url.path, type(error).__name__)

@@ -1,16 +1,16 @@
 """Routing on the address as it was sent: a slash that was encoded belongs to a name and divides nothing."""
 
-import uuid
+import secrets
+from itertools import count
 from urllib.parse import unquote
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minnow.errors import HubNotFoundError
 
 REQUEST_ID = "minnow.request_id"
-SAFE_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
+SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 
 
 class RawPaths:
@@ -31,20 +31,22 @@ class RequestIds:
 
     def __init__(self, app: ASGIApp):
         self.app = app
+        self._ours = secrets.token_hex(12)  # a random number for each request would take a call of the system
+        self._numbers = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As every ASGI application."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        name = scope[REQUEST_ID] = uuid.uuid4().hex
+        name = scope[REQUEST_ID] = f"{self._ours}{next(self._numbers):08x}"
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = name
-                for key, value in SAFE_HEADERS.items():
-                    headers.setdefault(key, value)
+                headers = message["headers"] = list(message.get("headers", ()))
+                there = {key.lower() for key, _ in headers}
+                headers += (header for header in SAFE_HEADERS if header[0] not in there)
+                headers.append((b"x-request-id", name.encode()))
             await send(message)
 
         await self.app(scope, receive, named)
