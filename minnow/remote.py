@@ -37,11 +37,16 @@ class Name:
 
 @dataclass(frozen=True)
 class Pushed:
-    """A revision that was written: whoever pulls ``name@commit`` gets it for good."""
+    """A revision that was written: whoever pulls ``name@commit`` gets it for good.
+
+    Attributes:
+        base: the model that the card names as its base, where it was named in passing.
+    """
 
     name: str
     commit: str
     url: str
+    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,7 @@ def push(
         RemoteError: no hub answers, or it refuses.
     """
     folder = Path(folder)
-    if not folder.is_dir() or not any(folder.iterdir()):
-        raise InputError(f"{folder} is not a folder with files in; nothing was pushed")
+    check_folder(folder)
     api = _api(hub, kind)
     with _explained(hub, name, writing=True):
         made = api.create_repo(name.id, repo_type=kind, private=private, exist_ok=True)
@@ -118,6 +122,12 @@ def push(
         if tag:
             api.create_tag(name.id, tag=tag, revision=commit.oid, repo_type=kind)
     return Pushed(name.id, commit.oid, str(made))
+
+
+def check_folder(folder: Path) -> None:
+    """Raises InputError where there is nothing to push."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        raise InputError(f"{folder} is not a folder with files in; nothing was pushed")
 
 
 def pull(hub: Hub, name: Name, cache: Path, *, kind: str = "model", offline: bool = False) -> Path:

@@ -1,6 +1,7 @@
 """Models to a hub and back: ``push``, ``pull``, and which folder a name means."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ def push(
     private: bool | None = None,
     tag: str | None = None,
     delete: bool = False,
+    base: str | None = None,
     hub: str | None = None,
     token: str | None = None,
 ) -> "Pushed":
@@ -29,6 +31,8 @@ def push(
         private: of a new repository: whether others may see it.
         tag: a name for the new revision, such as ``v2``.
         delete: remove what the repository has and the folder has not.
+        base: the model that this one was made from, as the hub has it, for the card; found where it was pushed or
+            pulled on this machine.
         hub: its address; else that of ``HF_ENDPOINT``, else that of the last ``minnow login``.
         token: else that of ``HF_TOKEN`` or of the login.
 
@@ -36,23 +40,32 @@ def push(
         InputError: a folder or a name that cannot be, or a model whose training is not finished.
         HubError: the hub refuses, or does not answer.
     """
-    from minnow import remote
+    from minnow import bases, remote
     from minnow.bundle import layout
     from minnow.logins import hub_of
 
-    if (Path(folder) / layout.RUN).is_dir():
-        layout.check_bundle(Path(folder))
+    source, wanted = Path(folder), remote.name_of(name)
+    if (source / layout.RUN).is_dir():
+        layout.check_bundle(source)
+    remote.check_folder(source)
     where = hub_of(hub, token, os.environ)
-    return remote.push(
-        where,
-        Path(folder),
-        remote.name_of(name),
-        kind=kind,
-        message=message,
-        private=private,
-        tag=tag,
-        delete=delete,
-    )
+    kept = _cache() / where.folder_name
+    found = remote.name_of(base).id if base else bases.base_of(kept, source) if kind == "model" else None
+    found = None if found == wanted.id else found
+    with bases.naming(source, found) as shown:
+        pushed = remote.push(
+            where,
+            shown,
+            wanted,
+            kind=kind,
+            message=message or f"Push {source.resolve().name}",
+            private=private,
+            tag=tag,
+            delete=delete,
+        )
+    if kind == "model":
+        bases.remember(kept, source, wanted.id)
+    return replace(pushed, base=found)
 
 
 def pull(
@@ -78,15 +91,22 @@ def pull(
         HubError: the hub does not have it, or does not answer and it was not pulled before.
         MinnowError: a file does not have the hash that the hub names.
     """
-    from minnow import remote
+    from minnow import bases, remote
     from minnow.logins import hub_of
 
-    cache = Path(os.environ.get("MINNOW_CACHE") or "~/.cache/minnow/hub").expanduser()
-    folder = remote.pull(hub_of(hub, token, os.environ), remote.name_of(name), cache, kind=kind, offline=offline)
+    where, wanted = hub_of(hub, token, os.environ), remote.name_of(name)
+    folder = remote.pull(where, wanted, _cache(), kind=kind, offline=offline)
+    if kind == "model":
+        bases.remember(_cache() / where.folder_name, folder, wanted.id)
     if out is None:
         return folder
     remote.copy_out(folder, Path(out))
     return Path(out)
+
+
+def _cache() -> Path:
+    """Where what was pulled is kept."""
+    return Path(os.environ.get("MINNOW_CACHE") or "~/.cache/minnow/hub").expanduser()
 
 
 def folder_of(model: str | Path, *, hub: str | None = None, token: str | None = None) -> Path:

@@ -23,6 +23,10 @@ def push(
     delete: Annotated[
         bool, typer.Option("--delete", help="Remove what the repository has and the folder has not.")
     ] = False,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", metavar="NAME", help="What it was made from, team/name, where that is not known here."),
+    ] = None,
     hub: HubAddress = None,
     token: Token = None,
     as_json: Json = False,
@@ -39,6 +43,7 @@ def push(
             private=private,
             tag=tag,
             delete=delete,
+            base=base,
             hub=hub,
             token=token,
         )
@@ -47,4 +52,6 @@ def push(
             return
         out.print(f"{'repository':<14}{done.url}", markup=False)
         out.print(f"{'revision':<14}{done.commit}{f'  ({tag})' if tag else ''}", markup=False)
+        if done.base:
+            out.print(f"{'made from':<14}{done.base}", markup=False)
         note(f"get it with: minnow pull {done.name}@{tag or done.commit[:12]}")

@@ -19,7 +19,7 @@ import torch
 from minnow.allocator import keep_freed_memory
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.provenance import machine, versions
+from minnow.bundle.provenance import came_from, machine, versions
 from minnow.errors import InputError
 from minnow.files import write_text
 from minnow.models.registry import architecture
@@ -219,6 +219,7 @@ class LanguageRun(ABC):
             "train_seconds": round(outcome.seconds, 3),
             "data": self.data(material),
             "model": model.config.model_type,
+            **came_from(self.start),
             "steps": outcome.num_steps,
             "tokens_seen": outcome.tokens,
             "machine": machine(),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.card import Card, render_card
-from minnow.bundle.provenance import machine, versions
+from minnow.bundle.provenance import came_from, machine, versions, weights_hash
 from minnow.data.examples import Examples, load_examples
 from minnow.data.sources import parts
 from minnow.data.split import hold_out, leakage
@@ -102,8 +102,6 @@ def train(
     with attempt(folder, resume) as run:
         check_same(run / DATA_HASH, examples.sha256, resume, examples.name)
         if recipe.model.name == "encoder_classifier":
-            from minnow.training.fine_tuning import weights_hash
-
             source = recipe.fine_tuning.model
             check_same(run / SOURCE_HASH, weights_hash(source), resume, f"the model {source}")
         write_text(run / layout.RECIPE, to_toml(recipe))
@@ -298,9 +296,47 @@ def _fit_neural(
     )
     if outcome.interrupted:
         note(f"interrupted: the best model so far, of step {outcome.step:,}, is kept")
-    bundle = Bundle(model, task.to_dict(), tokenizer)
     logits = logits_for(model, tokenizer, outside.texts, task.max_tokens, task.keep)  # the texts are prepared already
+    if recipe.model.wide:
+        model, logits = _with_wide(task, model, logits, kept, outside, recipe, note, show)
+    bundle = Bundle(model, task.to_dict(), tokenizer)
     return bundle, _Held(outside.texts, outside.labels, logits, "validation")
+
+
+def _with_wide(
+    task: TextClassification,
+    deep: Any,
+    logits: NDArray[np.float32],
+    rows: _Rows,
+    outside: _Rows,
+    recipe: Recipe,
+    note: Note,
+    show: Show,
+) -> tuple[Any, NDArray[np.float32]]:
+    """The neural model with an ngram beside it, or as it is where that brings nothing."""
+    from minnow.training.wide import DEEP_ALONE, with_wide
+
+    weights = _class_weights(task, rows.label_ids, recipe)
+    model, together, share = with_wide(
+        task,
+        deep,
+        logits,
+        rows.texts,
+        rows.label_ids,
+        outside.texts,
+        outside.label_ids,
+        recipe,
+        show,
+        None if weights is None else np.array(weights, np.float32),
+    )
+    if share == DEEP_ALONE:
+        note("the n-grams beside the neural model bring nothing on the validation part, so they are left out")
+    else:
+        before, after = (task.score(one, outside.label_ids)["accuracy"] for one in (logits, together))
+        note(
+            f"n-grams beside it, with {1 - share:.0%} of the say: validation accuracy {after:.2%} instead of {before:.2%}"
+        )
+    return model, together
 
 
 def _chosen(rows: _Rows, places: NDArray[np.int64]) -> _Rows:
@@ -336,10 +372,7 @@ def _validation_report(name: str, bundle: Bundle, held: _Held, examples: Example
 def _provenance(examples: Examples, recipe: Recipe, seconds: float) -> dict[str, Any]:
     source = {}
     if recipe.model.name == "encoder_classifier":
-        from minnow.training.fine_tuning import weights_hash
-
-        folder = recipe.fine_tuning.model
-        source = {"from": {"name": Path(folder).name, "weights_sha256": weights_hash(folder)}}
+        source = came_from(recipe.fine_tuning.model)
     return {
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "train_seconds": round(seconds, 3),

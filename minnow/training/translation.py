@@ -18,7 +18,7 @@ import torch
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.card import TranslationCard, render_translation_card
-from minnow.bundle.provenance import machine, versions
+from minnow.bundle.provenance import came_from, machine, versions, weights_hash
 from minnow.data.pair_cleaning import REASONS, clean_pairs
 from minnow.data.pairs import Pairs, load_pairs, pair_parts
 from minnow.data.split import hold_out_pairs, leakage
@@ -33,7 +33,6 @@ from minnow.tasks.registry import task_of
 from minnow.tasks.translation import Translation, tags
 from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
-from minnow.training.fine_tuning import weights_hash
 from minnow.training.journal import Journal
 from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import DATA_HASH, SOURCE_HASH, attempt, check_same, drop_state
@@ -276,10 +275,6 @@ def _config(recipe: TranslationRecipe, vocab_size: int, target_vocab_size: int =
 
 
 def _provenance(train: Pairs, recipe: TranslationRecipe, seconds: float) -> dict[str, Any]:
-    start = {}
-    if recipe.model.start:
-        name = Path(recipe.model.start).name
-        start = {"from": {"name": name, "weights_sha256": weights_hash(recipe.model.start)}}
     return {
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "train_seconds": round(seconds, 3),
@@ -291,7 +286,7 @@ def _provenance(train: Pairs, recipe: TranslationRecipe, seconds: float) -> dict
             "licence": train.licence,
         },
         "model": recipe.model.name,
-        **start,
+        **came_from(recipe.model.start),
         "machine": machine(),
         "versions": versions(),
     }

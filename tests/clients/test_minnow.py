@@ -1,10 +1,12 @@
 """``minnow push``, ``pull``, ``search`` and ``login`` against a hub that is served; and models loaded by name."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from command import minnow, start
+from huggingface_hub import HfApi
 
 import minnow as house
 from minnow.errors import BundleError, MinnowError, RemoteError
@@ -101,6 +103,40 @@ def test_what_is_the_same_is_not_sent_again(linear: Path, home: Path) -> None:
     assert {path.name for path in house.pull("mia/twice").iterdir()} == {".gitattributes", "notes.txt"}
     house.push(home / "more", "mia/twice@trial")
     assert (house.pull("mia/twice@trial") / "model.safetensors").exists() is False
+
+
+def derived(folder: Path, base: Path) -> Path:
+    """A model's folder whose provenance names the weights of another."""
+    folder.mkdir()
+    weights = (base / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-8] + folder.name.encode().rjust(8))
+    source = {"name": base.name, "weights_sha256": hashlib.sha256(weights).hexdigest()}
+    (folder / "minnow.json").write_text(json.dumps({"provenance": {"from": source}}))
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# A card\n")
+    return folder
+
+
+def bases_of(name: str, live_hub: LiveHub) -> object:
+    card = HfApi(endpoint=live_hub.url, token=False).model_info(name).card_data
+    return card.get("base_model") if card else None
+
+
+def test_a_model_names_the_one_it_was_made_from(linear: Path, pushed: str, home: Path, live_hub: LiveHub) -> None:
+    made = derived(home / "made", linear)
+    assert house.push(made, "mia/unknown").base is None, "nothing on this machine tells what the base is called"
+    house.pull(f"{pushed}@v1", out=home / "copy")
+    told = minnow("push", made, "mia/made", "--tag", "v1", "--json").json
+    assert (told["base"], bases_of("mia/made", live_hub)) == (pushed, pushed)
+    assert house.push(made, "mia/made").commit == told["commit"], "what is the same is not sent again"
+    assert (made / "README.md").read_text() == "---\nlicense: mit\n---\n# A card\n", "what is here stays as it was"
+    assert "# A card" in (house.pull("mia/made") / "README.md").read_text()
+    again = derived(home / "again", made)
+    assert house.push(again, "mia/again").base == "mia/made", "what was pushed is known too"
+    assert house.push(derived(home / "other", again), "mia/other", base="mia/said").base == "mia/said"
+    assert house.push(derived(home / "next", made), "mia/made").base is None, "a revision has no base in itself"
+    (made / "README.md").write_text("---\nbase_model: mia/written\n---\n")
+    house.push(made, "mia/named")
+    assert bases_of("mia/named", live_hub) == "mia/written"
 
 
 def test_data_sets_travel_too(home: Path) -> None:

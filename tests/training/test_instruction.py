@@ -1,5 +1,6 @@
 """From conversations to a model that answers: what is learnt, what is written, what is refused."""
 
+import hashlib
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -103,6 +104,8 @@ def test_a_model_is_taught_and_chats(name: str, chats: Path, bases: dict[str, Pa
     assert "3 new tokens for the roles" in told
     tokenizer = taught.bundle.tokenizer
     assert tokenizer is not None
+    weights = hashlib.sha256((bases[name] / "model.safetensors").read_bytes()).hexdigest()
+    assert taught.bundle.provenance["from"] == {"name": name, "weights_sha256": weights}
     assert set(ROLE_TOKENS) <= set(tokenizer.vocabulary)
     assert tokenizer.vocab_size <= taught.bundle.model.config.vocab_size
     asked = [{"role": "user", "content": "snow?"}]

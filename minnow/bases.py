@@ -1,0 +1,99 @@
+"""What a model was made from, named as a hub has it: remembered by the hash of its weights, and written into cards."""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from minnow.files import storage_error
+
+WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
+MANIFEST, CARD, MEMORY = "minnow.json", "README.md", "weights.json"
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def remember(place: Path, folder: Path, name: str) -> None:
+    """Keep under which name a hub has a folder's weights, so that what is made from them can name it.
+
+    Args:
+        place: the folder for what is kept of that hub.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    known = _read(place / MEMORY)
+    hashed = _hash_of(folder)
+    if not hashed or known.get(hashed) == name:
+        return
+    part = place / f".{MEMORY}.{os.getpid()}.part"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(orjson.dumps(known | {hashed: name}))
+        part.replace(place / MEMORY)
+    except OSError as error:
+        raise storage_error(error, place) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def base_of(place: Path, folder: Path) -> str | None:
+    """The name of the model that this one was made from, where that was pushed to the hub or pulled from it before."""
+    provenance = _read(folder / MANIFEST).get("provenance")
+    source = provenance.get("from") if isinstance(provenance, dict) else None
+    hashed = source.get("weights_sha256") if isinstance(source, dict) else None
+    name = _read(place / MEMORY).get(hashed) if isinstance(hashed, str) else None
+    return name if isinstance(name, str) else None
+
+
+@contextmanager
+def naming(folder: Path, base: str | None) -> Iterator[Path]:
+    """The folder, or another that links to its files and has a card that names the base.
+
+    A card that names one already is left as it is.
+    """
+    from huggingface_hub.repocard import metadata_load, metadata_save
+
+    card = folder / CARD
+    said = (metadata_load(card) if card.is_file() else None) or {}
+    if base is None or said.get("base_model"):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="minnow-push-") as made:
+        shutil.copytree(folder, made, copy_function=_link, dirs_exist_ok=True)
+        shown = Path(made) / CARD
+        shown.unlink(missing_ok=True)
+        if card.is_file():
+            shutil.copyfile(card, shown)
+        metadata_save(shown, said | {"base_model": base})
+        yield Path(made)
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).symlink_to(Path(source).resolve())
+
+
+def _hash_of(folder: Path) -> str:
+    """sha256 of a folder's weights; of pulled ones the name that the client keeps them under. "" without weights."""
+    path = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if path is None:
+        return ""
+    if path.is_symlink() and SHA256.fullmatch(path.readlink().name):
+        return path.readlink().name
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A table; a file that is missing or damaged is an empty one."""
+    try:
+        kept = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
