@@ -22,6 +22,7 @@ ARCHITECTURES = {
     "rnn_seq2seq": ("minnow.models.rnn_seq2seq", "RnnSeq2SeqConfig", "RnnSeq2Seq"),
     "text_classifier": ("minnow.models.text_classifier", "TextClassifierConfig", "TextClassifier"),
     "transformer_seq2seq": ("minnow.models.transformer_seq2seq", "TransformerSeq2SeqConfig", "TransformerSeq2Seq"),
+    "wide_and_deep": ("minnow.models.wide_and_deep", "WideAndDeepConfig", "WideAndDeep"),
 }
 
 

@@ -52,6 +52,10 @@ def logits_for(model: Any, tokenizer: Tokenizer | None, texts: Sequence[str], ma
     """The model's outputs [N, K] for prepared texts, whatever kind of input it reads."""
     if not texts:
         return np.zeros((0, model.config.num_labels), np.float32)
+    if model.reads == "both":
+        parts = (logits_for(part, tokenizer, texts, max_tokens, keep) for part in (model.wide, model.deep))
+        summed: Logits = model.together(*parts)
+        return summed
     if model.reads == "ngrams":
         logits: Logits = model([count_ngrams(texts, view.ngrams) for view in model.config.views])
         return logits

@@ -71,8 +71,8 @@ class TextClassification(Task):
                 f"minnow.json names {len(self.labels)} labels, but the model in config.json has "
                 f"{model.config.num_labels}; train the model again or fetch it anew"
             )
-        if model.reads == "tokens":
-            check_vocabulary(model, tokenizer)
+        if model.reads != "ngrams":
+            check_vocabulary(model.deep if model.reads == "both" else model, tokenizer)
 
     def prepare(self, texts: Sequence[str]) -> list[str]:
         """Texts as the tokenizer or the n-gram counter should see them."""

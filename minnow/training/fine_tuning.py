@@ -23,6 +23,7 @@ from minnow.bundle.bundle import Bundle
 from minnow.errors import BundleError, RecipeError
 from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifierConfig
 from minnow.models.registry import architecture
+from minnow.models.wide_and_deep import WideAndDeep
 from minnow.tasks.text_classification import LabelIds, TextClassification
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.labelled import Labelling
@@ -138,7 +139,7 @@ def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe)
     Raises:
         BundleError: the model has no encoder, or no tokenizer.
     """
-    encoder = source.model.encoder if isinstance(source.model, EncoderClassifier) else source.model
+    encoder = _encoder_of(source.model)
     kind = encoder.config.model_type
     if not hasattr(architecture(kind)[1], "encode"):
         raise BundleError(f"{settings.model} holds a {kind}, which is no encoder; give a language model to --from")
@@ -163,6 +164,17 @@ def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe)
     return model, source.tokenizer
 
 
+def _encoder_of(model: Any) -> Any:
+    """What a classifier stands on; a language model stands on itself."""
+    model = _deep(model)
+    return model.encoder if isinstance(model, EncoderClassifier) else model
+
+
+def _deep(model: Any) -> Any:
+    """The neural part, where n-grams stand beside one."""
+    return model.deep if isinstance(model, WideAndDeep) else model
+
+
 def check_fine_tuning(recipe: Recipe) -> None:
     """Find settings that cannot be before anything is written."""
     settings = recipe.fine_tuning
@@ -184,7 +196,7 @@ def most_tokens(recipe: Recipe) -> int:
         BundleError: the model cannot be read.
     """
     source = Bundle.load(recipe.fine_tuning.model)
-    encoder = source.model.encoder if isinstance(source.model, EncoderClassifier) else source.model
+    encoder = _encoder_of(source.model)
     reach: int | None = getattr(encoder, "context_size", None)
     asked = recipe.fine_tuning.max_tokens
     if reach is None:
@@ -198,8 +210,9 @@ def _borders(source: Bundle) -> tuple[int | None, int | None]:
 
     In pre-training one <eos> stands between documents, so a text begins after one.
     """
-    if isinstance(source.model, EncoderClassifier):
-        return source.model.config.first_id, source.model.config.last_id
+    model = _deep(source.model)
+    if isinstance(model, EncoderClassifier):
+        return model.config.first_id, model.config.last_id
     if source.tokenizer is None:
         return None, None
     before, after = source.tokenizer.prefix_ids, source.tokenizer.suffix_ids

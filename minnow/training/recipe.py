@@ -55,11 +55,14 @@ class ModelSettings:
             a model, else ngram unless there are very many short texts.
         vectors: a file of word vectors (word2vec, GloVe) that start the embeddings of a text_classifier; "" for none.
         freeze_vectors: keep those embeddings as they are.
+        wide: fit an ngram beside a neural model; the two answer together, each with the weight that it deserves on the
+            validation part (Cheng et al. 2016).
     """
 
     name: str = "auto"
     vectors: str = ""
     freeze_vectors: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -268,6 +271,11 @@ class Recipe:
             raise RecipeError(
                 f"a {self.model.name} cannot start from a model, but fine_tuning.model is {self.fine_tuning.model!r}; "
                 "leave --from or --model out"
+            )
+        if self.model.wide and self.model.name == "ngram":
+            raise RecipeError(
+                "model.wide puts an ngram beside a neural model, but model.name is ngram already; take text_classifier "
+                "or --from MODEL, or leave model.wide out"
             )
         if not 2 <= self.ngram.folds <= 50:
             raise RecipeError(f"ngram.folds must lie between 2 and 50, but got {self.ngram.folds}; try 5")
