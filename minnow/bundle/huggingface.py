@@ -93,7 +93,7 @@ def _config_class(name: Any, path: Path) -> type[ForeignConfig]:
 def _with_parts(config: ForeignConfig, names: Iterable[str], note: Note) -> ForeignConfig:
     """The configuration with those parts of an encoder that the files have; ``config.json`` does not tell."""
     own = {f.name for f in fields(config)}
-    has_head = any(name.startswith("cls.predictions.") for name in names)
+    has_head = any(name.startswith(("cls.predictions.", "vocab_transform.")) for name in names)
     has_pooler = any(name.startswith(("pooler.", "bert.pooler.")) for name in names)
     parts = {"masked_head": has_head, "pooler": has_pooler}
     if own.isdisjoint(parts):

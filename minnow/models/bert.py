@@ -12,12 +12,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from minnow.errors import InputError
 from minnow.layers.activations import activation
 from minnow.layers.dropout import FeatureDropout
 from minnow.layers.transformer import HeadedAttention, Sight, start_weights
 from minnow.models.foreign import ForeignConfig, check_heads
-from minnow.models.masked_model import MaskedModel
+from minnow.models.masked_model import MaskedModel, needed_head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,9 +245,4 @@ class Bert(MaskedModel):
 
     @property
     def _head(self) -> BertPredictions:
-        if self.cls is None:
-            raise InputError(
-                "this model is an encoder without a masked-LM head, so it cannot say what stands under a mask; "
-                "fine-tune it with minnow train DATA --from MODEL, or take one whose config.json has masked_head"
-            )
-        return self.cls.predictions
+        return needed_head(self.cls).predictions

@@ -6,7 +6,7 @@ B rows · S positions · D features · V vocabulary
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from minnow.layers.activations import activation
 from minnow.layers.dropout import FeatureDropout
 from minnow.layers.transformer import HeadedAttention, Sight, start_weights
 from minnow.models.foreign import ForeignConfig, check_heads
-from minnow.models.masked_model import MaskedModel
+from minnow.models.masked_model import MaskedModel, needed_head
 
 EPS = 1e-12  # of every norm; no configuration has it
 
@@ -33,6 +33,7 @@ class DistilBertConfig(ForeignConfig):
         dropout: of the embeddings and of the feed-forward layers.
         attention_dropout: of attention weights.
         initializer_range: standard deviation of the weights at the start.
+        masked_head: whether there is the head that gives logits; an encoder alone has none.
     """
 
     model_type: ClassVar[str] = "distilbert"
@@ -48,6 +49,7 @@ class DistilBertConfig(ForeignConfig):
     dropout: float = 0.1
     attention_dropout: float = 0.1
     initializer_range: float = 0.02
+    masked_head: bool = True
     pad_token_id: int | None = 0
 
     def __post_init__(self) -> None:
@@ -56,6 +58,10 @@ class DistilBertConfig(ForeignConfig):
         check_heads("dim", self.dim, "n_heads", self.n_heads)
         activation(self.activation)
         self.check_rates("dropout", "attention_dropout")
+
+    def to_dict(self) -> dict[str, Any]:
+        architecture = self.architecture if self.masked_head else "DistilBertModel"
+        return {**super().to_dict(), "architectures": [architecture]}
 
 
 class DistilBertEmbeddings(nn.Module):
@@ -142,7 +148,7 @@ class VocabularyBias(nn.Module):
 
 
 class DistilBert(MaskedModel):
-    """Token ids and lengths to logits."""
+    """Token ids and lengths to logits; without ``masked_head`` to the states of ``encode`` alone."""
 
     config: DistilBertConfig
     head_names = ("vocab_transform", "vocab_layer_norm", "vocab_projector")
@@ -150,9 +156,10 @@ class DistilBert(MaskedModel):
     def __init__(self, config: DistilBertConfig):
         super().__init__(config)
         self.distilbert = DistilBertBody(config)
-        self.vocab_transform = nn.Linear(config.dim, config.dim)
-        self.vocab_layer_norm = nn.LayerNorm(config.dim, EPS)
-        self.vocab_projector = VocabularyBias(config.vocab_size)
+        headed = config.masked_head
+        self.vocab_transform = nn.Linear(config.dim, config.dim) if headed else None
+        self.vocab_layer_norm = nn.LayerNorm(config.dim, EPS) if headed else None
+        self.vocab_projector = VocabularyBias(config.vocab_size) if headed else None
         self.activation = activation(config.activation)
         start_weights(self, config.initializer_range, config.n_layers, ())
 
@@ -173,7 +180,8 @@ class DistilBert(MaskedModel):
         return embedded_BSD
 
     def transform(self, states_BSD: Tensor) -> Tensor:
-        normed: Tensor = self.vocab_layer_norm(self.activation(self.vocab_transform(states_BSD)))
+        transformed_BSD = self.activation(needed_head(self.vocab_transform)(states_BSD))
+        normed: Tensor = needed_head(self.vocab_layer_norm)(transformed_BSD)
         return normed
 
     @property
@@ -182,4 +190,4 @@ class DistilBert(MaskedModel):
 
     @property
     def output_bias_V(self) -> Tensor:
-        return self.vocab_projector.bias
+        return needed_head(self.vocab_projector).bias

@@ -5,6 +5,7 @@ B rows · S positions · D features · V vocabulary
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,22 @@ from minnow.layers.checkpointing import checkpointed
 from minnow.layers.masks import padding_mask
 from minnow.layers.transformer import Sight
 from minnow.models.module import TorchModel
+
+Part = TypeVar("Part", bound=nn.Module)
+
+
+def needed_head(part: Part | None) -> Part:
+    """A part of the masked-LM head.
+
+    Raises:
+        InputError: the model is an encoder without that head.
+    """
+    if part is None:
+        raise InputError(
+            "this model is an encoder without a masked-LM head, so it cannot say what stands under a mask; "
+            "fine-tune it with minnow train DATA --from MODEL, or take one whose config.json has masked_head"
+        )
+    return part
 
 
 class MaskedModel(TorchModel):

@@ -185,6 +185,7 @@ class TransformerSeq2Seq(Seq2Seq):
     """Token ids of a source and of a target to the target's logits."""
 
     config: TransformerSeq2SeqConfig
+    eight_bits = False  # whether a search on a processor may round weights and states to eight bits
 
     def __init__(self, config: TransformerSeq2SeqConfig):
         super().__init__(config)

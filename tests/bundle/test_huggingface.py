@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.bundle.huggingface import INDEX, read_huggingface
-from minnow.errors import BundleError
+from minnow.errors import BundleError, InputError
 from minnow.models.bert import Bert, BertConfig
+from minnow.models.distilbert import DistilBert, DistilBertConfig
 from minnow.models.gpt2 import GPT2, GPT2Config
 from minnow.models.llama import Llama, LlamaConfig
 from minnow.text.opening import open_tokenizer
@@ -50,7 +51,7 @@ def bert(**parts: bool) -> Bert:
 
 def published(model: Any, folder: Path) -> Path:
     """The folder as another program would have written it."""
-    house = wordpiece if isinstance(model, Bert) else byte_level
+    house = wordpiece if isinstance(model, Bert | DistilBert) else byte_level
     tokenizer = open_tokenizer(house(folder) / "tokenizer.json")
     Bundle(model, {"name": "x"}, tokenizer).save(folder)
     (folder / layout.MANIFEST).unlink()
@@ -133,6 +134,25 @@ def test_an_encoder_without_a_head_comes_in_as_one(tmp_path: Path) -> None:
     bundle = read_huggingface(folder, None, notes.append)
     assert weights_of(bundle.model) == weights_of(model)
     assert "no masked-LM head" in notes[0]
+
+
+def test_a_smaller_encoder_without_a_head_comes_in_as_one(tmp_path: Path) -> None:
+    notes: list[str] = []
+    sizes: dict[str, Any] = {"vocab_size": VOCABULARY, "dim": 16, "hidden_dim": 20, "n_layers": 2, "n_heads": 4}
+    model = DistilBert(DistilBertConfig(**sizes, masked_head=False))
+    folder = with_tensors(
+        published(model, tmp_path),
+        lambda tensors: {name.removeprefix("distilbert."): tensor for name, tensor in tensors.items()},
+    )
+    config = json.loads((folder / layout.CONFIG).read_text())
+    assert config["architectures"] == ["DistilBertModel"]
+    del config["masked_head"]
+    (folder / layout.CONFIG).write_text(json.dumps(config))
+    bundle = read_huggingface(folder, None, notes.append)
+    assert weights_of(bundle.model) == weights_of(model)
+    assert "no masked-LM head" in notes[0]
+    with pytest.raises(InputError, match="without a masked-LM head"):
+        bundle.model(torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3]))
 
 
 def test_weights_may_lie_in_several_files(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minnow.bundle.weights import load_weights, save_weights
 from minnow.layers.masks import padding_mask
-from minnow.models.registry import model_from
+from minnow.models.registry import architecture, model_from
 
 transformers = pytest.importorskip("transformers")
 
@@ -126,11 +126,11 @@ def test_an_encoder_of_theirs_gives_the_same_logits_here_and_comes_back_the_same
     torch.testing.assert_close(returned_BSV[mask_BS], expected_BSV[mask_BS], rtol=0, atol=1e-5)
 
 
-def test_an_encoder_of_ours_without_a_head_opens_as_theirs(tmp_path: Path) -> None:
-    from minnow.models.bert import Bert, BertConfig
-
+@pytest.mark.parametrize(("kind", "parts"), [("bert", {"pooler": True}), ("distilbert", {})])
+def test_an_encoder_of_ours_without_a_head_opens_as_theirs(kind: str, parts: dict[str, bool], tmp_path: Path) -> None:
+    config_class, model_class = architecture(kind)
     torch.manual_seed(0)
-    model = Bert(BertConfig(**{**ENCODERS["bert"][1], "masked_head": False, "pooler": True})).eval()
+    model = model_class(config_class(**{**ENCODERS[kind][1], **parts, "masked_head": False})).eval()
     folder = written(model, tmp_path / "ours")
     again, report = transformers.AutoModel.from_pretrained(folder, output_loading_info=True)
     assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
