@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.layers.vector_math import FAST, array_of, put, suits_kernels, wide
 
-SCALINGS = ("linear", "llama3")
+SCALINGS = ("linear", "llama3", "yarn")
+BETA_FAST, BETA_SLOW = 32.0, 1.0  # of YaRN, where a model names none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,18 @@ class RopeScaling:
 
     Attributes:
         rope_type: linear, which divides all frequencies by ``factor`` (Chen et al. 2023, "Extending Context Window of
-            Large Language Models via Positional Interpolation"), or llama3, which leaves the fast ones as they are.
+            Large Language Models via Positional Interpolation"), llama3, which leaves the fast ones as they are, or
+            yarn, which also makes attention sharper (Peng et al. 2023, "YaRN: Efficient Context Window Extension of
+            Large Language Models").
         factor: how many times longer the texts are.
         low_freq_factor: waves longer than ``original_max_position_embeddings`` over this are slowed by ``factor``.
         high_freq_factor: waves shorter than ``original_max_position_embeddings`` over this are left alone.
         original_max_position_embeddings: context that the model had learnt with.
+        beta_fast: of yarn: features that turn more often than this in that context are left alone; 32 if None.
+        beta_slow: features that turn less often than this are slowed by ``factor``; 1 if None.
+        attention_factor: by which yarn makes queries and keys longer; 0.1 ln(factor) + 1 if None.
+        mscale, mscale_all_dim: where both are given, the quotient of two such factors instead.
+        truncate: whether the first and the last feature between the two are rounded to whole ones; true if None.
     """
 
     rope_type: str
@@ -36,6 +44,12 @@ class RopeScaling:
     low_freq_factor: float | None = None
     high_freq_factor: float | None = None
     original_max_position_embeddings: int | None = None
+    beta_fast: float | None = None
+    beta_slow: float | None = None
+    attention_factor: float | None = None
+    mscale: float | None = None
+    mscale_all_dim: float | None = None
+    truncate: bool | None = None
 
     def __post_init__(self) -> None:
         if self.rope_type not in SCALINGS:
@@ -44,6 +58,34 @@ class RopeScaling:
             raise RecipeError(f"factor of rope_scaling must be at least 1, but got factor={self.factor}")
         if self.rope_type == "llama3":
             self._check_waves()
+        if self.rope_type == "yarn":
+            self._check_yarn()
+
+    @property
+    def amplitude(self) -> float:
+        """By which cosines and sines are multiplied; section 3.4 of the paper on YaRN, with t as its root."""
+        if self.rope_type != "yarn":
+            return 1.0
+        if self.attention_factor is not None:
+            return self.attention_factor
+        if self.mscale and self.mscale_all_dim:
+            return _sharpened(self.factor, self.mscale) / _sharpened(self.factor, self.mscale_all_dim)
+        return _sharpened(self.factor, 1.0)
+
+    def _check_yarn(self) -> None:
+        if not (self.original_max_position_embeddings or 0) > 0:
+            raise RecipeError(
+                "rope_scaling yarn needs a positive original_max_position_embeddings, but got "
+                f"{self.original_max_position_embeddings}"
+            )
+        fast, slow = self.beta_fast or BETA_FAST, self.beta_slow or BETA_SLOW
+        if not 0 < slow < fast:
+            raise RecipeError(
+                f"beta_slow must be above 0 and below beta_fast, but got beta_slow={slow}, beta_fast={fast}; "
+                "try 1 and 32"
+            )
+        if not self.amplitude > 0:
+            raise RecipeError(f"attention_factor must be positive, but got attention_factor={self.attention_factor}")
 
     def _check_waves(self) -> None:
         for name in ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings"):
@@ -66,13 +108,17 @@ class Rotary(nn.Module):
         super().__init__()
         # No buffer, which a model turned to bfloat16 would take along: angles need all their bits.
         self.frequencies = rotary_frequencies(head_dim, theta, scaling)
+        self.amplitude = 1.0 if scaling is None else scaling.amplitude
 
     def forward(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Positions [S] or [B, S] to cosines and sines [1 or B, 1, S, D/2], to be shared by all layers and heads."""
         if self.frequencies.device != positions.device:
             self.frequencies = self.frequencies.to(positions.device)
         angles = positions.reshape(-1, 1, positions.shape[-1], 1) * self.frequencies
-        return angles.cos().to(dtype), angles.sin().to(dtype)
+        cosines, sines = angles.cos(), angles.sin()
+        if self.amplitude != 1:
+            cosines, sines = cosines * self.amplitude, sines * self.amplitude
+        return cosines.to(dtype), sines.to(dtype)
 
 
 def rotate(x_BHSD: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
@@ -127,6 +173,8 @@ def rotary_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None 
         return frequencies
     if scaling.rope_type == "linear":
         return frequencies / scaling.factor
+    if scaling.rope_type == "yarn":
+        return _yarn(frequencies, head_dim, theta, scaling)
     return _llama3(frequencies, scaling)
 
 
@@ -136,3 +184,24 @@ def _llama3(frequencies: Tensor, scaling: RopeScaling) -> Tensor:
     turns = (scaling.original_max_position_embeddings or 1) * frequencies / (2 * math.pi)
     kept = ((turns - low) / (high - low)).clamp(0, 1)
     return kept * frequencies + (1 - kept) * frequencies / scaling.factor
+
+
+def _yarn(frequencies: Tensor, head_dim: int, theta: float, scaling: RopeScaling) -> Tensor:
+    """As for llama3, but what lies between is blended by the number of the feature; section 3.2 of the paper."""
+    context = scaling.original_max_position_embeddings or 1
+
+    def feature(turns: float) -> float:
+        """The one, of a head's D, that turns so often in the context."""
+        return head_dim * math.log(context / (2 * math.pi * turns)) / (2 * math.log(theta))
+
+    first, last = feature(scaling.beta_fast or BETA_FAST), feature(scaling.beta_slow or BETA_SLOW)
+    if scaling.truncate is not False:
+        first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, head_dim - 1)
+    places = torch.arange(len(frequencies), dtype=torch.float32, device="cpu")
+    slowed = ((places - first) / ((last - first) or 0.001)).clamp(0, 1)
+    return (1 - slowed) * frequencies + slowed * frequencies / scaling.factor
+
+
+def _sharpened(factor: float, scale: float) -> float:
+    return 0.1 * scale * math.log(factor) + 1.0

@@ -316,6 +316,6 @@ def _with_rope(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _long(scaling: dict[str, Any], read: Mapping[str, Any]) -> dict[str, Any]:
-    if scaling["rope_type"] == "llama3":
+    if scaling["rope_type"] in ("llama3", "yarn"):
         scaling.setdefault("original_max_position_embeddings", read.get("max_position_embeddings", 2048))
     return scaling

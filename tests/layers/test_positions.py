@@ -75,6 +75,25 @@ def test_llama3_scaling_leaves_fast_waves_slows_slow_ones_and_blends_between() -
     assert (slowing.diff() >= -1e-5).all()  # the slower the wave, the more it is slowed
 
 
+def test_yarn_leaves_fast_features_slows_slow_ones_and_sharpens_attention() -> None:
+    scaling = RopeScaling(rope_type="yarn", factor=8.0, original_max_position_embeddings=4096)
+    plain, scaled = rotary_frequencies(64, 10000.0), rotary_frequencies(64, 10000.0, scaling)
+    turns = 4096 * plain / (2 * math.pi)
+    fast, slow = turns > 64, turns < 0.5  # well outside the rounded ends of what is blended
+    assert fast.any()
+    assert slow.any()
+    torch.testing.assert_close(scaled[fast], plain[fast])
+    torch.testing.assert_close(scaled[slow], plain[slow] / 8)
+    slowing = plain / scaled
+    assert (slowing.diff() >= -1e-5).all()
+    assert 1 < slowing[(~fast & ~slow)].median() < 8
+    cosines, sines = Rotary(64, 10000.0, scaling)(torch.arange(9), torch.float64)
+    length = (cosines**2 + sines**2).sqrt()
+    torch.testing.assert_close(length, torch.full_like(length, 0.1 * math.log(8) + 1))
+    asked = RopeScaling(rope_type="yarn", factor=8.0, original_max_position_embeddings=9, attention_factor=1.5)
+    assert asked.amplitude == 1.5
+
+
 def test_a_model_turned_to_bfloat16_keeps_its_angles() -> None:
     rotary = Rotary(64, 500000.0)
     before = rotary(torch.tensor([8191]), torch.float32)
@@ -88,6 +107,15 @@ def test_a_model_turned_to_bfloat16_keeps_its_angles() -> None:
         ({"rope_type": "lama3", "factor": 2.0}, "did you mean 'llama3'"),
         ({"rope_type": "linear", "factor": 0.5}, "factor=0.5"),
         ({"rope_type": "llama3", "factor": 2.0}, "positive low_freq_factor, but got None"),
+        ({"rope_type": "yarn", "factor": 2.0}, "positive original_max_position_embeddings, but got None"),
+        (
+            {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 9, "beta_slow": 40.0},
+            "below beta_fast, but got beta_slow=40",
+        ),
+        (
+            {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 9, "attention_factor": -1.0},
+            "attention_factor=-1",
+        ),
         (
             {
                 **{"rope_type": "llama3", "factor": 2.0, "original_max_position_embeddings": 9},

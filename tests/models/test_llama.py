@@ -176,7 +176,7 @@ def test_several_ends_of_a_text_are_kept() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, "unknown rope_type 'yarn'"),
+        ({"rope_scaling": {"rope_type": "longrope", "factor": 2.0}}, "unknown rope_type 'longrope'"),
         ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "betafast": 3}}, "unknown key 'betafast'"),
         ({"rope_parameters": {"sliding_attention": {}}}, "'sliding_attention' in its rope parameters"),
         ({"rope_scaling": 3}, "rope_scaling must be a table"),

@@ -29,12 +29,16 @@ SHAPE = {
     "initializer_range": 0.2,
 }
 LLAMA3 = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
+YARN = {"factor": 4.0, "original_max_position_embeddings": 16}
+YARN_ALL = {**YARN, "beta_fast": 3.0, "beta_slow": 0.5, "mscale": 1.2, "mscale_all_dim": 0.7, "truncate": False}
 DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", {**SHAPE, "rms_norm_eps": 1e-5}),
     "llama-tied": ("Llama", {**SHAPE, "tie_word_embeddings": True, "rope_parameters": {"rope_theta": 500.0}}),
     "llama-biased": ("Llama", {**SHAPE, "attention_bias": True, "mlp_bias": True, "head_dim": 8}),
     "llama-linear": ("Llama", {**SHAPE, "rope_scaling": {"type": "linear", "factor": 3.0}}),
     "llama-llama3": ("Llama", {**SHAPE, "rope_scaling": {"rope_type": "llama3", **LLAMA3}, "rope_theta": 100.0}),
+    "llama-yarn": ("Llama", {**SHAPE, "rope_scaling": {"rope_type": "yarn", **YARN}, "rope_theta": 1000.0}),
+    "qwen3-yarn": ("Qwen3", {**SHAPE, "head_dim": 10, "rope_scaling": {"rope_type": "yarn", **YARN_ALL}}),
     "mistral": ("Mistral", {**SHAPE, "sliding_window": None}),
     "mistral-window": ("Mistral", {**SHAPE, "sliding_window": 5}),
     "qwen2": ("Qwen2", SHAPE),
