@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from minnow.errors import HubNotFoundError, InputError, StorageError
+from minnow.hub.direct import write_past_cache, write_through_cache
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 CHUNK_BYTES = 1 << 20
+Piece = bytes | memoryview
 NAME = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
 PART_PREFIX = ".part-"
 
@@ -39,10 +41,11 @@ class Blob(Protocol):
 class BlobStore(Protocol):
     """Contents by name. A name belongs to one content for good, so two writers of a name cannot disagree."""
 
-    def put(self, name: str, content: Iterable[bytes]) -> None:
+    def put(self, name: str, content: Iterable[Piece]) -> None:
         """Store what ``content`` yields; durable on return.
 
-        When the iterable raises, its error passes through and nothing is stored.
+        A piece may be gone once the next one is asked for. When the iterable raises, its error passes through and
+        nothing is stored.
 
         Raises:
             StorageError: the disk or the bucket refuses.
@@ -103,7 +106,7 @@ class FolderBlobs:
         self.root = Path(root)
         self.root.mkdir(parents=True, exist_ok=True)
 
-    def put(self, name: str, content: Iterable[bytes]) -> None:
+    def put(self, name: str, content: Iterable[Piece]) -> None:
         """As ``BlobStore.put``."""
         path = self._path(name)
         try:
@@ -114,6 +117,8 @@ class FolderBlobs:
         try:
             with os.fdopen(handle, "wb", buffering=0) as stream:
                 for piece in content:
+                    if len(piece) == CHUNK_BYTES:
+                        write_past_cache(stream.fileno())
                     _write_all(stream.fileno(), piece, name)
                 _flush(stream.fileno(), name)
             Path(part).replace(path)
@@ -195,12 +200,12 @@ class BucketBlobs:
     def __init__(self, store: "ObjectStore"):
         self.store = store
 
-    def put(self, name: str, content: Iterable[bytes]) -> None:
+    def put(self, name: str, content: Iterable[Piece]) -> None:
         """As ``BlobStore.put``."""
         import obstore
 
         with _bucket_errors(name):
-            obstore.put(self.store, _checked(name), iter(content), chunk_size=8 * CHUNK_BYTES)
+            obstore.put(self.store, _checked(name), map(bytes, content), chunk_size=8 * CHUNK_BYTES)
 
     def open(self, name: str) -> "BucketBlob":
         """As ``BlobStore.open``."""
@@ -296,13 +301,14 @@ def _make_folder(folder: Path) -> None:
         _flush_folder(folder.parent)
 
 
-def _write_all(handle: int, piece: bytes, name: str) -> None:
+def _write_all(handle: int, piece: Piece, name: str) -> None:
     view = memoryview(piece)
     while view:
         try:
             view = view[os.write(handle, view) :]
         except OSError as error:
-            raise _refused(error, name) from error
+            if not write_through_cache(handle):
+                raise _refused(error, name) from error
 
 
 def _flush(handle: int, name: str) -> None:

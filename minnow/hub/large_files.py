@@ -1,9 +1,8 @@
 """Large files by their SHA-256: taken in and checked, admitted to repositories, read again however they are stored."""
 
-import queue
 import secrets
-import threading
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubNotFoundError, RefusedUploadError
-from minnow.hub.blobs import Blob, SweptBlobStore
+from minnow.hub.blobs import Blob, Piece, SweptBlobStore
 from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
 from minnow.hub.names import sha256_of
@@ -24,7 +23,6 @@ from minnow.hub.repository_tables import LargeFileRow, RepositoryRow
 MOST_BYTES = 1 << 40
 PART_BYTES = 64 << 20
 PREFIX, PARTS_PREFIX = "lfs", "parts"
-PIECES_WAITING = 4
 
 
 class Chunked(Protocol):
@@ -96,7 +94,7 @@ class LargeFiles:
             rows = session.scalars(asked.order_by(LargeFileRow.admitted_at.desc(), LargeFileRow.sha256))
             return [LargeFile(row.sha256, row.size, row.admitted_at) for row in rows]
 
-    def take(self, repository_id: int, sha256: str, size: int, pieces: Iterable[bytes]) -> None:
+    def take(self, repository_id: int, sha256: str, size: int, pieces: Iterable[Piece]) -> None:
         """Store what was uploaded and admit it to the repository; durable on return.
 
         What the hub has already is read and compared all the same: the hash alone proves nothing.
@@ -113,11 +111,11 @@ class LargeFiles:
             self._blobs.put(blob_name(sha256), checked)
         self._admit(repository_id, {sha256: size})
 
-    def take_part(self, upload: str, number: int, pieces: Iterable[bytes]) -> str:
+    def take_part(self, upload: str, number: int, pieces: Iterable[Piece]) -> str:
         """Store a part of an upload that comes in several, and return what names its content."""
         digest, counted = new_sha256(), 0
 
-        def hashed() -> Iterator[bytes]:
+        def hashed() -> Iterator[Piece]:
             nonlocal counted
             for piece in pieces:
                 digest.update(piece)
@@ -221,33 +219,23 @@ def _part_name(upload: str, number: int) -> str:
     return f"{PARTS_PREFIX}/{upload}/{number}"
 
 
-def _checked(pieces: Iterable[bytes], sha256: str, size: int) -> Iterator[bytes]:
+def _checked(pieces: Iterable[Piece], sha256: str, size: int) -> Iterator[Piece]:
     """The same pieces; at the end, an error where they are not what hash and size say.
 
-    The hash is computed in a thread of its own, while the pieces are written.
+    Each is hashed in a thread of its own while whoever asked for it writes it.
 
     Raises:
         RefusedUploadError: they are not.
     """
     digest, counted = new_sha256(), 0
-    waiting: queue.Queue[bytes | None] = queue.Queue(PIECES_WAITING)
-
-    def work() -> None:
-        while (piece := waiting.get()) is not None:
-            digest.update(piece)
-
-    hashing = threading.Thread(target=work, name="sha256")
-    hashing.start()
-    try:
+    with ThreadPoolExecutor(1, "sha256") as hashing:
         for piece in pieces:
             counted += len(piece)
             if counted > size:
                 break
-            waiting.put(piece)
+            hashed = hashing.submit(digest.update, piece)
             yield piece
-    finally:
-        waiting.put(None)
-        hashing.join()
+            hashed.result()
     if counted != size:
         raise RefusedUploadError(f"the upload has {'more' if counted > size else counted} bytes, but {size} were told")
     if digest.hexdigest() != sha256:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from minnow.errors import ForbiddenError, RefusedUploadError
+from minnow.hub.blobs import Piece
 from minnow.hub.large_files import PART_BYTES, LargeFiles, new_upload
 from minnow.hub.limits import Quotas
 from minnow.hub.repositories import Repository
@@ -96,7 +97,7 @@ class Lfs:
         self._stamp.check(int(found[6]), found[7], *_parts(ticket))
         return ticket
 
-    def take_part(self, ticket: Ticket, number: int, pieces: Iterable[bytes]) -> str:
+    def take_part(self, ticket: Ticket, number: int, pieces: Iterable[Piece]) -> str:
         """Store a part; raises RefusedUploadError where the file has no such part."""
         if not ticket.upload or not 1 <= number <= self._count(ticket):
             raise RefusedUploadError(f"the file has parts 1 to {self._count(ticket)}, but got {number}")

@@ -1,5 +1,6 @@
 """What every blob store promises."""
 
+import mmap
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +19,19 @@ class BlobStorePromises:
         blob = blobs.open("lfs/ab/one")
         assert blob.size == len(content)
         assert b"".join(blob.read()) == content
+
+    def test_a_piece_may_be_gone_once_the_next_is_asked_for(self, blobs: SweptBlobStore) -> None:
+        memory = memoryview(mmap.mmap(-1, CHUNK_BYTES))
+        lengths = (CHUNK_BYTES, CHUNK_BYTES, 100, CHUNK_BYTES, CHUNK_BYTES - 4096, CHUNK_BYTES, 5)
+
+        def pieces() -> Iterator[memoryview]:
+            for number, length in enumerate(lengths):
+                memory[:] = bytes([number]) * CHUNK_BYTES
+                yield memory[:length]
+
+        blobs.put("one", pieces())
+        wanted = b"".join(bytes([number]) * length for number, length in enumerate(lengths))
+        assert b"".join(blobs.open("one").read()) == wanted
 
     def test_a_range_is_exactly_that_range(self, blobs: SweptBlobStore) -> None:
         content = bytes(i % 251 for i in range(3 * CHUNK_BYTES + 17))

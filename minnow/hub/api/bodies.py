@@ -2,7 +2,7 @@
 
 import asyncio
 import queue
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TypeVar
 
 import anyio.to_thread
@@ -10,6 +10,8 @@ from anyio import CapacityLimiter
 from starlette.requests import ClientDisconnect, Request
 
 from minnow.errors import RefusedUploadError
+from minnow.hub.api.taking import take_body
+from minnow.hub.blobs import Piece
 
 PIECE_BYTES = 1 << 20
 PIECES_WAITING = 4
@@ -45,6 +47,33 @@ async def consumed(
         work.exception()
         raise
     return await work
+
+
+async def received(
+    request: Request, consume: Callable[[Iterable[Piece]], Result], most: int, limiter: CapacityLimiter
+) -> Result:
+    """As ``consumed``, for what is done with a piece when it asks for the next one: large bodies take a short way."""
+    check_length(request, most)
+    body = take_body(request)
+    if body is None:
+        return await consumed(request, consume, most, limiter)
+
+    def work() -> Result:
+        try:
+            return consume(body.pieces())
+        finally:
+            body.throw_away()
+
+    working = asyncio.create_task(anyio.to_thread.run_sync(work, limiter=limiter))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        body.stop()
+        await asyncio.wait([working])
+        working.exception()
+        raise
+    finally:
+        body.give_back()
 
 
 async def whole(request: Request, most: int) -> bytes:

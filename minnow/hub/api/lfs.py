@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from minnow.errors import InputError
 from minnow.hub.api.asking import Asking, Body, json, read_body, with_body
-from minnow.hub.api.bodies import consumed, whole
+from minnow.hub.api.bodies import received, whole
 from minnow.hub.api.sending import BlobResponse, span_asked
 from minnow.hub.api.shown import PREFIXES
 from minnow.hub.large_files import MOST_BYTES, PART_BYTES
@@ -114,14 +114,14 @@ class _Handlers:
         """Store a file; the address says which, and allows it."""
         ticket = self._ticket(request, "upload")
         take = partial(self._hub.large_files.take, ticket.repository_id, ticket.sha256, ticket.size)
-        await consumed(request, take, ticket.size, self._uploads)
+        await received(request, take, ticket.size, self._uploads)
         return Response(None, 200, {"ETag": f'"{ticket.sha256}"'})
 
     async def take_part(self, request: Request) -> Response:
         """Store a part of a file."""
         ticket = self._ticket(request, "upload")
         take = partial(self._lfs.take_part, ticket, request.path_params["number"])
-        name = await consumed(request, take, PART_BYTES, self._uploads)
+        name = await received(request, take, PART_BYTES, self._uploads)
         return Response(None, 200, {"ETag": f'"{name}"'})
 
     async def join_parts(self, request: Request) -> Response:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from minnow.errors import HubError, HubNotFoundError, NotSignedInError, RefusedUploadError
-from minnow.hub.api.bodies import consumed, whole
+from minnow.hub.api.bodies import received, whole
 from minnow.hub.xet.grants import Grant
 from minnow.hub.xet.hashing import to_text
 from minnow.hub.xet.reconstruction import Fetch, Reconstruction
@@ -75,7 +75,7 @@ class _Handlers:
         self._grant(request, writing=True)
         _known_prefix(request)
         xorb = request.path_params["xorb"]
-        new = await consumed(request, partial(self._xet.xorbs.take, xorb), MOST_XORB_BODY, self._uploads)
+        new = await received(request, partial(self._xet.xorbs.take, xorb), MOST_XORB_BODY, self._uploads)
         return JSONResponse({"was_inserted": new})
 
     async def take_shard(self, request: Request) -> Response:

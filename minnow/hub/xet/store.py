@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubNotFoundError
-from minnow.hub.blobs import CHUNK_BYTES, BlobStore
+from minnow.hub.blobs import CHUNK_BYTES, BlobStore, Piece
 from minnow.hub.database import Database
 from minnow.hub.xet.hashing import from_text, last_number, to_text
 from minnow.hub.xet.reconstruction import ChunkTable
@@ -28,7 +28,7 @@ class XorbStore:
         self._database = database
         self._blobs = blobs
 
-    def take(self, hashed: str, pieces: Iterable[bytes]) -> bool:
+    def take(self, hashed: str, pieces: Iterable[Piece]) -> bool:
         """Store a xorb while it comes in; whether it was new.
 
         What is known already is read to its end and thrown away.

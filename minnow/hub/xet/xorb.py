@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from minnow.errors import RefusedUploadError
+from minnow.hub.blobs import Piece
 from minnow.hub.xet.compression import Scheme, pack, unpack
 from minnow.hub.xet.hashing import chunk_hash, to_text, tree_hash
 
@@ -104,7 +105,7 @@ class CheckedXorb:
         chunks: what was found so far; all of them once the iteration has ended without an error.
     """
 
-    def __init__(self, pieces: Iterable[bytes], claimed: bytes):
+    def __init__(self, pieces: Iterable[Piece], claimed: bytes):
         """Check against the hash that the uploader claims."""
         self._pieces = pieces
         self._claimed = claimed
@@ -169,7 +170,7 @@ def _content(waiting: bytearray, end: int, header: Header) -> bytes:
     return unpack(bytes(memoryview(waiting)[end - header.packed_length : end]), header.scheme, header.length)
 
 
-def _skip(pieces: Iterator[bytes], length: int) -> None:
+def _skip(pieces: Iterator[Piece], length: int) -> None:
     for piece in pieces:
         length += len(piece)
         if length > _MOST_FOOTER_BYTES:
