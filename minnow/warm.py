@@ -6,9 +6,12 @@ import numpy as np
 import torch
 
 from minnow.decoding.leading import leading
+from minnow.decoding.packed_seq2seq import PackedSeq2Seq
 from minnow.layers.cross_entropy import chunked_cross_entropy
+from minnow.layers.tiles import arithmetics_here
 from minnow.models.ngram import NgramConfig, NgramModel, ViewConfig
 from minnow.models.registry import architecture
+from minnow.models.transformer_seq2seq import TransformerSeq2Seq
 from minnow.text.ngrams import count_ngrams
 from minnow.training.linear import LinearSettings, fit_view, signs_of
 from minnow.training.objectives import LossSum
@@ -62,6 +65,14 @@ def compile_seq2seq() -> None:
             loss = chunked_cross_entropy(hidden_ND, model.output_weight_VD, token_ids[0], smoothing=0.1)
             loss.backward()  # type: ignore[no-untyped-call]
     leading(torch.zeros(1, 8), torch.zeros(8, dtype=torch.bool), 1)
+    compile_packed(model.eval())
+
+
+def compile_packed(model: TransformerSeq2Seq) -> None:
+    """Reading and writing in each arithmetic that this processor has for packed weights."""
+    for arithmetic in arithmetics_here():
+        model.to(torch.bfloat16 if arithmetic == "bfloat16" else torch.float32)
+        PackedSeq2Seq(model, arithmetic).prefill(torch.arange(6)[None], torch.tensor([6]))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ NO_MORE = 1e-6  # tokens of a target for one of its source, beside those that ea
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--precision", choices=("float32", "bfloat16", "int8"), default="float32")
     given = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(num_cores())  # the search's own workers take a core each
@@ -45,7 +45,8 @@ def main() -> None:
             inner_size=GATED_INNER,
         )
     ).eval()
-    model.to(getattr(torch, given.precision))
+    model.eight_bits = given.precision == "int8"
+    model.to(torch.bfloat16 if given.precision == "bfloat16" else torch.float32)
     rows = sources()
     settings = {beam: TranslationSettings(beam, max_ratio=NO_MORE, max_extra=TOKENS) for beam in BEAMS.values()}
 
@@ -54,8 +55,7 @@ def main() -> None:
         return [list(best[0].token_ids) for best in found]
 
     versions = {"minnow-lm": version("minnow-lm"), "torch": torch.__version__}
-    arithmetic = str(next(model.parameters()).dtype).removeprefix("torch.")
-    race(translate, given.seconds, versions, parameters=model.num_parameters(), arithmetic=arithmetic)
+    race(translate, given.seconds, versions, parameters=model.num_parameters(), arithmetic=given.precision)
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ def load(model: str | Path, *, precision: str = "float32", hub: str | None = Non
 
     Args:
         precision: float32; bfloat16, faster on processors that multiply it so, and answers may differ in the third
-            digit; or auto, the faster one on this machine.
+            digit; auto, the faster one on this machine; or int8, for a search of a ``transformer_seq2seq``.
         hub, token: as in ``pull``.
 
     Raises:

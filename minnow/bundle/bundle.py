@@ -101,9 +101,10 @@ class Bundle:
     def in_precision(self, precision: str) -> Self:
         """This bundle with a model that computes in ``float32``, in ``bfloat16``, or in the faster of the two on this
         machine (``auto``). Its weights change in place: in bfloat16 they take half the memory and keep three digits.
+        With ``int8`` they stay, and a search multiplies them rounded to eight bits.
 
         Raises:
-            InputError: there is no such precision, or a model without layers is asked for bfloat16.
+            InputError: there is no such precision, or not for this model, or not on this machine.
         """
         import torch
 
@@ -113,14 +114,32 @@ class Bundle:
             raise UnknownNameError("precision", precision, PRECISIONS)
         parameter = next(self.model.parameters(), None) if hasattr(self.model, "parameters") else None
         if parameter is None:
-            if precision == "bfloat16":
+            if precision in ("bfloat16", "int8"):
                 raise InputError(
                     f"a model of the type {self.model.config.model_type} has one precision of its own; "
                     "take precision=auto, or leave it out"
                 )
             return self
-        self.model.to(getattr(torch, precision_for(precision, self.model, parameter.device)))
+        if precision == "int8":
+            self._check_eight_bits()
+        if hasattr(self.model, "eight_bits"):
+            self.model.eight_bits = precision == "int8"
+        said = "float32" if precision == "int8" else precision
+        self.model.to(getattr(torch, precision_for(said, self.model, parameter.device)))
         return self
+
+    def _check_eight_bits(self) -> None:
+        from minnow.layers.tiles import arithmetics_here
+
+        if not hasattr(self.model, "eight_bits"):
+            raise InputError(
+                f"int8 is for models of the type transformer_seq2seq, but this is a {self.model.config.model_type}; "
+                "take precision=auto, or leave it out"
+            )
+        if "int8" not in arithmetics_here():
+            raise InputError(
+                "int8 needs a processor with AVX-512 and its VNNI, which this one lacks; take precision=auto"
+            )
 
     def save(self, folder: Path | str) -> None:
         """Write the folder; ``minnow.json`` comes last, so that a folder that has it is complete."""

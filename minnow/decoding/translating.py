@@ -12,6 +12,7 @@ from torch import Tensor
 
 from minnow.decoding import batched, constrained_beams
 from minnow.decoding.constrained_beams import Sight, beams_for, needed
+from minnow.decoding.packed_seq2seq import packed_for
 from minnow.decoding.phrases import Borders, Phrase
 from minnow.decoding.sampling import SamplingSettings, generator_for
 from minnow.decoding.search import BeamSettings, Hypothesis
@@ -120,6 +121,7 @@ def translate_rows(
         required: not for texts that are drawn.
     """
     device = next(model.parameters()).device
+    writer = packed_for(model)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.long, device=device) if banned_ids else None
     beams = BeamSettings(settings.beam, settings.length_penalty)
     found: list[list[Hypothesis]] = [[] for _ in rows]
@@ -131,14 +133,14 @@ def translate_rows(
     def plain(batch: Sequence[int]) -> None:
         most = [settings.most_tokens(len(rows[row])) for row in batch]
         with torch.inference_mode():
-            logits_BV, state, most_B = _read(model, [rows[row] for row in batch], most, device)
+            logits_BV, state, most_B = _read(writer, [rows[row] for row in batch], most, device)
             if settings.sample:
                 numbers_BM = _numbers(batch, max(most), settings.seed).to(device)
                 texts = batched.sample(
-                    model, logits_BV, state, most_B, settings.sampling, numbers_BM, end_id, banned, vocab_size
+                    writer, logits_BV, state, most_B, settings.sampling, numbers_BM, end_id, banned, vocab_size
                 )
             else:
-                texts = batched.search(model, logits_BV, state, most_B, beams, end_id, banned, vocab_size)
+                texts = batched.search(writer, logits_BV, state, most_B, beams, end_id, banned, vocab_size)
         for row, best in zip(batch, texts, strict=True):
             found[row] = best[: settings.n_best]
         again = [row for row in batch if not is_met(row)]

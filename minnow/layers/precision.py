@@ -10,7 +10,7 @@ from functools import cache
 import torch
 from torch import nn
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 SIDE = 768  # of the matrices that are timed
 REPEATS = 5
 GAIN = 1.2  # what bfloat16 must bring to pay for its conversions

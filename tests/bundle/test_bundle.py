@@ -22,6 +22,7 @@ from minnow.bundle.provenance import machine, versions
 from minnow.bundle.weights import load_weights, save_weights
 from minnow.errors import BundleError, InputError, StorageError
 from minnow.models.ngram import NgramConfig, NgramModel, View, ViewConfig
+from minnow.models.registry import architecture
 from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.text.ngrams import NgramVocabulary
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings
@@ -322,3 +323,18 @@ def test_a_precision_that_cannot_be_is_refused() -> None:
     with pytest.raises(InputError, match="ngram has one precision of its own"):
         linear().in_precision("bfloat16")
     assert linear().in_precision("auto").model.config.num_labels == 2
+    with pytest.raises(InputError, match="int8 is for models of the type transformer_seq2seq, but this is a text_clas"):
+        neural().in_precision("int8")
+
+
+def test_eight_bits_are_for_what_translates_where_the_processor_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    config_class, model_class = architecture("transformer_seq2seq")
+    shape = {"vocab_size": 9, "hidden_size": 8, "num_heads": 2, "inner_size": 8}
+    bundle = Bundle(model_class(config_class.from_dict(shape)), {"name": "x"})
+    monkeypatch.setattr("minnow.layers.tiles.arithmetics_here", lambda: ("float32", "int8"))
+    narrow = bundle.in_precision("bfloat16").in_precision("int8").model
+    assert (narrow.eight_bits, narrow.output_weight_VD.dtype) == (True, torch.float32)
+    assert not bundle.in_precision("float32").model.eight_bits
+    monkeypatch.setattr("minnow.layers.tiles.arithmetics_here", lambda: ("float32",))
+    with pytest.raises(InputError, match="int8 needs a processor with AVX-512"):
+        bundle.in_precision("int8")
