@@ -9,6 +9,7 @@ from enum import IntEnum
 from lz4 import frame
 
 from minnow.errors import RefusedUploadError
+from minnow.hub.blobs import Piece
 
 _FRAME_MAGIC = b"\x04\x22\x4d\x18"
 _DICTIONARY_FLAG = 0x01
@@ -31,8 +32,8 @@ def pack(content: bytes, scheme: Scheme) -> bytes:
     return packed
 
 
-def unpack(packed: bytes, scheme: int, length: int) -> bytes:
-    """The content of a packed chunk.
+def unpack(packed: Piece, scheme: int, length: int) -> Piece:
+    """The content of a packed chunk; where nothing was packed, the very same bytes.
 
     Args:
         length: how many bytes must come out; no more are ever produced.
@@ -52,7 +53,7 @@ def unpack(packed: bytes, scheme: int, length: int) -> bytes:
     raise RefusedUploadError(f"a chunk is packed by scheme 0, 1 or 2, but got {scheme}")
 
 
-def _unframe(packed: bytes, length: int) -> bytes:
+def _unframe(packed: Piece, length: int) -> bytes:
     if packed[:4] != _FRAME_MAGIC or len(packed) < 7 or packed[4] & _DICTIONARY_FLAG:
         raise RefusedUploadError("a packed chunk is one LZ4 frame without a dictionary")
     reader = frame.LZ4FrameDecompressor()

@@ -83,7 +83,7 @@ class XorbStore:
             blob, chunks = session.execute(select(XorbRow.blob, XorbRow.chunks).where(XorbRow.id == xorb_id)).one()
         return blob, ChunkTable(chunks)
 
-    def contents(self, blob: str, start: int, stop: int) -> Iterator[bytes]:
+    def contents(self, blob: str, start: int, stop: int) -> Iterator[Piece]:
         """The contents of the chunks that are stored from start to before stop."""
         return read_chunks(self._read_blob(blob, start, stop))
 
@@ -137,7 +137,7 @@ class StoredFile:
     def close(self) -> None:
         """Nothing stays open between reads."""
 
-    def _parts(self, start: int, stop: int) -> Iterator[bytes]:
+    def _parts(self, start: int, stop: int) -> Iterator[Piece]:
         position = 0
         for xorb_id, first, last, length in self._terms:
             low, high = max(start - position, 0), min(stop - position, length)
@@ -145,7 +145,7 @@ class StoredFile:
                 yield from self._run(xorb_id, (first, last), low, high)
             position += length
 
-    def _run(self, xorb_id: int, run: tuple[int, int], low: int, high: int) -> Iterator[bytes]:
+    def _run(self, xorb_id: int, run: tuple[int, int], low: int, high: int) -> Iterator[Piece]:
         """Of a run of chunks, its bytes from low to before high."""
         blob, table = self._store.located(xorb_id)
         first, last = table.covering(*run, low, high)
@@ -167,9 +167,9 @@ def files_by_sha256(session: Session, sha256s: Iterable[str]) -> dict[str, XetFi
     return found
 
 
-def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _gathered(parts: Iterable[Piece]) -> Iterator[bytes]:
     """The same bytes in pieces that are worth a call."""
-    waiting: list[bytes] = []
+    waiting: list[Piece] = []
     length = 0
     for part in parts:
         waiting.append(part)

@@ -78,21 +78,20 @@ def write_chunk(content: bytes, scheme: Scheme) -> bytes:
     return Header(scheme, len(packed), len(content)).written() + packed
 
 
-def read_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def read_chunks(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """The contents of stored chunks, whatever the pieces they come in.
 
     Raises:
         RefusedUploadError: a damaged chunk, or an end in the middle of one.
     """
-    waiting = bytearray()
+    left = b""
     for piece in pieces:
-        waiting += piece
-        position = 0
+        waiting, position = memoryview(b"".join((left, piece))), 0
         while (header := _whole(waiting, position)) is not None:
             position += HEADER_BYTES + header.packed_length
             yield _content(waiting, position, header)
-        del waiting[:position]
-    if waiting:
+        left = bytes(waiting[position:])
+    if left:
         raise RefusedUploadError("the bytes end in the middle of a chunk")
 
 
@@ -113,25 +112,25 @@ class CheckedXorb:
         self._stored_length = 0
         self.chunks: list[Chunk] = []
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Piece]:
         """The bytes of the chunks.
 
         Raises:
             RefusedUploadError: a damaged chunk, too many or too large ones, or a hash other than the claimed one. It
                 may come after all bytes were handed on, so they count for nothing until the iteration has ended.
         """
-        waiting = bytearray()
+        left = b""
         pieces = iter(self._pieces)
         for piece in pieces:
-            waiting += piece
+            waiting = memoryview(b"".join((left, piece)))
             position = self._check(waiting)
             if position:
-                yield bytes(memoryview(waiting)[:position])
-                del waiting[:position]
-            if waiting.startswith(_FOOTER):
-                _skip(pieces, len(waiting))
-                waiting.clear()
-        if waiting:
+                yield waiting[:position]
+            left = bytes(waiting[position:])
+            if left.startswith(_FOOTER):
+                _skip(pieces, len(left))
+                left = b""
+        if left:
             raise RefusedUploadError("the xorb ends in the middle of a chunk")
         found = tree_hash([(chunk.hash, chunk.length) for chunk in self.chunks])
         if not self.chunks or found != self._claimed:
@@ -139,7 +138,7 @@ class CheckedXorb:
                 f"the xorb's content has the hash {to_text(found)}, but it was sent as {to_text(self._claimed)}"
             )
 
-    def _check(self, waiting: bytearray) -> int:
+    def _check(self, waiting: memoryview) -> int:
         """Check the whole chunks at the start of what is waiting; how many bytes they are."""
         position = 0
         while (header := _whole(waiting, position)) is not None:
@@ -158,16 +157,16 @@ class CheckedXorb:
             raise RefusedUploadError(f"a xorb has at most {MOST_XORB_BYTES} bytes")
 
 
-def _whole(waiting: bytearray, position: int) -> Header | None:
+def _whole(waiting: memoryview, position: int) -> Header | None:
     """The header of the chunk at this position, once all of the chunk is there."""
-    if len(waiting) - position < HEADER_BYTES or waiting.startswith(_FOOTER, position):
+    if len(waiting) - position < HEADER_BYTES or waiting[position : position + len(_FOOTER)] == _FOOTER:
         return None
     header = Header.read(waiting[position : position + HEADER_BYTES])
     return header if len(waiting) - position >= HEADER_BYTES + header.packed_length else None
 
 
-def _content(waiting: bytearray, end: int, header: Header) -> bytes:
-    return unpack(bytes(memoryview(waiting)[end - header.packed_length : end]), header.scheme, header.length)
+def _content(waiting: memoryview, end: int, header: Header) -> Piece:
+    return unpack(waiting[end - header.packed_length : end], header.scheme, header.length)
 
 
 def _skip(pieces: Iterator[Piece], length: int) -> None:
