@@ -14,7 +14,7 @@ from starlette.routing import Route
 from minnow.errors import InputError
 from minnow.hub.api.asking import Asking, Body, json, read_body, with_body
 from minnow.hub.api.bodies import received, whole
-from minnow.hub.api.sending import BlobResponse, span_asked
+from minnow.hub.api.sending import sent, span_asked
 from minnow.hub.api.shown import PREFIXES
 from minnow.hub.large_files import MOST_BYTES, PART_BYTES
 from minnow.hub.lfs import Lfs, Ticket
@@ -137,7 +137,7 @@ class _Handlers:
         etag = f'"{ticket.sha256}"'
         span = span_asked(request, ticket.size, etag)
         opened = partial(self._hub.large_files.open, ticket.sha256)
-        return BlobResponse(opened, span, {"ETag": etag}, "application/octet-stream")
+        return sent(opened, span, {"ETag": etag}, "application/octet-stream")
 
     def _ticket(self, request: Request, action: Literal["upload", "download"]) -> Ticket:
         return self._lfs.ticket(request.path_params["ticket"], action)

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from minnow.hub.api.asking import Asked, Asking
 from minnow.hub.api.routing import part
-from minnow.hub.api.sending import BlobResponse, Span, span_asked
+from minnow.hub.api.sending import Span, sent, span_asked
 from minnow.hub.api.shown import PREFIXES
 from minnow.hub.contents import Entry
 from minnow.hub.names import Kind, path_asked_for
@@ -52,7 +52,7 @@ class _Handlers:
             status = 206 if span.partial else 200
             return Response(content, status, headers | span.headers, _media_type(entry.path))
         opened = partial(self._hub.large_files.open, entry.large.sha256)
-        return BlobResponse(opened, span, headers, _media_type(entry.path))
+        return sent(opened, span, headers, _media_type(entry.path))
 
     def raw(self, kind: Kind, request: Request) -> Response:
         """A file as git has it; of a large one the pointer."""

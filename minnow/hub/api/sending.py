@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from minnow.hub.blobs import Blob
+from minnow.hub.blobs import CHUNK_BYTES, Blob
 from minnow.hub.xet.service import BeyondEndError
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -18,11 +19,14 @@ RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 @dataclass(frozen=True)
 class Span:
-    """From which byte to before which of a file of a size; ``partial`` says that a range was asked for."""
+    """From which byte to before which of a file; ``partial`` says that a range was asked for.
+
+    ``size`` is that of the whole file; None does not tell it.
+    """
 
     start: int
     stop: int
-    size: int
+    size: int | None
     partial: bool
 
     @property
@@ -30,7 +34,7 @@ class Span:
         """What tells the client how much comes."""
         told = {"Content-Length": str(self.stop - self.start), "Accept-Ranges": "bytes"}
         if self.partial:
-            told["Content-Range"] = f"bytes {self.start}-{self.stop - 1}/{self.size}"
+            told["Content-Range"] = f"bytes {self.start}-{self.stop - 1}/{'*' if self.size is None else self.size}"
         return told
 
 
@@ -55,6 +59,15 @@ def span_asked(request: Request, size: int, etag: str) -> Span:
     if start >= size:
         raise BeyondEndError(size)
     return Span(start, stop, size, True)
+
+
+def sent(opened: Callable[[], Blob], span: Span, headers: dict[str, str], media_type: str) -> Response:
+    """The answer with a part of a blob: a short one is read at once, in the thread that calls."""
+    if span.stop - span.start > CHUNK_BYTES:
+        return BlobResponse(opened, span, headers, media_type)
+    with closing(opened()) as blob:
+        content = b"".join(blob.read(span.start, span.stop))
+    return Response(content, 206 if span.partial else 200, headers | span.headers, media_type)
 
 
 class BlobResponse(Response):

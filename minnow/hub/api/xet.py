@@ -8,13 +8,14 @@ from typing import Any
 import anyio.to_thread
 import orjson
 from anyio import CapacityLimiter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from minnow.errors import HubError, HubNotFoundError, NotSignedInError, RefusedUploadError
+from minnow.hub.api.asking import json
 from minnow.hub.api.bodies import received, whole
+from minnow.hub.api.sending import Span, sent
 from minnow.hub.xet.grants import Grant
 from minnow.hub.xet.hashing import to_text
 from minnow.hub.xet.reconstruction import Fetch, Reconstruction
@@ -92,37 +93,37 @@ class _Handlers:
         content = await whole(request, MOST_SHARD_BYTES)
         return StreamingResponse(self._registering(grant, content), media_type="application/x-ndjson")
 
-    async def answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
         """Tell of xorbs that may have a chunk."""
         grant = self._grant(request)
         _known_prefix(request)
         chunk = request.path_params["chunk"]
-        shard = await run_in_threadpool(self._xet.answers.about, grant, chunk)
+        shard = self._xet.answers.about(grant, chunk)
         if shard is None:
             raise HubNotFoundError("chunk", chunk)
         return Response(shard, media_type="application/octet-stream")
 
-    async def reconstruct_v1(self, request: Request) -> Response:
+    def reconstruct_v1(self, request: Request) -> Response:
         """How to make a range of a file, an address for each range of each xorb."""
-        plan = await self._plan(request)
+        plan = self._plan(request)
         addresses = {
             to_text(xorb): [{"url": url, **_v1(fetch)} for url, fetch in self._fetches(request, xorb, fetches)]
             for xorb, fetches in plan.fetches.items()
         }
-        return JSONResponse({**_terms(plan), "fetch_info": addresses})
+        return json({**_terms(plan), "fetch_info": addresses})
 
-    async def reconstruct_v2(self, request: Request) -> Response:
+    def reconstruct_v2(self, request: Request) -> Response:
         """The same in the form of the second version."""
-        plan = await self._plan(request)
+        plan = self._plan(request)
         addresses = {
             to_text(xorb): [
                 {"url": url, "ranges": [_v2(fetch)]} for url, fetch in self._fetches(request, xorb, fetches)
             ]
             for xorb, fetches in plan.fetches.items()
         }
-        return JSONResponse({**_terms(plan), "xorbs": addresses})
+        return json({**_terms(plan), "xorbs": addresses})
 
-    async def send_xorb(self, request: Request) -> Response:
+    def send_xorb(self, request: Request) -> Response:
         """Send a range of a xorb to whoever holds an address for it; no token comes with such a request."""
         xorb, query = request.path_params["xorb"], request.query_params
         low, high, until = (_number(query.get(name)) for name in ("from", "to", "until"))
@@ -130,9 +131,8 @@ class _Handlers:
         start, stop = _range(request.headers.get("range"), low, high)
         if stop is None or not low <= start < stop <= high:
             raise RefusedUploadError(f"this address gives bytes {low} to {high - 1}; ask for a range within them")
-        pieces = await run_in_threadpool(self._xet.xorbs.read, xorb, start, stop)
-        headers = {"Content-Length": str(stop - start), "Content-Range": f"bytes {start}-{stop - 1}/*"}
-        return StreamingResponse(pieces, status_code=206, headers=headers, media_type="application/octet-stream")
+        span = Span(start, stop, None, partial=True)
+        return sent(partial(self._xet.xorbs.open, xorb), span, {}, "application/octet-stream")
 
     def _grant(self, request: Request, *, writing: bool = False) -> Grant:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
@@ -140,10 +140,10 @@ class _Handlers:
             raise NotSignedInError("a Xet token is needed; ask the hub for one")
         return self._xet.grant(token.strip(), writing=writing)
 
-    async def _plan(self, request: Request) -> Reconstruction:
+    def _plan(self, request: Request) -> Reconstruction:
         grant = self._grant(request)
         start, stop = _range(request.headers.get("range"), 0, None)
-        return await run_in_threadpool(self._xet.reconstruction, grant, request.path_params["file"], start, stop)
+        return self._xet.reconstruction(grant, request.path_params["file"], start, stop)
 
     def _fetches(self, request: Request, xorb: bytes, fetches: tuple[Fetch, ...]) -> Iterator[tuple[str, Fetch]]:
         name = to_text(xorb)

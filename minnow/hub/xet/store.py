@@ -3,14 +3,15 @@
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubNotFoundError
-from minnow.hub.blobs import CHUNK_BYTES, BlobStore, Piece
+from minnow.hub.blobs import CHUNK_BYTES, Blob, BlobStore, Piece
 from minnow.hub.database import Database
 from minnow.hub.xet.hashing import from_text, last_number, to_text
 from minnow.hub.xet.reconstruction import ChunkTable
@@ -19,6 +20,7 @@ from minnow.hub.xet_tables import XetFileRow, XetMarkRow, XetTermRow, XorbRow
 
 PREFIX = "xorbs"
 ASKED_ABOUT = 1024
+XORBS_REMEMBERED = 64
 
 
 class XorbStore:
@@ -52,17 +54,13 @@ class XorbStore:
             blob = session.scalar(select(XorbRow.blob).where(XorbRow.hash == hashed))
         return blob is not None and self._blobs.has(blob)
 
-    def open(self, hashed: str) -> Iterator[bytes]:
-        """The stored bytes of a xorb."""
-        return self.read(hashed, 0, None)
-
-    def read(self, hashed: str, start: int, stop: int | None) -> Iterator[bytes]:
-        """The stored bytes of a xorb from start to before stop; raises HubNotFoundError where there is none."""
-        with self._database.reading() as session:
-            blob = session.scalar(select(XorbRow.blob).where(XorbRow.hash == hashed))
+    def open(self, hashed: str) -> Blob:
+        """The stored bytes of a xorb; raises HubNotFoundError where there is none."""
+        with self._database.looking() as connection:
+            blob = connection.execute(_BLOB, {"hash": hashed}).scalar()
         if blob is None:
             raise HubNotFoundError("xorb", hashed)
-        return self._read_blob(blob, start, stop)
+        return self._blobs.open(blob)
 
     def file(self, file_id: int) -> "StoredFile":
         """A file as one content."""
@@ -121,6 +119,9 @@ class XorbStore:
             return False
 
 
+_BLOB = select(XorbRow.blob).where(XorbRow.hash == bindparam("hash"))
+
+
 class StoredFile:
     """A file that is stored as chunks, read like a blob; each range reads only the chunks that it needs."""
 
@@ -128,6 +129,7 @@ class StoredFile:
         """Each term is a xorb's id, from which chunk to before which chunk, and a length in bytes."""
         self._store = store
         self._terms = terms
+        self._located = lru_cache(XORBS_REMEMBERED)(store.located)
         self.size = size
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -147,7 +149,7 @@ class StoredFile:
 
     def _run(self, xorb_id: int, run: tuple[int, int], low: int, high: int) -> Iterator[Piece]:
         """Of a run of chunks, its bytes from low to before high."""
-        blob, table = self._store.located(xorb_id)
+        blob, table = self._located(xorb_id)
         first, last = table.covering(*run, low, high)
         before = table.length(run[0], first)
         for content in self._store.contents(blob, *table.stored(first, last)):

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from minnow.errors import StorageError
+from minnow.hub.api import sending
 from minnow.hub.api.sending import BlobResponse, Span
+from minnow.hub.blobs import CHUNK_BYTES
 
 
 class Tape:
@@ -94,3 +96,18 @@ def test_a_file_that_breaks_off_ends_the_connection_and_is_closed() -> None:
     with pytest.raises(StorageError):
         sent(tape, Span(0, 1000, 1000, False))
     assert tape.closed
+
+
+def test_a_short_part_is_read_at_once_and_does_not_tell_of_the_whole() -> None:
+    tape = Tape()
+    response = sending.sent(lambda: tape, Span(10, 15, None, True), {}, "text/plain")
+    assert (response.status_code, response.body, tape.closed) == (206, b"xxxxx", True)
+    assert response.headers["content-range"] == "bytes 10-14/*"
+    assert response.headers["content-length"] == "5"
+
+
+def test_a_long_part_is_read_while_it_is_sent() -> None:
+    tape = Tape()
+    response = sending.sent(lambda: tape, Span(0, CHUNK_BYTES + 1, None, True), {}, "text/plain")
+    assert isinstance(response, BlobResponse)
+    assert tape.read_pieces == 0

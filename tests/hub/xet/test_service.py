@@ -261,7 +261,7 @@ def test_any_range_is_read_and_planned(xet: Xet, repository: int, data: st.DataO
             fetch = next(
                 f for f in plan.fetches[needed.xorb] if f.chunks[0] <= needed.start and needed.end <= f.chunks[1]
             )
-            chunks = list(read_chunks(xet.xorbs.read(to_text(needed.xorb), *fetch.stored)))
+            chunks = list(read_chunks(xet.xorbs.open(to_text(needed.xorb)).read(*fetch.stored)))
             made += b"".join(chunks[needed.start - fetch.chunks[0] : needed.end - fetch.chunks[0]])
         assert made[plan.offset :].startswith(content[start:stop])
 
@@ -278,5 +278,5 @@ def test_unknown_things_are_not_found(xet: Xet, repository: int) -> None:
     with pytest.raises(HubNotFoundError):
         xet.reconstruction(reader(repository), "0" * 64)
     with pytest.raises(HubNotFoundError):
-        xet.xorbs.read("0" * 64, 0, 5)
+        xet.xorbs.open("0" * 64)
     assert xet.content("0" * 64) is None
