@@ -14,7 +14,7 @@ from numba import njit
 from torch import Tensor
 
 from minnow.decoding.sampling import MINUS_INFINITY
-from minnow.layers.vector_math import FAST, LOG2_E, array_of, exp2, wide
+from minnow.layers.vector_math import FAST, LOG2_E, array_of, exp2, of_rank, rank_of, wide
 
 BLOCK = 64
 
@@ -54,9 +54,7 @@ def _leading(logits_BV: Any, forbidden_V: Any, found_BC: Any, token_ids_BC: Any)
         highest = nothing
         for start in range(0, num_tokens, BLOCK):
             end = min(start + BLOCK, num_tokens)
-            top = wide(row[start])
-            for v in range(start, end):
-                top = max(top, wide(row[v]))
+            top = _highest(row[start:end])
             highest = max(highest, top)
             if top <= best[count - 1]:
                 continue
@@ -74,3 +72,16 @@ def _leading(logits_BV: Any, forbidden_V: Any, found_BC: Any, token_ids_BC: Any)
         norm = highest + np.float32(np.log(total))
         for c in range(count):
             best[c] -= norm
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def _highest(block: Any) -> Any:
+    """Of a block's logits; the length of a whole one is known beforehand, which makes vectors of it."""
+    rank = rank_of(wide(block[0]))
+    if block.size == BLOCK:
+        for v in range(BLOCK):
+            rank = max(rank, rank_of(wide(block[v])))
+    else:
+        for v in range(block.size):
+            rank = max(rank, rank_of(wide(block[v])))
+    return of_rank(rank)

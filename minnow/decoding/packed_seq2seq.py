@@ -56,18 +56,19 @@ class Written:
     layers: list[Any]
     turn: int = 0
 
-    def after(self, turn: int, num_places: int, num_rows: int) -> "Written":
-        """These for the state of that turn to write on, with room for so much; copied where they must be."""
+    def after(self, turn: int, place: int, num_rows: int) -> "Written":
+        """These for the state of that turn to write on at this place; copied where it is not the last or needs more
+        room."""
         places, rows, width = self.layers[0].shape
-        if turn == self.turn and num_places <= places and num_rows <= rows:
+        if turn == self.turn and place < places and num_rows <= rows:
             return self
-        shape = (2 * num_places if num_places > places else places, max(rows, num_rows), width)
-        return Written([_roomier(layer, shape) for layer in self.layers], turn)
+        shape = (2 * place if place >= places else places, max(rows, num_rows), width)
+        return Written([_copied(layer, place, shape) for layer in self.layers], turn)
 
 
-def _roomier(layer: Any, shape: tuple[int, int, int]) -> Any:
+def _copied(layer: Any, place: int, shape: tuple[int, int, int]) -> Any:
     larger = np.empty(shape, np.float32)
-    larger[: layer.shape[0], : layer.shape[1]] = layer
+    larger[:place, : layer.shape[1]] = layer[:place]
     return larger
 
 
@@ -171,7 +172,7 @@ class PackedSeq2Seq:
     def step(self, token_ids_R: Tensor, state: PackedState) -> tuple[Tensor, PackedState]:
         """The logits after one more token a row [R, V], and the state."""
         config, num_rows, place = self._config, state.num_rows, state.columns_RN.shape[1]
-        written = state.written.after(state.turn, place + 1, num_rows)
+        written = state.written.after(state.turn, place, num_rows)
         written.turn += 1
         newest_R1 = np.arange(num_rows, dtype=np.int32)[:, None]
         columns_RN = np.concatenate([state.columns_RN, newest_R1], axis=1)

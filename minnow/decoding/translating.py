@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minnow.cores import available_cores
 from minnow.decoding import batched, constrained_beams
 from minnow.decoding.constrained_beams import Sight, beams_for, needed
 from minnow.decoding.packed_seq2seq import packed_for
@@ -165,7 +166,9 @@ def translate_rows(
         advance(len(batch))
 
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    on_every_core(plain, _batches(order, lambda _: settings.beam, rows_at_once), device)
+    # What is packed takes one core a batch, so a few rows are shared out.
+    share = -(-len(rows) // available_cores()) if writer is not model else 0
+    on_every_core(plain, _batches(order, lambda _: settings.beam, rows_at_once, share), device)
     if required is not None and unmet:
         widths = {row: beams_for(required.phrases[row], settings.beam) for row in unmet}
         order = sorted(unmet, key=lambda row: (widths[row], len(rows[row])))
@@ -173,12 +176,16 @@ def translate_rows(
     return found
 
 
-def _batches(order: Sequence[int], beams_of: Callable[[int], int], rows_at_once: int) -> list[list[int]]:
-    """Rows in their order, so many at once that some 256 texts are followed; no row has fewer beams than those before
-    it."""
+def _batches(
+    order: Sequence[int], beams_of: Callable[[int], int], rows_at_once: int, share: int = 0
+) -> list[list[int]]:
+    """Rows in their order, so many at once that some 256 texts are followed, but no more than a ``share``, if there is
+    one; no row has fewer beams than those before it."""
     batches: list[list[int]] = []
     for row in order:
         most = rows_at_once or max(1, 256 // beams_of(row))
+        if not rows_at_once and share:
+            most = min(most, share)
         if not batches or len(batches[-1]) >= most:
             batches.append([])
         batches[-1].append(row)

@@ -66,22 +66,19 @@ def look_around(mixed_TD: Any, starts_B1: Any, cosines_SE: Any, sines_SE: Any, n
     """Attention of each source to itself; ``mixed_TD`` has queries, keys and values, which are turned in place, and
     source b the tokens from ``starts_B1[b]`` to the next start."""
     size = taken_TD.shape[1]
-    features = size // num_heads
     for b in range(starts_B1.size - 1):
         start, end = starts_B1[b], starts_B1[b + 1]
-        scores = np.empty(end - start, np.float32)
+        scores_HS = np.empty((num_heads, end - start), np.float32)
         for t in range(start, end):
             _turn(mixed_TD[t], 2 * num_heads, cosines_SE[t - start], sines_SE[t - start])
         for t in range(start, end):
-            for h in range(num_heads):
-                first, last = h * features, (h + 1) * features
-                query, taken = mixed_TD[t, first:last], taken_TD[t, first:last]
-                for s in range(scores.size):
-                    scores[s] = _dot(query, mixed_TD[start + s, size + first : size + last])
-                _weigh(scores, features)
-                taken[:] = 0
-                for s in range(scores.size):
-                    _add(taken, scores[s], mixed_TD[start + s, 2 * size + first : 2 * size + last])
+            for s in range(end - start):
+                _score(mixed_TD[t], mixed_TD[start + s, size:], size, scores_HS, s)
+            _weigh(scores_HS, size)
+            taken = taken_TD[t]
+            taken[:] = 0
+            for s in range(end - start):
+                _add(taken, scores_HS, s, mixed_TD[start + s, 2 * size :])
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
@@ -96,39 +93,34 @@ def look_back(
         columns_RN: in which of the rows of ``written_NRD`` those of row r at place n stand.
     """
     num_rows, size = taken_RD.shape
-    features, newest = size // num_heads, columns_RN.shape[1] - 1
-    scores = np.empty(newest + 1, np.float32)
+    newest = columns_RN.shape[1] - 1
+    scores_HN = np.empty((num_heads, newest + 1), np.float32)
     for r in range(num_rows):
         _turn(mixed_RD[r], 2 * num_heads, cosine_E, sine_E)
         written_NRD[newest, columns_RN[r, newest], :] = mixed_RD[r, size:]
-        for h in range(num_heads):
-            first, last = h * features, (h + 1) * features
-            query, taken = mixed_RD[r, first:last], taken_RD[r, first:last]
-            for n in range(newest + 1):
-                scores[n] = _dot(query, written_NRD[n, columns_RN[r, n], first:last])
-            _weigh(scores, features)
-            taken[:] = 0
-            for n in range(newest + 1):
-                _add(taken, scores[n], written_NRD[n, columns_RN[r, n], size + first : size + last])
+        for n in range(newest + 1):
+            _score(mixed_RD[r], written_NRD[n, columns_RN[r, n]], size, scores_HN, n)
+        _weigh(scores_HN, size)
+        taken = taken_RD[r]
+        taken[:] = 0
+        for n in range(newest + 1):
+            _add(taken, scores_HN, n, written_NRD[n, columns_RN[r, n], size:])
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
 def look_across(asked_RD: Any, memory_TD: Any, starts_B1: Any, sources_R: Any, num_heads: int, taken_RD: Any) -> None:
     """Attention of each row to its source, of whose tokens ``memory_TD`` has keys and then values."""
     num_rows, size = taken_RD.shape
-    features = size // num_heads
     for r in range(num_rows):
         start, end = starts_B1[sources_R[r]], starts_B1[sources_R[r] + 1]
-        scores = np.empty(end - start, np.float32)
-        for h in range(num_heads):
-            first, last = h * features, (h + 1) * features
-            query, taken = asked_RD[r, first:last], taken_RD[r, first:last]
-            for s in range(scores.size):
-                scores[s] = _dot(query, memory_TD[start + s, first:last])
-            _weigh(scores, features)
-            taken[:] = 0
-            for s in range(scores.size):
-                _add(taken, scores[s], memory_TD[start + s, size + first : size + last])
+        scores_HS = np.empty((num_heads, end - start), np.float32)
+        for s in range(end - start):
+            _score(asked_RD[r], memory_TD[start + s], size, scores_HS, s)
+        _weigh(scores_HS, size)
+        taken = taken_RD[r]
+        taken[:] = 0
+        for s in range(end - start):
+            _add(taken, scores_HS, s, memory_TD[start + s, size:])
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
@@ -144,22 +136,38 @@ def _turn(x: Any, num_heads: int, cosine_E: Any, sine_E: Any) -> None:
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
-def _dot(first: Any, second: Any) -> Any:
-    total = np.float32(0)
-    for e in range(first.size):
-        total += first[e] * second[e]
-    return total
+def _score(query_D: Any, key_D: Any, size: int, scores_HS: Any, s: int) -> None:
+    """A query against one key in all heads, which lie side by side: memory is read in its order, as it must be where
+    keys do not fit into the cache."""
+    num_heads = scores_HS.shape[0]
+    features = size // num_heads
+    for h in range(num_heads):
+        first, last = h * features, (h + 1) * features
+        query, key, total = query_D[first:last], key_D[first:last], np.float32(0)
+        for e in range(query.size):
+            total += query[e] * key[e]
+        scores_HS[h, s] = total
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
-def _add(out: Any, share: Any, x: Any) -> None:
-    for e in range(out.size):
-        out[e] += share * x[e]
-
-
-@njit(**FAST)  # type: ignore[untyped-decorator]
-def _weigh(scores: Any, features: int) -> None:
+def _weigh(scores_HS: Any, size: int) -> None:
     """The softmax of the scores over sqrt(E)."""
-    _, total = powers_in_place(scores, scores.size, np.float32(LOG2_E) / np.sqrt(np.float32(features)))
-    for s in range(scores.size):
-        scores[s] /= total
+    num_heads = scores_HS.shape[0]
+    to_base_2 = np.float32(LOG2_E) / np.sqrt(np.float32(size // num_heads))
+    for h in range(num_heads):
+        scores = scores_HS[h]
+        _, total = powers_in_place(scores, scores.size, to_base_2)
+        for s in range(scores.size):
+            scores[s] /= total
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def _add(taken_D: Any, shares_HS: Any, s: int, value_D: Any) -> None:
+    """A value times each head's share of it."""
+    num_heads = shares_HS.shape[0]
+    features = taken_D.size // num_heads
+    for h in range(num_heads):
+        first, last = h * features, (h + 1) * features
+        taken, value, share = taken_D[first:last], value_D[first:last], shares_HS[h, s]
+        for e in range(taken.size):
+            taken[e] += share * value[e]
