@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Connection, bindparam, delete, or_, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError, InputError
@@ -13,10 +13,12 @@ from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
 from minnow.hub.names import BRANCHES, COMMIT_ID, COMMIT_PREFIX, MAIN, PULLS, TAGS, branch_ref, tag_ref
 from minnow.hub.objects import CommitInfo, GitObjects, commit_of, identity, tag_of
+from minnow.hub.questions import Question
 from minnow.hub.repositories import locked, move_ref
-from minnow.hub.repository_tables import CommitRow, RefRow
+from minnow.hub.repository_tables import CommitRow, LargeFileRow, RefRow
 
 MOST_MESSAGE = 20_000
+ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Revisions:
                 )
             if self._objects.missing(session, (change.blob_id for change in changes if isinstance(change, Put))):
                 raise HubConflictError("files of this commit were collected before it was made; upload them again")
+            self._require_large(session, repository_id, changes)
             before = self._objects.commit(session, head)
             changed = apply_changes(self._objects, session, before.tree, changes, head)
             if changed.tree == before.tree:
@@ -189,6 +192,17 @@ class Revisions:
             forget_unreachable(self._objects, session, repository_id)
             return made.id
 
+    def _require_large(self, session: Session, repository_id: int, changes: Sequence[Change]) -> None:
+        """Raises HubConflictError where changes name a large file that the repository does not have (any more)."""
+        blobs = self._objects.blobs(session, (change.blob_id for change in changes if isinstance(change, Put)))
+        named = sorted({info.pointer.sha256 for info in blobs.values() if info.pointer})
+        held = 0
+        for start in range(0, len(named), ROWS):
+            own = LargeFileRow.sha256.in_(named[start : start + ROWS]), LargeFileRow.repository_id == repository_id
+            held += session.scalar(select(func.count()).select_from(LargeFileRow).where(*own)) or 0
+        if held < len(named):
+            raise HubConflictError("large files of this commit are not here (any more); upload them again")
+
     def _enter(self, session: Session, repository_id: int, commits: Iterable[str]) -> None:
         rows = [{"repository_id": repository_id, "commit_id": commit} for commit in commits]
         session.execute(insert_missing(session, CommitRow), rows)
@@ -229,36 +243,29 @@ class Revisions:
 def resolved(connection: Connection, repository_id: int, revision: str) -> str:
     """What ``Revisions.resolve`` returns, as a part of somebody's transaction."""
     names = (revision, "") if revision.startswith("refs/") else (BRANCHES + revision, TAGS + revision)
-    asked = {"repository_id": repository_id, "branch": names[0], "tag": names[1]}
-    heads = dict(connection.execute(_REFS, asked).all())
+    heads: dict[str, str] = dict(_REFS.rows(connection, repository_id=repository_id, branch=names[0], tag=names[1]))
     for name in names:
         if name in heads:
             return heads[name]
     if COMMIT_ID.fullmatch(revision):
-        if connection.execute(_COMMIT, {"repository_id": repository_id, "commit_id": revision}).first():
+        if _COMMIT.first(connection, repository_id=repository_id, commit_id=revision):
             return revision
     elif COMMIT_PREFIX.fullmatch(revision):
-        beginning = {"repository_id": repository_id, "beginning": revision}
-        found = connection.execute(_COMMITS, beginning).scalars().all()
+        found = _COMMITS.rows(connection, repository_id=repository_id, beginning=revision)
         if len(found) == 1:
-            return str(found[0])
+            return str(found[0].commit_id)
     raise HubNotFoundError("revision", revision)
 
 
-_REFS = select(RefRow.name, RefRow.commit_id).where(
-    RefRow.repository_id == bindparam("repository_id"),
-    or_(RefRow.name == bindparam("branch"), RefRow.name == bindparam("tag")),
-)
-_COMMIT = select(CommitRow.commit_id).where(
-    CommitRow.repository_id == bindparam("repository_id"), CommitRow.commit_id == bindparam("commit_id")
-)
-_COMMITS = (
-    select(CommitRow.commit_id)
-    .where(
-        CommitRow.repository_id == bindparam("repository_id"), CommitRow.commit_id.startswith(bindparam("beginning"))
+_REFS = Question(
+    select(RefRow.name, RefRow.commit_id).where(
+        RefRow.repository_id == bindparam("repository_id"),
+        or_(RefRow.name == bindparam("branch"), RefRow.name == bindparam("tag")),
     )
-    .limit(2)
 )
+_OF_REPOSITORY = select(CommitRow.commit_id).where(CommitRow.repository_id == bindparam("repository_id"))
+_COMMIT = Question(_OF_REPOSITORY.where(CommitRow.commit_id == bindparam("commit_id")))
+_COMMITS = Question(_OF_REPOSITORY.where(CommitRow.commit_id.startswith(bindparam("beginning"))).limit(2))
 
 
 def forget_unreachable(objects: GitObjects, session: Session, repository_id: int) -> int:

@@ -182,8 +182,12 @@ class Uploads:
         if isinstance(operation, AddFile):
             if len(operation.content) > MOST_REGULAR_BYTES:
                 raise InputError(f"{path} has over {MOST_REGULAR_BYTES} bytes; send it as a large file")
-            check_upload(path, Bytes(operation.content), self._policy)
-            return blob_of(operation.content)
+            blob = blob_of(operation.content)
+            if blob.pointer is None:
+                check_upload(path, Bytes(operation.content), self._policy)
+                return blob
+            # What reads like the pointer of a large file is one, so the same is asked of it.
+            operation = AddLarge(path, blob.pointer.sha256, blob.pointer.size)
         sha256 = sha256_of(operation.sha256)
         size = self._large_files.keep(repository.id, [sha256]).get(sha256)
         if size is None or operation.size not in (None, size):

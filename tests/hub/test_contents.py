@@ -1,5 +1,7 @@
 """What is in a revision: folders, pages, single files, and which commit changed each last."""
 
+import hashlib
+
 import pytest
 
 from minnow.errors import HubNotFoundError
@@ -10,11 +12,13 @@ from minnow.hub.objects import Pointer, blob_of
 from minnow.hub.repositories import Repository
 from minnow.hub.revisions import Message
 
-SHA256 = "ab" * 32
+CONTENT = b"content"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
 def head(hub: Hub, repository: Repository) -> str:
+    hub.large_files.take(repository.id, SHA256, len(CONTENT), [CONTENT])
     return commit(hub, repository, {"a": "1", "b/c": "2", "b/d/e": "3", "big.bin": Pointer(SHA256, 7).to_bytes()})
 
 

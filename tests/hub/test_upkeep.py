@@ -114,6 +114,16 @@ def test_a_commit_of_what_was_collected_meanwhile_is_refused(hub: Hub, repositor
         hub.revisions.commit(repository.id, MAIN, [Put("a", blob.id)], Message("x"), by="ann")
 
 
+def test_a_commit_of_a_large_file_that_was_collected_meanwhile_is_refused(hub: Hub, repository: Repository) -> None:
+    large = upload(hub, repository, b"collected")
+    [change] = hub.uploads.prepare(repository, [large])
+    with hub.database.writing() as session:
+        session.execute(delete(LargeFileRow))
+    with pytest.raises(HubConflictError, match="upload them again"):
+        hub.revisions.commit(repository.id, MAIN, [change], Message("x"), by="ann")
+    assert wrong(hub) == []
+
+
 def test_figures_count_what_is_shared_once(hub: Hub, repository: Repository) -> None:
     before = figures(hub.settings, hub.database)
     other = hub.repositories.create("dataset", "bob", "other", private=False, by="bob")

@@ -628,3 +628,19 @@ def test_parameters_are_those_of_the_model_and_not_of_its_copies(ann: Caller) ->
         content = len(header).to_bytes(8, "little") + header + path[:2].encode()
         send_large(ann, hashlib.sha256(content).hexdigest(), content, path=path)
     assert ann("GET", REPO).json()["safetensors"] == {"parameters": {"U8": 2}, "total": 2}
+
+
+def test_a_pointer_that_is_sent_as_a_text_opens_no_file_of_others(ann: Caller, bob: Caller, hub: Hub) -> None:
+    secret = b"weights that only ann has" * 100
+    sha256 = hashlib.sha256(secret).hexdigest()
+    send_large(ann, sha256, secret)
+    ann("PUT", f"{REPO}/settings", json={"private": True})
+    bob("POST", "/api/repos/create", json={"name": "thief"})
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {len(secret)}\n".encode()
+    stolen = bob.commit({"weights.dat": pointer}, "/api/models/bob/thief")
+    assert (stolen.status_code, "was not uploaded to bob/thief" in stolen.json()["error"]) == (400, True)
+    assert bob("GET", "/bob/thief/resolve/main/weights.dat").status_code == 404
+    again = ann.commit({"copy.dat": pointer})
+    assert again.status_code == 200, "who has the file may name it so"
+    assert ann("GET", "/ann/speller/resolve/main/copy.dat").content == secret
+    assert list(problems(hub.settings, hub.database, contents=True)) == []
