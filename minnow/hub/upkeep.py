@@ -104,18 +104,19 @@ def collect(
 ) -> Collected:
     """Remove what nobody needs and nobody touched for the time of grace.
 
-    Rows go first and contents after them, so that no row ever names what is gone; others go on writing meanwhile.
+    Rows go first and contents after them, so that no row ever names what is gone; others go on writing meanwhile. What
+    no commit ever named may belong to an upload that is under way, so it stays for some hours even without any grace.
 
     Args:
         dry_run: change nothing and say what would be removed.
     """
-    before = now - grace
+    bounds = _Bounds(now - grace, now - max(grace, UPLOADS_TAKE))
     blobs, objects = open_blobs(settings.blobs_url), GitObjects(database)
-    unneeded = _unneeded(database, objects, before)
+    unneeded = _unneeded(database, objects, bounds)
     if not dry_run:
-        unneeded = _let_go(database, objects, unneeded, before)
+        unneeded = _let_go(database, objects, unneeded, bounds)
     found = Sweep(database, blobs).find(now, grace) if dry_run else Sweep(database, blobs).remove(now, grace)
-    files, file_bytes = _remove_files(database, blobs, now - max(grace, UPLOADS_TAKE), dry_run=dry_run)
+    files, file_bytes = _remove_files(database, blobs, bounds.never_named, dry_run=dry_run)
     parts = 0 if dry_run else blobs.remove_parts(now - UPLOADS_TAKE)
     return Collected(
         commits=sum(map(len, unneeded.commits.values())),
@@ -127,6 +128,19 @@ def collect(
 
 
 @dataclass(frozen=True)
+class _Bounds:
+    """Before which moment something must have been touched last in order to go.
+
+    Attributes:
+        named: what a commit named once.
+        never_named: what was only sent so far; never later than the other.
+    """
+
+    named: datetime
+    never_named: datetime
+
+
+@dataclass(frozen=True)
 class _Unneeded:
     """Commits and large files that repositories need no more, and git objects with their lengths that none needs."""
 
@@ -135,19 +149,18 @@ class _Unneeded:
     objects: dict[str, int]
 
 
-def _unneeded(database: Database, objects: GitObjects, before: datetime) -> _Unneeded:
+def _unneeded(database: Database, objects: GitObjects, bounds: _Bounds) -> _Unneeded:
     """Looked for in one snapshot, while others go on writing."""
     commits: dict[int, set[str]] = {}
     large_files: dict[int, set[str]] = {}
     reached: set[str] = set()
     with database.reading() as session:
         for id in session.scalars(select(RepositoryRow.id)).all():
-            known, lost = _lost_commits(session, objects, id, before)
+            known, lost = _lost_commits(session, objects, id, bounds.named)
             if lost:
                 commits[id] = lost
             of_repository = _reached(session, objects, known - lost)
-            old = select(LargeFileRow.sha256).where(LargeFileRow.repository_id == id, LargeFileRow.admitted_at < before)
-            candidates = set(session.scalars(old))
+            candidates = _old_files(session, id, bounds)
             if candidates:
                 infos = objects.blobs(session, of_repository).values()
                 candidates -= {info.pointer.sha256 for info in infos if info.pointer}
@@ -155,13 +168,28 @@ def _unneeded(database: Database, objects: GitObjects, before: datetime) -> _Unn
                 large_files[id] = candidates
             reached |= of_repository
         reached |= set(session.scalars(select(RefRow.tag_id).where(RefRow.tag_id.is_not(None))))
-        lengths = select(GitObjectRow.id, func.length(GitObjectRow.content)).where(GitObjectRow.stored_at < before)
+        lengths = select(GitObjectRow.id, func.length(GitObjectRow.content)).where(
+            GitObjectRow.stored_at < bounds.never_named
+        )
         return _Unneeded(
             commits, large_files, {id: length for id, length in session.execute(lengths) if id not in reached}
         )
 
 
-def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, before: datetime) -> _Unneeded:
+def _old_files(session: Session, repository_id: int, bounds: _Bounds) -> set[str]:
+    """The large files of a repository that were not touched for long enough."""
+    old = select(LargeFileRow.sha256, LargeFileRow.admitted_at).where(
+        LargeFileRow.repository_id == repository_id, LargeFileRow.admitted_at < bounds.named
+    )
+    found: dict[str, datetime] = dict(session.execute(old).all())
+    young = [sha256 for sha256, admitted_at in found.items() if admitted_at >= bounds.never_named]
+    named: set[str | None] = set()
+    for batch in _batches(young):
+        named |= set(session.scalars(select(GitObjectRow.lfs_sha256).where(GitObjectRow.lfs_sha256.in_(batch))))
+    return found.keys() - (set(young) - named)
+
+
+def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, bounds: _Bounds) -> _Unneeded:
     """Remove the rows in short transactions, and return those that went.
 
     What somebody wanted again since it was looked for stays: its time is new by then. Where a commit is reachable
@@ -172,7 +200,7 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, before
         with database.writing() as session:
             if session.get(RepositoryRow, id, with_for_update=True) is None:
                 continue
-            if not lost <= _lost_commits(session, objects, id, before)[1]:
+            if not lost <= _lost_commits(session, objects, id, bounds.named)[1]:
                 return gone
             for batch in _batches(lost):
                 session.execute(delete(CommitRow).where(CommitRow.repository_id == id, CommitRow.commit_id.in_(batch)))
@@ -180,9 +208,8 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, before
     for id, files in unneeded.large_files.items():
         with database.writing() as session:
             own = LargeFileRow.repository_id == id
-            old = (
-                set(session.scalars(select(LargeFileRow.sha256).where(own, LargeFileRow.admitted_at < before))) & files
-            )
+            old = set(session.scalars(select(LargeFileRow.sha256).where(own, LargeFileRow.admitted_at < bounds.named)))
+            old &= files
             for batch in _batches(old):
                 session.execute(delete(LargeFileRow).where(own, LargeFileRow.sha256.in_(batch)))
             weigh(session, id)
@@ -190,7 +217,7 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, before
             gone.large_files[id] = old
     for batch in _batches(unneeded.objects):
         with database.writing() as session:
-            still = GitObjectRow.id.in_(batch) & (GitObjectRow.stored_at < before)
+            still = GitObjectRow.id.in_(batch) & (GitObjectRow.stored_at < bounds.never_named)
             ids = session.scalars(select(GitObjectRow.id).where(still)).all()
             session.execute(delete(GitObjectRow).where(GitObjectRow.id.in_(ids)))
         gone.objects.update({id: unneeded.objects[id] for id in ids})

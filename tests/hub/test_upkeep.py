@@ -16,7 +16,7 @@ from minnow.hub.objects import blob_of
 from minnow.hub.repositories import Repository
 from minnow.hub.repository_tables import GitObjectRow, LargeFileRow
 from minnow.hub.revisions import Message
-from minnow.hub.upkeep import Collected, _let_go, _unneeded, collect, figures, problems
+from minnow.hub.upkeep import Collected, _Bounds, _let_go, _unneeded, collect, figures, problems
 from minnow.hub.uploads import AddFile, AddLarge, DeleteFile, Operation
 
 LATER = datetime.now(UTC) + timedelta(days=30)
@@ -169,6 +169,25 @@ def test_fsck_finds_a_large_file_with_another_content(hub: Hub) -> None:
     assert list(problems(hub.settings, hub.database, contents=False)) == []
 
 
+def test_an_upload_under_way_survives_a_collection_without_any_grace(hub: Hub, repository: Repository) -> None:
+    kept = upload(hub, repository, b"sent and not committed yet")
+    gone = upload(hub, repository, b"committed and deleted again")
+    commit(hub, repository, gone)
+    hub.publishing.squash(repository.id, "main", Message("one"), by="ann")
+    commit(hub, repository, DeleteFile(gone.path))
+    hub.publishing.squash(repository.id, "main", Message("two"), by="ann")
+    [change] = hub.uploads.prepare(repository, [AddFile("a", b"handed in and not committed yet")])
+    done = collect(hub.settings, hub.database, datetime.now(UTC), grace=timedelta(0))
+    assert (done.large_files, done.git_objects) == (1, 0)
+    assert set(hub.large_files.held(repository.id, [kept.sha256, gone.sha256])) == {kept.sha256}
+    hub.revisions.commit(repository.id, MAIN, [change], Message("x"), by="ann")
+    commit(hub, repository, kept)
+    assert wrong(hub) == []
+    later = datetime.now(UTC) + timedelta(hours=7)
+    upload(hub, repository, b"never committed")
+    assert collect(hub.settings, hub.database, later, grace=timedelta(0)).large_files == 1
+
+
 def test_what_is_wanted_again_while_it_is_collected_stays(hub: Hub, repository: Repository) -> None:
     hub.revisions.create_branch(repository.id, "dev")
     lost = commit(hub, repository, AddFile("a", b"only on dev"), branch="dev")
@@ -176,15 +195,16 @@ def test_what_is_wanted_again_while_it_is_collected_stays(hub: Hub, repository: 
     loose = upload(hub, repository, b"sent and not yet committed")
     hub.objects.add([blob_of(b"sent and not yet committed either")])
     now = datetime.now(UTC)
-    found = _unneeded(hub.database, hub.objects, now)
+    bounds = _Bounds(now, now)
+    found = _unneeded(hub.database, hub.objects, bounds)
     assert (found.commits, found.large_files) == ({repository.id: {lost}}, {repository.id: {loose.sha256}})
     hub.objects.add([blob_of(b"sent and not yet committed either")])
     head = commit(hub, repository, loose)
     hub.revisions.create_branch(repository.id, "again", lost)
-    gone = _let_go(hub.database, hub.objects, found, now)
+    gone = _let_go(hub.database, hub.objects, found, bounds)
     assert gone.objects == gone.large_files == gone.commits == {}
     hub.revisions.delete_branch(repository.id, "again")
-    gone = _let_go(hub.database, hub.objects, found, now)
+    gone = _let_go(hub.database, hub.objects, found, bounds)
     assert (gone.commits, gone.large_files) == ({repository.id: {lost}}, {})
     assert blob_of(b"sent and not yet committed either").id not in gone.objects
     assert hub.large_files.held(repository.id, [loose.sha256])

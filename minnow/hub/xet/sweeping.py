@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from minnow.hub.blobs import StoredBlob, SweptBlobStore
@@ -18,7 +18,7 @@ from minnow.hub.repository_tables import LargeFileRow
 from minnow.hub.xet.store import PREFIX
 from minnow.hub.xet_tables import XetFileRow, XetTermRow, XorbRow
 
-UPLOADS_TAKE = timedelta(hours=1)
+UPLOADS_TAKE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Sweep:
         """What ``remove`` would remove."""
         with self._database.reading() as session:
             files = len(_unneeded_files(session, now - grace))
-            rows = _unneeded_xorbs(session, now - grace)
+            rows = _unneeded_xorbs(session, now, grace)
             orphans = list(self._orphans(session, now, grace))
         freed = sum(length for _, _, length in rows) + sum(blob.size for blob in orphans)
         return Swept(files, len(rows) + len(orphans), freed)
@@ -75,7 +75,7 @@ class Sweep:
                 session.execute(update(XorbRow).where(XorbRow.id.in_(needed)).values(unused_since=now))
                 session.execute(delete(XetFileRow).where(XetFileRow.id.in_(batch)))
             session.flush()
-            rows = _unneeded_xorbs(session, now - grace)
+            rows = _unneeded_xorbs(session, now, grace)
             for batch in _batches([xorb_id for xorb_id, _, _ in rows]):
                 session.execute(delete(XorbRow).where(XorbRow.id.in_(batch)))
         with self._database.reading() as session:
@@ -102,11 +102,14 @@ def _unneeded_files(session: Session, before: datetime) -> Sequence[int]:
     return session.scalars(select(XetFileRow.id).where(~kept, XetFileRow.created_at <= before)).all()
 
 
-def _unneeded_xorbs(session: Session, before: datetime) -> list[tuple[int, str, int]]:
-    """Ids, blobs and stored lengths."""
+def _unneeded_xorbs(session: Session, now: datetime, grace: timedelta) -> list[tuple[int, str, int]]:
+    """Ids, blobs and stored lengths; one that no file was ever made of may belong to an upload that is under way."""
     needed = exists().where(XetTermRow.xorb_id == XorbRow.id)
-    since = func.coalesce(XorbRow.unused_since, XorbRow.created_at)
-    rows = session.execute(select(XorbRow.id, XorbRow.blob, XorbRow.stored_length).where(~needed, since <= before))
+    left = XorbRow.unused_since <= now - grace
+    never_used = XorbRow.unused_since.is_(None) & (XorbRow.created_at <= now - max(grace, UPLOADS_TAKE))
+    rows = session.execute(
+        select(XorbRow.id, XorbRow.blob, XorbRow.stored_length).where(~needed, or_(left, never_used))
+    )
     return [(row.id, row.blob, row.stored_length) for row in rows]
 
 

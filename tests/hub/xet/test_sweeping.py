@@ -165,3 +165,14 @@ def test_a_link_without_a_file_is_nothing_to_xet(database: Database, blobs: Fold
         row = LargeFileRow(repository_id=repository, sha256="0" * 64, size=1, admitted_at=datetime.now(UTC))
         session.add(row)
     assert found(database, blobs) == []
+
+
+def test_a_xorb_whose_file_is_still_to_be_told_stays_without_any_grace(
+    xet: Xet, sweep: Sweep, database: Database, repository: int
+) -> None:
+    take(xet, PARTS)
+    assert sweep.remove(in_days(0), timedelta(0)) == NOTHING
+    xet.registrar.register(repository, told())
+    assert whole(xet) == CONTENT
+    forget(database, repository)
+    assert sweep.remove(in_days(0), timedelta(0)) == Swept(1, 1, stored_length())
