@@ -150,6 +150,7 @@ def translators(given: argparse.Namespace, folder: Path) -> dict[str, Contender]
         "CTranslate2 int8": Contender("ctranslate2_marian", (model, "--int8"), given.ctranslate2, converted),
         OURS: Contender("minnow_decoding"),
         f"{OURS} bfloat16": Contender("minnow_decoding", ("--precision", "bfloat16")),
+        f"{OURS} int8": Contender("minnow_decoding", ("--precision", "int8")),
     }
 
 
@@ -192,8 +193,8 @@ are written each, in {marian.ENCODER_LAYERS} layers of an encoder and {marian.DE
 The median of several passes after one that is not counted. **transformers** is Marian on all cores at once, two
 matrices and {marian.INNER:,} features in its feed-forward layers; **CTranslate2** the same model, a translator a core
 with one thread each, which is its faster way; **Minnow** the search of `minnow translate` in
-`transformer_seq2seq` with three matrices and {marian.GATED_INNER:,} features, a batch a core; with
-`--precision bfloat16` in the second line.""",
+`transformer_seq2seq` with three matrices and {marian.GATED_INNER:,} features, a batch a core, in each `--precision`.
+In eight bits both round weights once and states as they come, and embeddings, norms and attention stay in float32.""",
     ),
 }
 
