@@ -89,14 +89,12 @@ class Database:
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:
-        """A connection over one snapshot, for statements that were made once and are asked again and again.
-
-        It costs a fifth of what a session does, which makes its statements and its rows anew each time.
-        """
+        """A connection over one snapshot, for statements that are put together by hand and for ``questions``."""
         if self._here.connection is not None:
             yield self._here.connection
             return
         with self._readers.connect() as connection:
+            connection.begin()
             yield connection
 
     @contextmanager

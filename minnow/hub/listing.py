@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from minnow.errors import InputError, nearest
 from minnow.hub.database import Database
 from minnow.hub.names import MAIN, Kind
+from minnow.hub.questions import Question
 from minnow.hub.repositories import COLUMNS, Repository
 from minnow.hub.repository_tables import RefRow, RepositoryRow, TagRow
 from minnow.hub.rights import Caller, may_read
@@ -113,7 +114,9 @@ class Listing:
     def details(self, repository: Repository) -> Listed:
         """One repository as lists show it."""
         with self._database.looking() as connection:
-            return _listed(connection, [repository])[0]
+            tags = tuple(row.tag for row in _TAGS_OF.rows(connection, id=repository.id))
+            head = _HEAD_OF.first(connection, id=repository.id)
+            return Listed(repository, tags, head and head.commit_id)
 
 
 def read_parameters(text: str) -> tuple[int | None, int | None]:
@@ -208,6 +211,8 @@ def _listed(connection: Connection, repositories: Sequence[Repository]) -> list[
     return [Listed(one, tuple(tags[one.id]), heads.get(one.id)) for one in repositories]
 
 
+_TAGS_OF = Question(select(TagRow.tag).where(TagRow.repository_id == bindparam("id")))
+_HEAD_OF = Question(select(RefRow.commit_id).where(RefRow.repository_id == bindparam("id"), RefRow.name == MAIN))
 _IDS: BindParameter[int] = bindparam("ids", expanding=True)
 _TAGS = select(TagRow.repository_id, TagRow.tag).where(TagRow.repository_id.in_(_IDS))
 _HEADS = select(RefRow.repository_id, RefRow.commit_id).where(RefRow.repository_id.in_(_IDS), RefRow.name == MAIN)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import StorageError
 from minnow.hub.database import Database, insert_missing
+from minnow.hub.questions import Question
 from minnow.hub.repository_tables import GitObjectRow
 
 COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
@@ -198,7 +199,7 @@ class GitObjects:
 
     def raw(self, session: Session, id: str) -> tuple[int, bytes]:
         """The kind and the content of an object."""
-        found = session.connection().execute(_OBJECT, {"id": id}).first()
+        found = _OBJECT.first(session.connection(), id=id)
         if found is None:
             raise StorageError(f"the git object {id} is missing; run `minnow hub fsck`")
         return found[0], zlib.decompress(found[1])
@@ -285,7 +286,7 @@ class GitObjects:
                 yield from self.walk(session, entry.id, f"{folder}{name}/")
 
 
-_OBJECT = select(GitObjectRow.kind, GitObjectRow.content).where(GitObjectRow.id == bindparam("id"))
+_OBJECT = Question(select(GitObjectRow.kind, GitObjectRow.content).where(GitObjectRow.id == bindparam("id")))
 
 
 def _remember(known: dict[str, Read], most: int, id: str, read: Read) -> Read:

@@ -15,6 +15,7 @@ from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
 from minnow.hub.names import MAIN, Kind, repository_key, repository_name
 from minnow.hub.objects import FILE_MODE, GitObject, GitObjects, TreeEntry, blob_of, commit_of, identity, tree_of
+from minnow.hub.questions import Question
 from minnow.hub.repository_tables import CommitRow, FormerNameRow, LargeFileRow, RefRow, RepositoryRow
 from minnow.hub.rights import Gate, Place
 
@@ -116,9 +117,9 @@ class Repositories:
         Raises:
             HubNotFoundError: there is none.
         """
-        named = {"kind": kind, "key": repository_key(owner, name)}
+        key = repository_key(owner, name)
         with self._database.looking() as connection:
-            row = connection.execute(_NAMED, named).first() or connection.execute(_FORMERLY_NAMED, named).first()
+            row = _NAMED.first(connection, kind=kind, key=key) or _FORMERLY_NAMED.first(connection, kind=kind, key=key)
         if row is None:
             raise HubNotFoundError("repository", f"{owner}/{name}")
         return Repository(*row)
@@ -248,8 +249,10 @@ def _former(kind: str, key: str) -> Delete:
     return delete(FormerNameRow).where(FormerNameRow.kind == kind, FormerNameRow.key == key)
 
 
-_NAMED = select(*COLUMNS).where(RepositoryRow.kind == bindparam("kind"), RepositoryRow.key == bindparam("key"))
-_FORMERLY_NAMED = (
+_NAMED = Question(
+    select(*COLUMNS).where(RepositoryRow.kind == bindparam("kind"), RepositoryRow.key == bindparam("key"))
+)
+_FORMERLY_NAMED = Question(
     select(*COLUMNS)
     .join(FormerNameRow, FormerNameRow.repository_id == RepositoryRow.id)
     .where(FormerNameRow.kind == bindparam("kind"), FormerNameRow.key == bindparam("key"))

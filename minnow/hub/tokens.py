@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import aliased
 
 from minnow.errors import HubNotFoundError, InputError, NotSignedInError
 from minnow.hub.account_tables import AccountRow, MembershipRow, TokenRow
 from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
+from minnow.hub.questions import Question
 from minnow.hub.rights import ANONYMOUS, Caller, Role
 from minnow.hub.settings import SPAN, read_span
 
@@ -157,7 +158,7 @@ class Tokens:
         """
         now = self._now()
         with self._database.looking() as connection:
-            rows = connection.execute(_ASKED, {"digest": digest_of(text)}).all()
+            rows = _HELD.rows(connection, digest=digest_of(text))
         if not rows or not _valid(rows[0], now):
             raise NotSignedInError("Invalid credentials in Authorization header")
         first = rows[0]
@@ -287,9 +288,9 @@ def _asked() -> Select[Any]:
     )
 
 
-def _valid(row: Row[Any], now: datetime) -> bool:
+def _valid(row: Any, now: datetime) -> bool:
     ended = row.expires_at is not None and row.expires_at <= now
-    return row.revoked_at is None and not row.disabled and not ended
+    return bool(row.revoked_at is None and not row.disabled and not ended)
 
 
 def _token(row: TokenRow, user: str) -> Token:
@@ -306,4 +307,4 @@ def _token(row: TokenRow, user: str) -> Token:
     )
 
 
-_ASKED = _asked()
+_HELD = Question(_asked())

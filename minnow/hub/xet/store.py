@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from minnow.errors import HubNotFoundError
 from minnow.hub.blobs import CHUNK_BYTES, Blob, BlobStore, Piece
 from minnow.hub.database import Database
+from minnow.hub.questions import Question
 from minnow.hub.xet.hashing import from_text, last_number, to_text
 from minnow.hub.xet.reconstruction import ChunkTable
 from minnow.hub.xet.xorb import CheckedXorb, Chunk, read_chunks
@@ -57,10 +58,10 @@ class XorbStore:
     def open(self, hashed: str) -> Blob:
         """The stored bytes of a xorb; raises HubNotFoundError where there is none."""
         with self._database.looking() as connection:
-            blob = connection.execute(_BLOB, {"hash": hashed}).scalar()
-        if blob is None:
+            found = _BLOB.first(connection, hash=hashed)
+        if found is None:
             raise HubNotFoundError("xorb", hashed)
-        return self._blobs.open(blob)
+        return self._blobs.open(found.blob)
 
     def file(self, file_id: int) -> "StoredFile":
         """A file as one content."""
@@ -119,7 +120,7 @@ class XorbStore:
             return False
 
 
-_BLOB = select(XorbRow.blob).where(XorbRow.hash == bindparam("hash"))
+_BLOB = Question(select(XorbRow.blob).where(XorbRow.hash == bindparam("hash")))
 
 
 class StoredFile:
