@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from minnow.errors import HubNotFoundError, InputError, StorageError
-from minnow.hub.direct import write_past_cache, write_through_cache
+from minnow.hub.direct import Warming, write_past_cache, write_through_cache
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -105,6 +105,7 @@ class FolderBlobs:
     def __init__(self, root: Path):
         self.root = Path(root)
         self.root.mkdir(parents=True, exist_ok=True)
+        self.warming = Warming()
 
     def put(self, name: str, content: Iterable[Piece]) -> None:
         """As ``BlobStore.put``."""
@@ -115,14 +116,17 @@ class FolderBlobs:
         except OSError as error:
             raise _refused(error, name) from error
         try:
+            past_cache = False
             with os.fdopen(handle, "wb", buffering=0) as stream:
                 for piece in content:
                     if len(piece) == CHUNK_BYTES:
-                        write_past_cache(stream.fileno())
+                        past_cache |= write_past_cache(stream.fileno())
                     _write_all(stream.fileno(), piece, name)
                 _flush(stream.fileno(), name)
             Path(part).replace(path)
             _flush_folder(path.parent)
+            if past_cache:
+                self.warming.read_soon(path)
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise
