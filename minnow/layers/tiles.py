@@ -6,7 +6,8 @@ weights of 32 columns are loaded once and meet the numbers of eight rows. A step
 bfloat16, four in eight bits, which one instruction multiplies and adds.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import llvmlite.binding
 from llvmlite import ir
@@ -16,6 +17,7 @@ from numba.extending import intrinsic
 
 ROWS, COLUMNS = 8, 32
 LANES = 16  # numbers of 32 bits in a register
+VECTORS = COLUMNS // LANES
 # What a processor must have, and how many numbers a step takes.
 ARITHMETICS = {"float32": ("avx512f", 1), "bfloat16": ("avx512bf16", 2), "int8": ("avx512vnni", 4)}
 
@@ -32,6 +34,36 @@ def arithmetics_here() -> tuple[str, ...]:
     """In which of ``ARITHMETICS`` this processor multiplies tiles."""
     has = llvmlite.binding.get_host_cpu_features()
     return tuple(name for name, (feature, _) in ARITHMETICS.items() if has.get("avx512f") and has.get(feature))
+
+
+class Given(NamedTuple):
+    """What ``tile`` is called with.
+
+    Attributes:
+        rows, row_at, width: numbers, those of a row behind those of the row before; the first of the eight; how many a
+            row has.
+        weights, weight_at, steps: packed; where the 32 columns begin; how long they are.
+        out, out_at, out_width: where the sums go, likewise; ``add`` puts them onto what stands there.
+        row_scales, row_scale_at, column_scales, column_at, column_sums: in eight bits, where a row's numbers lie 128
+            above their values, 128 times the sum of each column's weights, which is taken off, and what both sides'
+            units are.
+    """
+
+    rows: Any
+    row_at: Any
+    width: Any
+    weights: Any
+    weight_at: Any
+    steps: Any
+    out: Any
+    out_at: Any
+    out_width: Any
+    add: Any
+    row_scales: Any
+    row_scale_at: Any
+    column_scales: Any
+    column_at: Any
+    column_sums: Any
 
 
 def _tile(
@@ -52,61 +84,64 @@ def _tile(
     column_at: Any,
     column_sums: Any,
 ) -> Any:
-    """``out[m, n] = sum of rows[m, k] weights[n, k]`` for eight m and 32 n; for kernels alone.
+    """``out[m, n] = sum of rows[m, k] weights[n, k]`` for eight m and 32 n; see ``Given``. For kernels alone."""
+    arithmetic, place = _ARITHMETIC_OF[weights.dtype], types.int64
 
-    ``row_at``, ``weight_at`` and ``out_at`` count numbers from the beginnings of the arrays; ``width`` and
-    ``out_width`` are numbers of a row. ``add``: to what stands in ``out``. In eight bits a row's numbers lie 128 above
-    their values, so ``column_sums`` (128 times the sum of a column's weights) is taken off, and the scales bring both
-    sides' units back.
-    """
-    arithmetic = _ARITHMETIC_OF[weights.dtype]
-    sums_type = _WORDS if arithmetic == "int8" else _FLOATS
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def start(kind: Any, value: Any) -> Any:
+            return context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
 
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        def memory(number: int, at: Any) -> Any:
-            array = context.make_array(signature.args[number])(context, builder, given[number])
-            return builder.gep(array.data, [at])
-
-        def vector(pointer: Any, kind: Any, number: int) -> Any:
-            return builder.load(builder.gep(builder.bitcast(pointer, kind.as_pointer()), [_LONG(number)]), align=4)
-
-        width, steps, out_at, out_width, add = given[2], given[5], given[7], given[8], given[9]
-        one = _WIDE if arithmetic == "float32" else _WORD
-        lines = [memory(0, builder.add(given[1], builder.mul(_LONG(m), width))) for m in range(ROWS)]
-        lines = [builder.bitcast(line, one.as_pointer()) for line in lines]
-        panel = builder.bitcast(memory(3, given[4]), sums_type.as_pointer())
-        nothing = ir.Constant(sums_type, None)
-        sums = [[_llvm.alloca_once_value(builder, nothing) for _ in range(COLUMNS // LANES)] for _ in range(ROWS)]
-        with _llvm.for_range(builder, steps, intp=_LONG) as loop:
-            first = builder.mul(loop.index, _LONG(COLUMNS // LANES))
-            columns = [
-                builder.load(builder.gep(panel, [builder.add(first, _LONG(v))]), align=4) for v in range(len(sums[0]))
-            ]
-            for line, row in zip(lines, sums, strict=True):
-                number = _spread(builder, builder.load(builder.gep(line, [loop.index]), align=1))
-                for column, total in zip(columns, row, strict=True):
-                    builder.store(_added(builder, arithmetic, builder.load(total), number, column), total)
-        for m, row in enumerate(sums):
-            target = memory(6, builder.add(out_at, builder.mul(_LONG(m), out_width)))
-            for v, total in enumerate(row):
-                found = builder.load(total)
-                if arithmetic == "int8":
-                    found = builder.sitofp(builder.sub(found, vector(memory(14, given[13]), _WORDS, v)), _FLOATS)
-                    scale = _spread(builder, builder.load(memory(10, builder.add(given[11], _LONG(m)))))
-                    found = builder.fmul(builder.fmul(found, vector(memory(12, given[13]), _FLOATS, v)), scale)
-                place = builder.gep(builder.bitcast(target, _FLOATS.as_pointer()), [_LONG(v)])
-                more = builder.fadd(found, builder.load(place, align=4))
-                builder.store(builder.select(add, more, found), place, align=4)
+        given = Given(*map(start, signature.args, values))
+        for m, row in enumerate(_sums(builder, arithmetic, given)):
+            sums = _in_units(builder, given, m, row) if arithmetic == "int8" else row
+            target = builder.gep(given.out, [builder.add(given.out_at, builder.mul(_LONG(m), given.out_width))])
+            for v, found in enumerate(sums):
+                pointer = _vector_at(builder, target, _FLOATS, v)
+                more = builder.fadd(found, builder.load(pointer, align=4))
+                builder.store(builder.select(given.add, more, found), pointer, align=4)
         return context.get_dummy_value()
 
-    numbers = (types.int64,) * 3
-    return (
-        types.void(
-            *(rows, *numbers[:2], weights, *numbers[:2], out, *numbers[:2], types.boolean),
-            *(row_scales, types.int64, column_scales, types.int64, column_sums),
-        ),
-        generate,
+    asked = Given(
+        *(rows, place, place, weights, place, place, out, place, place, types.boolean),
+        *(row_scales, place, column_scales, place, column_sums),
     )
+    return types.void(*asked), generate
+
+
+def _sums(builder: Any, arithmetic: str, given: Given) -> list[list[Any]]:
+    """Of eight rows, each in vectors of columns."""
+    kind = _WORDS if arithmetic == "int8" else _FLOATS
+    one = _WIDE if arithmetic == "float32" else _WORD
+    starts = (builder.add(given.row_at, builder.mul(_LONG(m), given.width)) for m in range(ROWS))
+    lines = [builder.bitcast(builder.gep(given.rows, [start]), one.as_pointer()) for start in starts]
+    panel = builder.gep(given.weights, [given.weight_at])
+    nothing = ir.Constant(kind, None)
+    sums = [[_llvm.alloca_once_value(builder, nothing) for _ in range(VECTORS)] for _ in range(ROWS)]
+    with _llvm.for_range(builder, given.steps, intp=_LONG) as loop:
+        step = builder.gep(builder.bitcast(panel, kind.as_pointer()), [builder.mul(loop.index, _LONG(VECTORS))])
+        columns = [builder.load(_vector_at(builder, step, kind, v), align=4) for v in range(VECTORS)]
+        for line, row in zip(lines, sums, strict=True):
+            number = _spread(builder, builder.load(builder.gep(line, [loop.index]), align=1))
+            for column, total in zip(columns, row, strict=True):
+                builder.store(_added(builder, arithmetic, builder.load(total), number, column), total)
+    return [[builder.load(total) for total in row] for row in sums]
+
+
+def _in_units(builder: Any, given: Given, m: int, sums: Sequence[Any]) -> list[Any]:
+    """Whole numbers of row m as what they stand for."""
+    scale = builder.load(builder.gep(given.row_scales, [builder.add(given.row_scale_at, _LONG(m))]))
+    scales, more = (builder.gep(start, [given.column_at]) for start in (given.column_scales, given.column_sums))
+    found = []
+    for v, total in enumerate(sums):
+        whole = builder.sub(total, builder.load(_vector_at(builder, more, _WORDS, v), align=4))
+        unit = builder.fmul(builder.load(_vector_at(builder, scales, _FLOATS, v), align=4), _spread(builder, scale))
+        found.append(builder.fmul(builder.sitofp(whole, _FLOATS), unit))
+    return found
+
+
+def _vector_at(builder: Any, pointer: Any, kind: Any, number: int) -> Any:
+    """To the vector of that number from a pointer on."""
+    return builder.gep(builder.bitcast(pointer, kind.as_pointer()), [_LONG(number)])
 
 
 def _added(builder: Any, arithmetic: str, total: Any, number: Any, column: Any) -> Any:
