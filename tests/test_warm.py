@@ -4,8 +4,9 @@ import pytest
 import torch
 from numba import types
 
-from minnow.layers import activations, cross_entropy, fused_attention, norm, positions
-from minnow.warm import compile_decoders
+from minnow.layers import activations, cross_entropy, fused_attention, norm, packed_transformer, positions
+from minnow.layers.tiles import arithmetics_here
+from minnow.warm import compile_decoders, compile_seq2seq
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +33,12 @@ def test_every_kernel_of_a_decoder_is_compiled_for_both_arithmetics() -> None:
         held = {given.dtype for signature in kernel.signatures for given in signature if isinstance(given, types.Array)}
         assert {types.float32, types.uint16} <= held, kernel
     assert cross_entropy._softmax_less_target.signatures
+
+
+def test_every_kernel_of_a_search_is_compiled_for_all_arithmetics_of_this_processor() -> None:
+    compile_seq2seq()
+    for kernel in (packed_transformer.read, packed_transformer.give):
+        assert len(kernel.signatures) >= len(arithmetics_here()), kernel
+    if arithmetics_here():
+        for kernel in (packed_transformer.look_around, packed_transformer.look_back, packed_transformer.look_across):
+            assert kernel.signatures, kernel
