@@ -277,15 +277,17 @@ def uploads(hub: Served, file: Path, place: Path, stack: ExitStack) -> Iterator[
 
 
 def rest(process: int) -> None:
-    """Wait until a process has nothing to do, so that nobody is measured beside its work."""
-    told = Path(f"/proc/{process}/stat")
-    before, until = b"", time.monotonic() + MOST_REST
-    while told.exists() and time.monotonic() < until:
-        now = b" ".join(told.read_bytes().rpartition(b")")[2].split()[11:13])  # its time in the two modes
+    """Wait until a process neither computes nor reads, so that nobody is measured beside its work."""
+    folder = Path(f"/proc/{process}")
+    before: list[bytes] = []
+    until = time.monotonic() + MOST_REST
+    while folder.exists() and time.monotonic() < until:
+        seconds = (folder / "stat").read_bytes().rpartition(b")")[2].split()[11:13]
+        now = [*seconds, (folder / "io").read_bytes()]
         if now == before:
             return
         before = now
-        time.sleep(0.3)
+        time.sleep(0.5)
 
 
 def sent(url: str, file: Path) -> float:
