@@ -145,7 +145,7 @@ def pull(hub: Hub, name: Name, cache: Path, *, kind: str = "model", offline: boo
         RemoteError: no hub answers and nothing is on the disk, or it refuses.
     """
     api = _api(hub, kind)
-    with _explained(hub, name):
+    with _explained(hub, name, offline=offline):
         folder = api.snapshot_download(
             name.id,
             repo_type=kind,
@@ -257,7 +257,7 @@ def _listed(one: Any) -> Listed:
 
 
 @contextmanager
-def _explained(hub: Hub, name: Name | None, *, writing: bool = False) -> Iterator[None]:
+def _explained(hub: Hub, name: Name | None, *, writing: bool = False, offline: bool = False) -> Iterator[None]:
     """The client's errors as the house's, each with what would help."""
     from huggingface_hub import errors
 
@@ -272,6 +272,8 @@ def _explained(hub: Hub, name: Name | None, *, writing: bool = False) -> Iterato
         hint = "check the name" if hub.token else f"check the name, or where it is private: {login}"
         raise RemoteError(f"there is no {name} on {hub.endpoint}, or you may not see it; {hint}") from error
     except errors.LocalEntryNotFoundError as error:
+        if offline:
+            raise RemoteError(f"{name} was not pulled before, and with --offline no hub is asked") from error
         raise RemoteError(_unreachable(hub) + f", and {name} was not pulled before") from error
     except errors.HfHubHTTPError as error:
         status = getattr(error.response, "status_code", 0)

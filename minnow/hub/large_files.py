@@ -175,6 +175,7 @@ class LargeFiles:
         with self._database.writing() as session:
             admit(session, repository_id, sizes, self._now())
             session.flush()
+            weigh(session, repository_id)
             # The garbage collector removes contents within a transaction too: none can go between these two lines.
             for sha256 in sizes:
                 if not self._stored(sha256):

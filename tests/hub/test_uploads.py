@@ -130,6 +130,11 @@ def test_what_does_not_fit_is_not_committed(hub: Hub, repository: Repository) ->
         uploads.prepare(repository, [AddFile("a", bytes(1001))])
 
 
+def test_what_was_sent_counts_before_it_is_committed(hub: Hub, repository: Repository) -> None:
+    upload(hub, repository, b"sent by git-lfs")
+    assert hub.quotas.of("ann").used_bytes == len(b"sent by git-lfs")
+
+
 def test_a_card_announced_tells_of_its_base(hub: Hub, repository: Repository) -> None:
     hub.uploads.plan(repository, "main", [Announced("README.md", len(CARD), CARD)])
     assert hub.xet.bases.of(repository.id) == ("team/base",)

@@ -156,7 +156,7 @@ def _zip(name: str, content: Content, budget: Budget) -> Iterator[tuple[str, Str
     del name
     with zipfile.ZipFile(_buffered(content)) as archive:
         for entry in archive.infolist():
-            if entry.is_dir():
+            if entry.filename.endswith("/"):  # what is_dir asks, which fails where the name is empty
                 budget.member()
             else:
                 with archive.open(entry) as stream:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import RefusedUploadError
 from minnow.hub.database import Database
-from minnow.hub.large_files import admit
+from minnow.hub.large_files import admit, weigh
 from minnow.hub.xet.hashing import file_hash, range_hash, to_text
 from minnow.hub.xet.reconstruction import ChunkTable
 from minnow.hub.xet.shard import Shard, ShardFile, Term, read_shard
@@ -110,6 +110,8 @@ class Registrar:
                 with self._database.writing() as session:
                     for file in {file.sha256: file for file in files}.values():
                         _enter(session, repository_id, file)
+                    session.flush()
+                    weigh(session, repository_id)
                 return
             except IntegrityError as error:
                 # Somebody entered one of them meanwhile, or a xorb was collected.

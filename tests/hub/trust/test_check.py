@@ -224,6 +224,17 @@ def test_damaged_archives_never_break_the_check(data: st.DataObject) -> None:
         check_upload("upload.dat", Bytes(bytes(content)))
 
 
+def test_a_member_without_a_name_is_looked_into() -> None:
+    def nameless(content: bytes) -> bytes:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.writestr(zipfile.ZipInfo(""), content)
+        return stream.getvalue()
+
+    refused("upload.zip", nameless(DANGEROUS["instance"]), "pickle")
+    check_upload("upload.zip", Bytes(nameless(b"text")))
+
+
 def test_a_bomb_is_not_unpacked() -> None:
     zeros = bytes(60 * 1024 * 1024)
     refused("bomb.tar.gz", tar_of("big", zeros, "w:gz"), "too many to look into")

@@ -15,7 +15,7 @@ from hub.xet.conftest import new_repository
 from minnow.errors import HubNotFoundError, RefusedUploadError, StorageError
 from minnow.hub.blobs import BucketBlobs, FolderBlobs
 from minnow.hub.database import Database
-from minnow.hub.repository_tables import LargeFileRow
+from minnow.hub.repository_tables import LargeFileRow, RepositoryRow
 from minnow.hub.xet.checking import problems
 from minnow.hub.xet.compression import Scheme
 from minnow.hub.xet.grants import Grant
@@ -280,3 +280,10 @@ def test_unknown_things_are_not_found(xet: Xet, repository: int) -> None:
     with pytest.raises(HubNotFoundError):
         xet.xorbs.open("0" * 64)
     assert xet.content("0" * 64) is None
+
+
+def test_what_was_told_counts_for_the_repository_at_once(xet: Xet, database: Database, repository: int) -> None:
+    take(xet, PARTS)
+    xet.registrar.register(repository, told())
+    with database.reading() as session:
+        assert session.scalar(select(RepositoryRow.used_bytes).where(RepositoryRow.id == repository)) == len(CONTENT)
