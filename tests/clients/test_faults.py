@@ -69,7 +69,8 @@ class Writer(threading.Thread):
                 try:
                     self.acknowledged.append(self.upload(made, count))
                     break
-                except (HfHubHTTPError, httpx2.TransportError, OSError, RuntimeError):
+                # The client shares one session among threads and closes it after an error; the others may find none.
+                except (HfHubHTTPError, httpx2.TransportError, OSError, RuntimeError, AttributeError):
                     self.failed += 1
                     time.sleep(0.2)
 
