@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,21 +77,21 @@ class Database:
     def one_moment(self) -> Iterator[None]:
         """Whatever this thread reads within the block, it reads from one snapshot, over one connection.
 
-        Nothing is written within, and nothing that reads outlives the block.
+        Nothing is written within, and nothing that reads outlives the block. The moment is that of the first reading.
         """
-        with self._readers.connect() as connection:
-            connection.begin()
-            self._here.connection = connection
+        with ExitStack() as opened:
+            self._here.moment = opened
             try:
                 yield
             finally:
-                self._here.connection = None
+                self._here.moment = self._here.connection = None
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:
         """A connection over one snapshot, for statements that are put together by hand and for ``questions``."""
-        if self._here.connection is not None:
-            yield self._here.connection
+        shared = self._shared()
+        if shared is not None:
+            yield shared
             return
         with self._readers.connect() as connection:
             connection.begin()
@@ -100,7 +100,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session over one snapshot; what it changes is not kept."""
-        with Session(self._here.connection or self._readers, autoflush=False) as session:
+        with Session(self._shared() or self._readers, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -113,10 +113,18 @@ class Database:
         On SQLite it is the only writer from its first statement on. On PostgreSQL others write beside it: change what
         others may change too by ``update … where`` with the old value, and look at how many rows it met.
         """
-        assert self._here.connection is None, "nothing is written within one_moment"
+        assert self._here.moment is None, "nothing is written within one_moment"
         opened = Session(self._writers, expire_on_commit=False)
         with self._turn, _full_disk_told(), opened as session, session.begin():
             yield session
+
+    def _shared(self) -> Connection | None:
+        """The connection of this thread's moment; None outside of one."""
+        here = self._here
+        if here.moment is not None and here.connection is None:
+            here.connection = here.moment.enter_context(self._readers.connect())
+            here.connection.begin()
+        return here.connection
 
     def migrate(self) -> None:
         """Bring the tables to this version of Minnow; safe to run from several processes at once."""
@@ -135,8 +143,9 @@ class Database:
 
 
 class _Here(threading.local):
-    """What belongs to a thread: the connection that all of its reading shares for now."""
+    """What belongs to a thread: the moment within which it reads, and the connection once it has read something."""
 
+    moment: ExitStack | None = None
     connection: Connection | None = None
 
 

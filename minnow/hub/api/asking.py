@@ -185,7 +185,7 @@ def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 
 def moment(at: datetime) -> str:
     """A moment as clients read it."""
-    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return at.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def next_page(request: Request, endpoint: str, path: str | None = None, **changed: str | int) -> dict[str, str]:
