@@ -12,6 +12,7 @@ from minnow.errors import HubConflictError, HubNotFoundError, InputError
 from minnow.hub.changes import Change, Put, Remove, apply_changes
 from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
+from minnow.hub.differences import difference
 from minnow.hub.names import MAIN, PULLS
 from minnow.hub.objects import GitObjects, commit_of, identity
 from minnow.hub.repositories import locked, move_ref
@@ -21,6 +22,7 @@ from minnow.hub.revisions import Message
 Status = Literal["open", "closed", "merged", "draft"]
 MOST_TITLE, MOST_TEXT = 500, 65_536
 PAGE = 50
+MOST_DIFFS = 100
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,29 @@ class Discussions:
             row.status, row.merge_commit_id = "merged", made.id
             self._event(session, repository_id, number, "status-change", by, details={"status": "merged"})
             return made.id
+
+    def diff(self, repository_id: int, number: int) -> str:
+        """What a pull request changes, as ``git diff`` says it; raises HubNotFoundError where there is none."""
+        with self._database.reading() as session:
+            row = _row(session, repository_id, number)
+            if not row.is_pull_request:
+                return ""
+            base = _ref(session, repository_id, row.base or MAIN).commit_id
+            if row.merge_commit_id:
+                base = self._objects.commit(session, row.merge_commit_id).parents[0]
+            head = _ref(session, repository_id, f"{PULLS}{number}").commit_id
+            fork = _common(self._objects, session, base, head)
+            before, after = self._files(session, fork) if fork else {}, self._files(session, head)
+            paths = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
+
+            def content(blob: str | None) -> bytes | None:
+                return self._objects.content(session, blob) if blob else None
+
+            told = [
+                difference(path, content(before.get(path)), content(after.get(path))) for path in paths[:MOST_DIFFS]
+            ]
+            left = f"… and {len(paths) - MOST_DIFFS} files more\n" if len(paths) > MOST_DIFFS else ""
+            return "".join(told) + left
 
     def _changes(self, session: Session, repository_id: int, row: DiscussionRow) -> tuple[list[Change], list[str]]:
         """What a pull request changes that its base has not yet, and the files that both sides changed."""

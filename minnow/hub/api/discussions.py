@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from minnow.errors import ForbiddenError, HubNotFoundError
-from minnow.hub.api.asking import REPOSITORY, Asked, Asking, Body, json, moment, number, with_body
+from minnow.hub.api.asking import REPOSITORY, Asked, Asking, Body, is_true, json, moment, number, with_body
 from minnow.hub.api.routing import part
 from minnow.hub.api.shown import repository_url
 from minnow.hub.discussions import PAGE, Discussion, Event
@@ -107,7 +107,9 @@ class _Handlers:
         found = self._hub.discussions.get(asked.repository.id, request.path_params["number"])
         shown = self._shown(asked, found) | {"events": [_event(event) for event in found.events]}
         if found.is_pull_request:
-            shown |= {"filesWithConflicts": list(found.conflicts), "diff": ""}
+            asked_for = is_true(request, "diff")
+            diff = self._hub.discussions.diff(asked.repository.id, found.number) if asked_for else ""
+            shown |= {"filesWithConflicts": list(found.conflicts), "diff": diff}
             shown["changes"] = {"base": found.base, "mergeCommitId": found.merge_commit}
         return json(shown)
 

@@ -644,3 +644,27 @@ def test_a_pointer_that_is_sent_as_a_text_opens_no_file_of_others(ann: Caller, b
     assert again.status_code == 200, "who has the file may name it so"
     assert ann("GET", "/ann/speller/resolve/main/copy.dat").content == secret
     assert list(problems(hub.settings, hub.database, contents=True)) == []
+
+
+def test_a_pull_request_shows_what_it_changes_also_after_it_was_merged(ann: Caller) -> None:
+    ann.commit({"a.txt": b"one\ntwo\n", "gone.txt": b"gone\n"})
+    number = ann("POST", f"{REPO}/discussions", json={"title": "change", "pullRequest": True}).json()["num"]
+    removal = {"key": "deletedFile", "value": {"path": "gone.txt"}}
+    changed = {"path": "a.txt", "content": base64.b64encode(b"one\nthree").decode(), "encoding": "base64"}
+    added = {"path": "b.dat", "content": base64.b64encode(b"\0\1").decode(), "encoding": "base64"}
+    lines = [{"key": "header", "value": {"summary": "x"}}, removal]
+    lines += [{"key": "file", "value": changed}, {"key": "file", "value": added}]
+    body = b"\n".join(map(orjson.dumps, lines))
+    assert ann("POST", f"{REPO}/commit/refs%2Fpr%2F{number}", content=body).status_code == 200
+    ann.commit({"c.txt": b"meanwhile\n"})
+    told = (
+        "diff --git a/a.txt b/a.txt\n--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
+        "\\ No newline at end of file\n"
+        "diff --git a/b.dat b/b.dat\nnew file mode 100644\nBinary files /dev/null and b/b.dat differ\n"
+        "diff --git a/gone.txt b/gone.txt\ndeleted file mode 100644\n--- a/gone.txt\n+++ /dev/null\n"
+        "@@ -1 +0,0 @@\n-gone\n"
+    )
+    assert ann("GET", f"{REPO}/discussions/{number}?diff=1").json()["diff"] == told
+    assert ann("GET", f"{REPO}/discussions/{number}").json()["diff"] == ""
+    assert ann("POST", f"{REPO}/discussions/{number}/merge", json={}).status_code == 200
+    assert ann("GET", f"{REPO}/discussions/{number}?diff=1").json()["diff"] == told
