@@ -154,10 +154,11 @@ def _beams(
         token_ids_BC, step_BC = token_ids.gather(1, places_BC), own.gather(1, places_BC)
         ends_BC = token_ids_BC == end_id
         # An unlikely end would crowd out likelier texts.
-        may_end = torch.arange(2 * num_beams, device=device) < num_beams
-        scores_BC = best_BC / float(place + 1) ** settings.length_penalty
-        scores_BC = scores_BC.masked_fill(~(ends_BC & may_end), MINUS_INFINITY)
-        pool = pool.merge(ended(scores_BC, parents_BC, step_BC, tokens_BKN, found_BKN, place))
+        may_end_BC = ends_BC & (torch.arange(2 * num_beams, device=device) < num_beams)
+        if bool(may_end_BC.any()):
+            scores_BC = best_BC / float(place + 1) ** settings.length_penalty
+            scores_BC = scores_BC.masked_fill(~may_end_BC, MINUS_INFINITY)
+            pool = pool.merge(ended(scores_BC, parents_BC, step_BC, tokens_BKN, found_BKN, place))
         # The best that go on; ends rank behind everything else.
         totals_BK, chosen_BK = best_BC.masked_fill(ends_BC, MINUS_INFINITY).topk(num_beams, dim=1)
         parents_BK, token_ids_BK = parents_BC.gather(1, chosen_BK), token_ids_BC.gather(1, chosen_BK)
