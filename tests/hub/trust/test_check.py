@@ -235,6 +235,13 @@ def test_a_member_without_a_name_is_looked_into() -> None:
     check_upload("upload.zip", Bytes(nameless(b"text")))
 
 
+def test_a_zip_archive_of_a_version_to_come_is_refused_behind_other_bytes_too() -> None:
+    content = bytearray(zip_of("weights", b"text"))
+    content[content.index(b"PK\1\2") + 6] = 80  # the version that is needed to read it
+    for tried in (bytes(content), b"GIF89a" + bytes(content)):
+        refused("upload.dat", tried, "cannot be looked into")
+
+
 def test_a_bomb_is_not_unpacked() -> None:
     zeros = bytes(60 * 1024 * 1024)
     refused("bomb.tar.gz", tar_of("big", zeros, "w:gz"), "too many to look into")
