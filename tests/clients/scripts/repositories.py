@@ -232,6 +232,7 @@ def step_pull_requests():
     assert "proposed.txt" in api.list_repo_files(REPO)
     details = api.get_discussion_details(REPO, 1)
     assert details.status == "merged", details
+    assert "+++ b/proposed.txt" in details.diff, details.diff
     assert any(getattr(event, "content", None) == "looks good" for event in details.events)
     talk = api.create_discussion(REPO, title="A question", description="Why?")
     api.rename_discussion(REPO, talk.num, new_title="Another question")
@@ -314,6 +315,7 @@ def step_other_kinds():
         path = api.hf_hub_download(name, "data/rows.csv", repo_type=kind)
         assert Path(path).read_bytes() == b"a,b\n1,2\n"
         refused(RepositoryNotFoundError, partial(api.model_info, name))
+    assert api.space_info(f"{USER}/of-space").sdk == "static"
     assert f"{USER}/of-dataset" in [one.id for one in api.list_datasets(author=USER)]
     assert f"{USER}/of-space" in [one.id for one in api.list_spaces(author=USER)]
 
@@ -398,12 +400,13 @@ def step_cards():
 def step_talk():
     talk = api.create_discussion(REPO, title="A word", description="first")
     comment = api.comment_discussion(REPO, talk.num, comment="second")
-    api.edit_discussion_comment(REPO, talk.num, comment.id, new_content="third")
+    edited = api.edit_discussion_comment(REPO, talk.num, comment.id, new_content="third")
+    assert edited.last_edited_at >= comment.created_at
     told = [getattr(event, "content", None) for event in api.get_discussion_details(REPO, talk.num).events]
     assert told[:2] == ["first", "third"], told
     api.hide_discussion_comment(REPO, talk.num, comment.id)
     pull_request = api.create_pull_request(REPO, title="Empty")
-    assert pull_request.is_pull_request
+    assert (pull_request.is_pull_request, pull_request.status) == (True, "draft")
     found = [
         one.num for one in api.get_repo_discussions(REPO, discussion_type="pull_request", discussion_status="open")
     ]
@@ -439,6 +442,13 @@ def step_file_system_moves():
     assert fs.info(f"{REPO}/moved/up.txt")["size"] == 2
     fs.rm(f"{REPO}/moved", recursive=True)
     assert "moved/up.txt" not in api.list_repo_files(REPO)
+
+
+def step_names_without_an_owner():
+    for call in (api.model_info, api.list_repo_files, partial(api.hf_hub_download, filename="config.json")):
+        refused(RepositoryNotFoundError, partial(call, repo_id="gpt2"))
+    assert not api.repo_exists("gpt2")
+    assert api.get_user_overview(USER).num_models > 0
 
 
 def step_likes():
