@@ -12,7 +12,7 @@ from collections import deque
 from pathlib import Path
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
-CALL_BYTES = 1 << 30
+PIECE_BYTES, PIECES = 1 << 20, 1024  # of a call, which takes no more pieces than that
 MOST_WAITING = 64
 LEAST_PRIORITY = 19
 
@@ -74,11 +74,16 @@ class Warming:
 
 
 def _read(path: Path) -> None:
-    """Read a file in few long calls: a thread that may have to wait must not hold Python's lock again and again."""
+    """Read a file in few long calls: a thread that may have to wait must not hold Python's lock again and again.
+
+    One piece of memory takes all that a call reads. What is only handed on within the system is in the cache as well,
+    but a virtual machine then still has to fetch each page from its host when somebody looks at it.
+    """
+    taken = [bytearray(PIECE_BYTES)] * PIECES
     try:
-        with path.open("rb") as stream, Path(os.devnull).open("wb") as nowhere:
+        with path.open("rb", buffering=0) as stream:
             start = 0
-            while read := os.sendfile(nowhere.fileno(), stream.fileno(), start, CALL_BYTES):
+            while read := os.preadv(stream.fileno(), taken, start):
                 start += read
     except OSError:
         return  # it was removed meanwhile, or whoever asks for it will hear why it cannot be read
