@@ -8,11 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from minnow.files import storage_error
+from minnow.files import read_table, storage_error
 
 WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
 MANIFEST, CARD, MEMORY = "minnow.json", "README.md", "weights.json"
@@ -28,7 +27,7 @@ def remember(place: Path, folder: Path, name: str) -> None:
     Raises:
         StorageError: the disk refuses.
     """
-    known = _read(place / MEMORY)
+    known = read_table(place / MEMORY)
     hashed = _hash_of(folder)
     if not hashed or known.get(hashed) == name:
         return
@@ -45,10 +44,10 @@ def remember(place: Path, folder: Path, name: str) -> None:
 
 def base_of(place: Path, folder: Path) -> str | None:
     """The name of the model that this one was made from, where that was pushed to the hub or pulled from it before."""
-    provenance = _read(folder / MANIFEST).get("provenance")
+    provenance = read_table(folder / MANIFEST).get("provenance")
     source = provenance.get("from") if isinstance(provenance, dict) else None
     hashed = source.get("weights_sha256") if isinstance(source, dict) else None
-    name = _read(place / MEMORY).get(hashed) if isinstance(hashed, str) else None
+    name = read_table(place / MEMORY).get(hashed) if isinstance(hashed, str) else None
     return name if isinstance(name, str) else None
 
 
@@ -88,12 +87,3 @@ def _hash_of(folder: Path) -> str:
         return path.readlink().name
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A table; a file that is missing or damaged is an empty one."""
-    try:
-        kept = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    return kept if isinstance(kept, dict) else {}

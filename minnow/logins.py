@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from minnow.errors import InputError
-from minnow.files import storage_error
+from minnow.files import read_table, storage_error
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def hub_of(endpoint: str | None, token: str | None, environment: Mapping[str, st
     Raises:
         InputError: none is named, or what is named is no address.
     """
-    remembered = _read(logins_file(environment))
+    remembered = read_table(logins_file(environment))
     named = endpoint or environment.get("HF_ENDPOINT") or remembered.get("last")
     if not named:
         raise InputError(
@@ -51,7 +51,7 @@ def hub_of(endpoint: str | None, token: str | None, environment: Mapping[str, st
 
 def names_a_hub(environment: Mapping[str, str]) -> bool:
     """Whether ``hub_of`` would find one without being told."""
-    return bool(environment.get("HF_ENDPOINT") or _read(logins_file(environment)).get("last"))
+    return bool(environment.get("HF_ENDPOINT") or read_table(logins_file(environment)).get("last"))
 
 
 def remember(hub: Hub, environment: Mapping[str, str]) -> Path:
@@ -61,7 +61,7 @@ def remember(hub: Hub, environment: Mapping[str, str]) -> Path:
         StorageError: the file may not be written.
     """
     path = logins_file(environment)
-    kept = _read(path)
+    kept = read_table(path)
     kept = {"last": hub.endpoint, "tokens": kept.get("tokens", {}) | {hub.endpoint: hub.token}}
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -106,12 +106,3 @@ def _token(address: str, environment: Mapping[str, str], remembered: Mapping[str
         return get_token()
     found = tokens.get(address) if isinstance(tokens, dict) else None
     return str(found) if found else None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What is remembered; a file that is missing or damaged is nothing."""
-    try:
-        kept = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    return kept if isinstance(kept, dict) else {}
