@@ -180,10 +180,13 @@ def _spoken(said: Mapping[str, Any]) -> list[str]:
     return [f"{key}={value}" for key, value in said.items() if value is not None]
 
 
-def run_to_resume(folder: Path | None) -> Any:
-    """The recipe of the unfinished run of ``minnow pretrain`` in a folder."""
+def run_to_resume(folder: Path | None) -> Path:
+    """The file with the recipe of the unfinished run in a folder.
+
+    Raises:
+        InputError: no folder, a finished run, or none.
+    """
     from minnow.bundle import layout
-    from minnow.training.pretraining_recipe import read_recipe
 
     if folder is None:
         raise InputError("--resume needs --out DIR, the folder of the run to go on with")
@@ -192,7 +195,7 @@ def run_to_resume(folder: Path | None) -> Any:
     written = folder / layout.RUN / layout.RECIPE
     if not written.is_file():
         raise InputError(f"there is no run to resume in {folder}; start one without --resume")
-    return read_recipe(written)
+    return written
 
 
 def free_folder(data: str | Path) -> Path:

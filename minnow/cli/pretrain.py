@@ -39,6 +39,7 @@ def pretrain(
     with exit_codes():
         from minnow.api import free_folder, resolve_pretraining_recipe, run_to_resume
         from minnow.training.pretrain import pretrain as run
+        from minnow.training.pretraining_recipe import read_recipe
 
         said: dict[str, Any] = {
             "corpus": corpus,
@@ -55,7 +56,7 @@ def pretrain(
         if resume:
             if recipe or settings or any(value is not None for value in said.values()):
                 note("--resume goes on with the recipe of the run; what else was said is not used")
-            resolved = run_to_resume(folder)
+            resolved = read_recipe(run_to_resume(folder))
         else:
             resolved = resolve_pretraining_recipe(recipe, settings or (), **said)
         target = folder or free_folder(resolved.data.train or "model")

@@ -58,7 +58,9 @@ def train(
         if resume:
             said = (data, target_data, task, source_language, target_language, languages, test, recipe, model, source)
             more = (lora, text, label, settings, seed)
-            recipe = _run_to_resume(folder, any(one is not None for one in (*said, *more)))
+            recipe = api.run_to_resume(folder)
+            if any(one is not None for one in (*said, *more)):
+                note("--resume goes on with the recipe of the run; what else was said is not used")
             data = target_data = task = source_language = target_language = languages = test = model = source = None
             lora = text = label = seed = None
             spoken = ()
@@ -84,23 +86,6 @@ def train(
             resolved = api.resolve_recipe(recipe, spoken, model=model, source=source, seed=seed, **labelled)
             work = _classify
         work(resolved, folder, overwrite, resume, as_json)
-
-
-def _run_to_resume(folder: Path | None, said: bool) -> Path:
-    """The recipe of the unfinished run in a folder."""
-    from minnow.bundle import layout
-    from minnow.errors import InputError
-
-    if folder is None:
-        raise InputError("--resume needs --out DIR, the folder of the run to go on with")
-    if layout.is_bundle(folder):
-        raise InputError(f"the run in {folder} is finished; there is nothing to resume")
-    written = folder / layout.RUN / layout.RECIPE
-    if not written.is_file():
-        raise InputError(f"there is no run to resume in {folder}; start one without --resume")
-    if said:
-        note("--resume goes on with the recipe of the run; what else was said is not used")
-    return written
 
 
 def _classify(recipe: Any, folder: Path | None, overwrite: bool, resume: bool, as_json: bool) -> None:
