@@ -1,7 +1,6 @@
 """What a model was made from, named as a hub has it: remembered by the hash of its weights, and written into cards."""
 
 import hashlib
-import os
 import re
 import shutil
 import tempfile
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from minnow.files import read_table, storage_error
+from minnow.files import read_table, write_bytes
 
 WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
 MANIFEST, CARD, MEMORY = "minnow.json", "README.md", "weights.json"
@@ -31,15 +30,7 @@ def remember(place: Path, folder: Path, name: str) -> None:
     hashed = _hash_of(folder)
     if not hashed or known.get(hashed) == name:
         return
-    part = place / f".{MEMORY}.{os.getpid()}.part"
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(orjson.dumps(known | {hashed: name}))
-        part.replace(place / MEMORY)
-    except OSError as error:
-        raise storage_error(error, place) from error
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(place / MEMORY, orjson.dumps(known | {hashed: name}))
 
 
 def base_of(place: Path, folder: Path) -> str | None:
