@@ -7,7 +7,7 @@ import typer
 
 from minnow.cli.console import exit_codes, note, out, print_json
 from minnow.cli.display import progress_of
-from minnow.cli.inputs import languages_of
+from minnow.cli.inputs import Temperature, TopK, languages_of
 
 
 def augment(
@@ -34,10 +34,8 @@ def augment(
         int | None, typer.Option("--beam", help="How many sources are followed at once; 4 by default.")
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Draw the sources instead.")] = False,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", help="Of the draw: below 1 surer, above 1 more varied.")
-    ] = None,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="Of the draw: among so many likeliest tokens.")] = None,
+    temperature: Temperature = None,
+    top_k: TopK = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the draw.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:

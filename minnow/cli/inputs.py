@@ -13,6 +13,10 @@ Precision = Annotated[
         help="float32, bfloat16, or auto: the faster of the two here; int8 of a transformer that translates.",
     ),
 ]
+Temperature = Annotated[
+    float | None, typer.Option("--temperature", help="Of the draw: below 1 surer, above 1 more varied.")
+]
+TopK = Annotated[int | None, typer.Option("--top-k", help="Of the draw: among so many likeliest tokens.")]
 
 
 def given(texts: list[str]) -> Iterator[str]:

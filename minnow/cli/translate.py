@@ -10,7 +10,7 @@ import typer
 
 from minnow.cli.console import exit_codes, note, print_json
 from minnow.cli.display import progress_of
-from minnow.cli.inputs import Precision, given
+from minnow.cli.inputs import Precision, Temperature, TopK, given
 
 if TYPE_CHECKING:
     from minnow.api import Model
@@ -40,10 +40,8 @@ def translate(
         int | None, typer.Option("--max-extra", help="Tokens that a translation may have beside those; 10.")
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Draw the translations instead.")] = False,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", help="Of the draw: below 1 surer, above 1 more varied.")
-    ] = None,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="Of the draw: among so many likeliest tokens.")] = None,
+    temperature: Temperature = None,
+    top_k: TopK = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the draw; the same one gives the same text.")] = None,
     glossary: Annotated[
         Path | None, typer.Option("--glossary", help="Terms and translations that must be written, a tab between.")
