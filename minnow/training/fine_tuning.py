@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from minnow.bundle import layout
@@ -117,7 +119,7 @@ def fit_encoder_classifier(
     recipe: Recipe,
     folder: Path,
     show: Show,
-    class_weights_K: Sequence[float] | None = None,
+    class_weights_K: NDArray[np.float32] | None = None,
 ) -> tuple[EncoderClassifier, Tokenizer, Outcome]:
     """Train from the encoder of ``fine_tuning.model``, or from the checkpoint in ``folder``."""
     source = Bundle.load(recipe.fine_tuning.model).merged()
@@ -126,7 +128,7 @@ def fit_encoder_classifier(
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
     train = labelled_rows(task, tokenizer, texts, label_ids)
     validation = labelled_rows(task, tokenizer, validation_texts, validation_ids)
-    weights = None if class_weights_K is None else torch.tensor(class_weights_K, dtype=torch.float32)
+    weights = None if class_weights_K is None else torch.from_numpy(class_weights_K)
     plan = plan_for(model, recipe.fine_tuning)
     lesson = Labelling(task, train, validation, recipe.training.label_smoothing, weights)
     outcome = Trainer(model, lesson, recipe.training, folder, show, plan).fit()

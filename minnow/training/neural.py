@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from minnow.bundle import layout
 from minnow.errors import RecipeError
@@ -32,7 +33,7 @@ def fit_text_classifier(
     recipe: Recipe,
     folder: Path,
     show: Show,
-    class_weights_K: Sequence[float] | None = None,
+    class_weights_K: NDArray[np.float32] | None = None,
 ) -> tuple[TextClassifier, Tokenizer, Outcome]:
     """Train from scratch, or from the checkpoint in ``folder``, where the tokenizer of the run stands too."""
     tokenizer = _tokenizer(texts, recipe, folder / layout.TOKENIZER)
@@ -57,7 +58,7 @@ def fit_text_classifier(
     if model.bigrams is not None:
         model.bigrams.pairs_P.copy_(torch.from_numpy(pairs_P))
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
-    weights = None if class_weights_K is None else torch.tensor(class_weights_K, dtype=torch.float32)
+    weights = None if class_weights_K is None else torch.from_numpy(class_weights_K)
     lesson = Labelling(task, train, validation, recipe.training.label_smoothing, weights)
     outcome = Trainer(model, lesson, recipe.training, folder, show).fit()
     return model.to("cpu").eval(), tokenizer, outcome

@@ -239,7 +239,6 @@ def _fit_ngram(
 ) -> tuple[Bundle, _Held]:
     from minnow.training.ngram import fit_ngram
 
-    weights = _class_weights(task, rows.label_ids, recipe)
     journal = Journal(run / "journal.jsonl")
     model, held = fit_ngram(
         rows.texts,
@@ -248,7 +247,7 @@ def _fit_ngram(
         recipe.ngram,
         recipe.training.seed,
         show,
-        None if weights is None else np.array(weights, np.float32),
+        _class_weights(task, rows.label_ids, recipe),
         outside.texts if outside else (),
         outside.label_ids if outside else (),
     )
@@ -316,7 +315,6 @@ def _with_wide(
     """The neural model with an ngram beside it, or as it is where that brings nothing."""
     from minnow.training.wide import DEEP_ALONE, with_wide
 
-    weights = _class_weights(task, rows.label_ids, recipe)
     model, together, share = with_wide(
         task,
         deep,
@@ -327,7 +325,7 @@ def _with_wide(
         outside.label_ids,
         recipe,
         show,
-        None if weights is None else np.array(weights, np.float32),
+        _class_weights(task, rows.label_ids, recipe),
     )
     if share == DEEP_ALONE:
         note("the n-grams beside the neural model bring nothing on the validation part, so they are left out")
@@ -344,13 +342,13 @@ def _chosen(rows: _Rows, places: NDArray[np.int64]) -> _Rows:
 
 def _class_weights(
     task: TextClassification, label_ids: Sequence[tuple[int, ...]], recipe: Recipe
-) -> list[float] | None:
+) -> NDArray[np.float32] | None:
     """Balanced: N / (K n_k) for one label a text; for several the ratio of texts without to texts with the label."""
     if recipe.data.class_weights == "none":
         return None
     counts = np.bincount([i for ids in label_ids for i in ids], minlength=len(task.labels)).clip(1)
     weights = (len(label_ids) - counts) / counts if task.multi_label else len(label_ids) / (len(counts) * counts)
-    return [float(weight) for weight in weights]
+    return np.asarray(weights, np.float32)
 
 
 def _validation_report(name: str, bundle: Bundle, held: _Held, examples: Examples) -> Report:
