@@ -31,6 +31,7 @@ def chunked_cross_entropy(
     *,
     reduction: str = "mean",
     smoothing: float = 0.0,
+    consistency: float = 0.0,
     chunk_size: int | None = None,
 ) -> Tensor:
     """The loss in nats of the logits ``hidden @ weight.T + bias``.
@@ -45,13 +46,16 @@ def chunked_cross_entropy(
         bias_V: of the output layer, where it has one.
         reduction: ``mean`` over the targets that count, or ``sum``.
         smoothing: share of each target that goes to all tokens evenly (Szegedy et al. 2016, section 7).
+        consistency: weight α of the divergence between two readings of each token, states 2n and 2n + 1, which have one
+            target: α/2 (KL(p‖q) + KL(q‖p)) goes to the sum of their losses (R-Drop, Liang et al. 2021, equation 4).
         chunk_size: positions at once; left out, what suits the device.
     """
     kind = hidden_ND.device.type
     cast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden_ND.dtype
     rows = chunk_size or _rows_per_chunk(weight_VD)
+    rows += rows % 2 if consistency else 0
     total: Tensor = _Chunked.apply(  # type: ignore[no-untyped-call]
-        hidden_ND, weight_VD, bias_V, targets_N, rows, cast, smoothing
+        hidden_ND, weight_VD, bias_V, targets_N, rows, cast, smoothing, consistency
     )
     return total / (targets_N != IGNORED).sum().clamp(min=1) if reduction == "mean" else total
 
@@ -88,6 +92,7 @@ class _Chunked(torch.autograd.Function):
         rows: int,
         cast: torch.dtype,
         smoothing: float,
+        consistency: float,
     ) -> Tensor:
         wide = torch.float64 if hidden_ND.dtype == torch.float64 else torch.float32
         weight = weight_VD.to(cast)
@@ -106,7 +111,10 @@ class _Chunked(torch.autograd.Function):
                 logits_CV = (hidden_CD @ weight.T).to(wide)
                 if bias_V is not None:
                     logits_CV += bias_V
-                total += _loss_then_gradient(logits_CV, targets_N[part], smoothing)
+                if consistency:
+                    total += _twins_loss_then_gradient(logits_CV, targets_N[part], smoothing, consistency)
+                else:
+                    total += _loss_then_gradient(logits_CV, targets_N[part], smoothing)
                 _add_gradients(grads, part, logits_CV, hidden_CD, weight)
         ctx.grads = [
             None if grad is None or like is None else grad.to(like.dtype)
@@ -117,7 +125,7 @@ class _Chunked(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(None if kept is None else kept * grad.to(kept.dtype) for kept in ctx.grads), *(None,) * 4)
+        return (*(None if kept is None else kept * grad.to(kept.dtype) for kept in ctx.grads), *(None,) * 5)
 
 
 def _zeros(like: Tensor | None, dtype: torch.dtype) -> Tensor | None:
@@ -183,6 +191,62 @@ def _softmax_less_target(logits_CV: Any, targets_C: Any, smoothing: float, losse
             row[v] = row[v] * share - even
         row[target] -= np.float32(1 - smoothing)
         losses_C[c] = np.log(total) + highest - wanted
+
+
+def _twins_loss_then_gradient(logits_CV: Tensor, targets_C: Tensor, smoothing: float, consistency: float) -> Tensor:
+    """The same for rows 2n and 2n + 1 that should agree, with what they disagree by."""
+    if suits_kernels(logits_CV, trained=True):
+        losses = np.empty(len(targets_C) // 2)
+        _twins_less_target(array_of(logits_CV), targets_C.numpy(), smoothing, consistency / 2, losses)
+        return torch.tensor(losses.sum(), dtype=logits_CV.dtype)
+    counted = (targets_C[::2] != IGNORED).unsqueeze(1)
+    log_p, log_q = (F.log_softmax(logits_CV[first::2], dim=1) for first in (0, 1))
+    p, q, ratio = log_p.exp(), log_q.exp(), log_p - log_q
+    there, back = (p * ratio).sum(1, keepdim=True), -(q * ratio).sum(1, keepdim=True)
+    total = _loss_then_gradient(logits_CV, targets_C, smoothing)
+    logits_CV[0::2] += consistency / 2 * counted * (p * (ratio - there) + p - q)
+    logits_CV[1::2] += consistency / 2 * counted * (q * (-ratio - back) + q - p)
+    return total + consistency / 2 * ((there + back) * counted).sum()
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def _twins_less_target(logits_CV: Any, targets_C: Any, smoothing: float, weight: float, losses: Any) -> None:
+    """The same pair by pair; see R-Drop's equation 2 for the divergence, whose gradient is
+    p (log p/q − KL(p‖q)) + p − q, and the other way round for the other row."""
+    num_rows, num_entries = logits_CV.shape
+    log2_e, even, share = np.float32(LOG2_E), np.float32(smoothing / num_entries), np.float32(weight)
+    p, q = np.empty(num_entries, np.float32), np.empty(num_entries, np.float32)
+    for n in range(num_rows // 2):
+        a, b, target = logits_CV[2 * n], logits_CV[2 * n + 1], targets_C[2 * n]
+        if target == IGNORED:
+            a[:], b[:], losses[n] = 0, 0, 0
+            continue
+        wanted = (1 - smoothing) * (a[target] + b[target])
+        if smoothing:
+            mean = np.float32(0)
+            for v in range(num_entries):
+                mean += a[v] + b[v]
+            wanted += even * mean
+        p[:], q[:] = a, b
+        highest_a, total_a = powers_in_place(p, num_entries, log2_e)
+        highest_b, total_b = powers_in_place(q, num_entries, log2_e)
+        norm_a, norm_b = np.log(total_a) + highest_a, np.log(total_b) + highest_b
+        scale_a, scale_b = np.float32(1) / total_a, np.float32(1) / total_b
+        apart = np.float32(norm_a - norm_b)
+        there, back = np.float32(0), np.float32(0)
+        for v in range(num_entries):
+            p[v] *= scale_a
+            q[v] *= scale_b
+            ratio = a[v] - b[v] - apart
+            there += p[v] * ratio
+            back -= q[v] * ratio
+        for v in range(num_entries):
+            ratio = a[v] - b[v] - apart
+            a[v] = p[v] - even + share * (p[v] * (ratio - there) + p[v] - q[v])
+            b[v] = q[v] - even + share * (q[v] * (-ratio - back) + q[v] - p[v])
+        a[target] -= np.float32(1 - smoothing)
+        b[target] -= np.float32(1 - smoothing)
+        losses[n] = norm_a + norm_b - wanted + weight * (there + back)
 
 
 def _rows_per_chunk(weight_VD: Tensor) -> int:

@@ -312,6 +312,11 @@ class Tokenizer:
         """Every token, in the order of the ids."""
         return self._tokens
 
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """The ids that no text produces."""
+        return self._silent
+
     def normalize(self, text: str) -> str:
         """The text as the vocabulary sees it: normalised and, where the settings say so, in lower case."""
         return str(self._library.normalizer.normalize_str(without_surrogates(text)))
@@ -362,6 +367,17 @@ class Tokenizer:
     def frame(self, token_ids: Sequence[int]) -> list[int]:
         """The ids of a whole text with what the model expects before and after it (BERT: ``[CLS]`` and ``[SEP]``)."""
         return [*self.prefix_ids, *token_ids, *self.suffix_ids]
+
+    def stretches(self, text: str) -> list[str]:
+        """What stands between the borders that no token crosses, as the vocabulary spells it."""
+        normalized = self.normalize(text)
+        return [piece for piece, _ in self._library.pre_tokenizer.pre_tokenize_str(normalized)]
+
+    def merges(self) -> list[tuple[int, int]]:
+        """The pairs of ids that BPE puts together, those that go first before the others; of other kinds there are
+        none."""
+        pairs = json.loads(self._library.to_str())["model"].get("merges", [])
+        return [(self._id_of[left], self._id_of[right]) for left, right in pairs]
 
     def stream(self) -> TextStream:
         """Decoding token by token: text comes as soon as its characters are whole.

@@ -21,6 +21,7 @@ from minnow.metrics.counted import pooled
 from minnow.metrics.translation import bleu, chrf
 from minnow.tasks.batching import TokenRows, bucketed, padded
 from minnow.tasks.translation import Translation
+from minnow.text.subword_dropout import SubwordDropout
 from minnow.text.tokenizer import Tokenizer
 
 Rows = NDArray[np.int64]
@@ -62,6 +63,8 @@ class Translating:
         validation: pairs whose targets are the references.
         smoothing: share of each target token that goes to all tokens evenly.
         translates: how many validation pairs are translated at each measuring, evenly spaced; 0 for none.
+        bpe_dropout: share of the merges that are left out of the training pairs, others at each epoch.
+        r_drop: weight of the divergence between two readings of each batch; 0 reads it once.
     """
 
     def __init__(
@@ -72,15 +75,20 @@ class Translating:
         validation: Pairs,
         smoothing: float,
         translates: int = 1000,
+        bpe_dropout: float = 0.0,
+        r_drop: float = 0.0,
     ):
         self.task, self.tokenizer, self.train = task, tokenizer, train
         self.held = pair_rows(task, tokenizer, validation)
-        self.smoothing = smoothing
+        self.smoothing, self.r_drop = smoothing, r_drop
         count = min(translates, len(validation))
         self.asked = validation.chosen(np.linspace(0, len(validation) - 1, count).round().astype(int))
         self.num_tokens = len(train.targets.ids)
+        self.cuts = _cuts(tokenizer, train, bpe_dropout) if bpe_dropout else None
 
     def batches(self, tokens_per_batch: int, random: np.random.Generator) -> list[Rows]:
+        if self.cuts:
+            self.train = PairRows(*(TokenRows(*side.draw(random)) for side in self.cuts))
         return bucketed(self.train.lengths, tokens_per_batch, random)
 
     def weight(self, rows: Rows) -> int:
@@ -91,9 +99,14 @@ class Translating:
         return int(self.train.targets.lengths[rows].sum())
 
     def loss(self, model: Any, rows: Rows, device: torch.device) -> Tensor:
-        hidden_ND, targets_N = _written(model, self.train, rows, device)
+        hidden_ND, targets_N = _written(model, self.train, rows, device, readings=2 if self.r_drop else 1)
         return chunked_cross_entropy(
-            hidden_ND, model.output_weight_VD, targets_N, model.output_bias_V, smoothing=self.smoothing
+            hidden_ND,
+            model.output_weight_VD,
+            targets_N,
+            model.output_bias_V,
+            smoothing=self.smoothing,
+            consistency=self.r_drop,
         )
 
     def measure(self, model: nn.Module) -> dict[str, float]:
@@ -124,12 +137,21 @@ class Translating:
         return sum(totals) / len(self.held.targets.ids)
 
 
-def _written(model: Any, pairs: PairRows, rows: Rows, device: torch.device) -> tuple[Tensor, Tensor]:
-    """States before the output layer at every token of the targets [N, D], without padding, and the tokens [N]."""
+def _cuts(tokenizer: Tokenizer, pairs: PairRows, rate: float) -> tuple[SubwordDropout, SubwordDropout]:
+    """Both sides, to be cut anew."""
+    sources, targets = ([side.row(row).tolist() for row in range(len(side))] for side in (pairs.sources, pairs.targets))
+    return SubwordDropout(tokenizer, sources, rate), SubwordDropout(tokenizer.writing, targets, rate)
+
+
+def _written(model: Any, pairs: PairRows, rows: Rows, device: torch.device, readings: int = 1) -> tuple[Tensor, Tensor]:
+    """States before the output layer at every token of the targets [N, D], without padding, and the tokens [N]; each
+    token as many times in a row as it is read."""
+    rows = np.tile(rows, readings)
     source_ids_BS, source_lengths_B = (x.to(device) for x in padded(pairs.sources, rows))
     target_ids_BT, target_lengths_B = (x.to(device) for x in padded(pairs.targets, rows))
     hidden_BTD = model.hidden(source_ids_BS, source_lengths_B, target_ids_BT)
     places = padding_mask(target_lengths_B, target_ids_BT.shape[1]).flatten().nonzero().squeeze(1)
+    places = places.view(readings, -1).T.flatten()
     return hidden_BTD.flatten(0, 1).index_select(0, places), target_ids_BT.flatten()[places]
 
 

@@ -241,7 +241,15 @@ def _fit(
     model = _model(tokenizer, recipe, source)
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
     note(f"{recipe.model.name}: {model.num_parameters():,} parameters, {tokenizer.vocab_size:,} tokens")
-    lesson = Translating(task, tokenizer, rows, read.validation, recipe.training.label_smoothing)
+    lesson = Translating(
+        task,
+        tokenizer,
+        rows,
+        read.validation,
+        recipe.training.label_smoothing,
+        bpe_dropout=recipe.tokenizer.bpe_dropout,
+        r_drop=recipe.training.r_drop,
+    )
     outcome = Trainer(model, lesson, recipe.training, run, show).fit()
     return model.to("cpu").eval(), task, outcome
 

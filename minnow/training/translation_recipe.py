@@ -7,6 +7,7 @@ from typing import Any
 
 from minnow.data.pair_cleaning import PairCleaningSettings
 from minnow.errors import InputError, RecipeError
+from minnow.text.subword_dropout import check_kind, check_rate
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training import recipe_file
 from minnow.training.recipe import TrainingSettings, check_training
@@ -83,6 +84,8 @@ class PairTokenizer:
         lowercase: drop case; what is written has none then.
         normalization: nfkc, nfc or none.
         min_frequency: how often something must occur to earn an entry.
+        bpe_dropout: share of the merges that are left out while the model learns, others at each epoch, so that it
+            meets words in many cuts (Provilkov et al. 2020); for bpe.
     """
 
     joint: bool = True
@@ -91,6 +94,7 @@ class PairTokenizer:
     lowercase: bool = False
     normalization: str = "nfc"
     min_frequency: int = 2
+    bpe_dropout: float = 0.0
 
     @property
     def settings(self) -> TokenizerSettings:
@@ -103,6 +107,8 @@ class TranslationTraining(TrainingSettings):
 
     Attributes:
         metric: to choose the best epoch by: bleu or chrf of greedy translations, or loss.
+        r_drop: weight of the divergence between two readings of each batch under dropouts of their own (Liang et al.
+            2021); above 0 a step is twice the work.
     """
 
     epochs: int = 40
@@ -115,6 +121,7 @@ class TranslationTraining(TrainingSettings):
     metric: str = "bleu"
     patience: int = 0
     checkpoint_seconds: float = 60.0
+    r_drop: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,8 +142,12 @@ class TranslationRecipe:
     def __post_init__(self) -> None:
         among("model.name", self.model.name, MODELS)
         check_training(self.training, METRICS)
+        at_least("training", "r_drop", self.training.r_drop, 0)
         at_least("tokenizer", "vocab_size", self.tokenizer.vocab_size, 1)
         _ = self.tokenizer.settings
+        check_rate(self.tokenizer.bpe_dropout)
+        if self.tokenizer.bpe_dropout and not self.model.start:
+            check_kind(self.tokenizer.kind)
         if len(self.pairs.languages) == 1:
             raise RecipeError(
                 f"pairs.languages must name two or more, but got {self.pairs.languages[0]!r} alone; such as en, de"

@@ -51,6 +51,31 @@ def test_smoothing_is_that_of_torch(smoothing: float, kernels: bool, request: py
     torch.testing.assert_close(torch.autograd.grad(ours, inputs), torch.autograd.grad(plain, inputs))
 
 
+@pytest.mark.parametrize("kernels", [True, False])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_two_readings_are_drawn_together(
+    smoothing: float, kernels: bool, reduction: str, request: pytest.FixtureRequest
+) -> None:
+    if kernels:
+        request.getfixturevalue("one_thread")
+    hidden, weight, bias, targets = leaves(torch.float32 if kernels else torch.float64)
+    hidden, targets = hidden[:22].detach().requires_grad_(), targets[:11].repeat_interleave(2)
+    log_p, log_q = F.log_softmax(F.linear(hidden, weight, bias), dim=1).view(11, 2, V).unbind(1)
+    apart = F.kl_div(log_p, log_q, log_target=True, reduction="none").sum(1)
+    apart = apart + F.kl_div(log_q, log_p, log_target=True, reduction="none").sum(1)
+    counted = targets[::2] != IGNORED
+    plain = F.cross_entropy(F.linear(hidden, weight, bias), targets, label_smoothing=smoothing, reduction="sum")
+    plain = plain + 3.0 / 2 * apart[counted].sum()
+    plain = plain / (2 * counted.sum()) if reduction == "mean" else plain
+    ours = chunked_cross_entropy(
+        hidden, weight, targets, bias, smoothing=smoothing, consistency=3.0, reduction=reduction, chunk_size=7
+    )
+    torch.testing.assert_close(ours, plain)
+    inputs = [hidden, weight, bias]
+    torch.testing.assert_close(torch.autograd.grad(ours, inputs), torch.autograd.grad(plain, inputs))
+
+
 def test_a_weight_that_is_not_learnt_gets_no_gradient() -> None:
     hidden, weight, _, targets = leaves()
     chunked_cross_entropy(hidden, weight.detach(), targets, chunk_size=5).backward()

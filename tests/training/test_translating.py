@@ -66,6 +66,21 @@ def test_the_loss_is_the_mean_over_all_tokens(model: Any, smoothing: float) -> N
         torch.testing.assert_close(found, torch.cat([losses[row] for row in rows]).mean(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", SHAPES)
+def test_two_readings_of_a_batch_are_two_losses_and_what_is_between_them(kind: str) -> None:
+    model, rows = net(kind, READING.vocab_size, dropout=0.3), np.array([2, 5, 0])
+    nothing_dropped = lesson(0.1).loss(model, rows, CPU)
+    torch.testing.assert_close(lesson(0.1, r_drop=5.0).loss(model, rows, CPU), nothing_dropped)
+    one, more, most = (_seeded_loss(model.train(), r_drop, rows) for r_drop in (1e-9, 5.0, 10.0))
+    assert more > one + 0.1
+    torch.testing.assert_close(most - one, 2 * (more - one), rtol=1e-3, atol=1e-4)
+
+
+def _seeded_loss(model: Any, r_drop: float, rows: Any) -> torch.Tensor:
+    torch.manual_seed(0)
+    return lesson(0.1, r_drop=r_drop).loss(model, rows, CPU)
+
+
 def test_parts_of_a_batch_weigh_as_many_as_their_tokens(model: Any) -> None:
     one, batch = lesson(0.1), np.arange(8)
     parts = [batch[0::2], batch[1::2]]
@@ -84,6 +99,22 @@ def test_a_pass_has_every_row_once_in_batches_of_bounded_size() -> None:
         assert sorted(row for batch in batches for row in batch.tolist()) == list(range(8))
         assert all(len(batch) == 1 or len(batch) * lengths[batch].max() <= 30 for batch in batches)
     assert len(one.batches(10_000, np.random.default_rng(0))) == 1
+
+
+def test_each_pass_reads_the_words_in_other_pieces_and_a_seed_repeats_them() -> None:
+    one, kept = lesson(bpe_dropout=0.5), lesson().train
+    passes = []
+    for seed in (1, 2, 1):
+        assert sorted(row for batch in one.batches(30, np.random.default_rng(seed)) for row in batch) == list(range(8))
+        rows = one.train
+        passes.append([side.ids.tolist() for side in (rows.sources, rows.targets)])
+        for drawn, whole in ((rows.sources, kept.sources), (rows.targets, kept.targets)):
+            texts = [[READING.decode(side.row(row).tolist()) for row in range(8)] for side in (drawn, whole)]
+            assert texts[0] == texts[1]
+            assert len(drawn.ids) > len(whole.ids)
+        assert [rows.sources.row(row)[0] for row in range(8)] == [kept.sources.row(row)[0] for row in range(8)]
+        assert all(rows.targets.row(row)[-1] == READING.eos_id for row in range(8))
+    assert passes[0] == passes[2] != passes[1]
 
 
 @pytest.mark.parametrize("training", [True, False])

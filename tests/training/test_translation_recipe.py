@@ -22,11 +22,13 @@ CHANGED = [
     "cleaning.max_length_ratio=2.5",
     "model.name=rnn_seq2seq",
     "tokenizer.joint=false",
+    "tokenizer.bpe_dropout=0.1",
     "shape.attention=general",
     "shape.hidden_size=64",
     "shape.tied=false",
     "training.learning_rate=1e-4",
     "training.metric=chrf",
+    "training.r_drop=2.5",
 ]
 
 
@@ -60,7 +62,7 @@ def test_every_key_may_be_left_out() -> None:
 def test_pairs_are_trained_otherwise_than_labels_where_it_matters() -> None:
     ours, others = TranslationRecipe().training, Recipe().training
     assert (ours.metric, others.metric) == ("bleu", "accuracy")
-    assert {field.name for field in fields(ours)} == {field.name for field in fields(others)}
+    assert {field.name for field in fields(ours)} == {field.name for field in fields(others)} | {"r_drop"}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,9 @@ def test_pairs_are_trained_otherwise_than_labels_where_it_matters() -> None:
         "pairs.languages=en",
         "pairs.languages=[1, 2]",
         "pairs.clean=1",
+        "tokenizer.bpe_dropout=1",
+        "tokenizer.bpe_dropout=-0.1",
+        "training.r_drop=-1",
         "cleaning.max_length_ratio=0.5",
         "cleaning.language_confidence=2",
         "cleaning.max_characters=-1",
