@@ -76,7 +76,8 @@ def test_every_recipe_key_is_documented_with_its_default(page: str, recipe: Any,
 
 def test_what_is_trained_otherwise_for_pairs_is_documented() -> None:
     usual, other = as_written(Recipe().training), as_written(TranslationRecipe().training)
-    assert documented_keys("translation", "training") == {k: v for k, v in other.items() if k not in usual or v != usual[k]}
+    otherwise = {key: value for key, value in other.items() if key not in usual or value != usual[key]}
+    assert documented_keys("translation", "training") == otherwise
 
 
 @pytest.mark.parametrize(("page", "recipe", "name"), SECTIONS)
