@@ -2,20 +2,25 @@
 
 Each is one ``minnow train`` of ``recipes/multi30k-rnn.toml`` with a time limit. What is finished stands in
 ``attention_kinds.jsonl`` and is not run again; ``--only dot`` takes some kinds, ``--cells rnn lstm`` other recurrent
-cells.
+cells. Of each kind a picture shows what a model looked at, in ``--pictures``.
 """
 
 import argparse
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from experiments import RECIPES, by_minute
+from experiments import RECIPES, by_minute, minnow
 from record import HERE, Cells, minnow_train, stamp, stamp_lines, table, write
 
+PICTURES = HERE.parent / "docs" / "images"
 RECIPE = RECIPES / "multi30k-rnn.toml"
 ATTENTIONS = ("additive", "dot", "general")
 CELLS = ("rnn", "lstm", "gru")
+DRAWN_CELL = "gru"
+CAPTION = "A brown dog runs through the deep snow."  # of nobody's data
 MANY = 1000  # epochs, so that the time is what ends a run, and its schedule
 SCORES = ("bleu", "chrf", "tokenised_bleu")
 KEPT = ("parameters", "rows", "test_rows", "train_seconds", "training_seconds", "sentences_per_second", "signatures")
@@ -31,7 +36,7 @@ def main() -> None:
     given = arguments()
     cells = Cells(given.out / "attention_kinds.jsonl")
     for key in keys(given.cells, given.only, given.minutes):
-        cells.take(key, lambda key=key: measured(key))
+        cells.take(key, partial(measured, key, given.pictures))
     found = [(key, cell) for key in keys(CELLS, ATTENTIONS, given.minutes) if (cell := cells.get(key))]
     write(given.out / "attention_kinds.md", page(found, given.minutes))
 
@@ -41,6 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=ATTENTIONS, default=ATTENTIONS, help="kinds to run")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=["gru"], help="recurrent cells to run")
     parser.add_argument("--minutes", type=float, default=6.0, help="of each run")
+    parser.add_argument("--pictures", type=Path, default=PICTURES, help="folder for attention-KIND.png")
     parser.add_argument("--out", type=Path, default=HERE, help="folder for attention_kinds.md and .jsonl")
     return parser.parse_args()
 
@@ -53,8 +59,8 @@ def keys(cells: Sequence[str], attentions: Sequence[str], minutes: float) -> lis
     ]
 
 
-def measured(key: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The numbers of one cell; None where it fails."""
+def measured(key: Mapping[str, Any], pictures: Path) -> dict[str, Any] | None:
+    """The numbers of one cell, and its picture; None where it fails."""
     setting = {
         "shape.cell": key["cell"],
         "shape.attention": key["attention"],
@@ -62,9 +68,14 @@ def measured(key: Mapping[str, Any]) -> dict[str, Any] | None:
         "training.epochs": MANY,
     }
     options = [option for name, value in setting.items() for option in ("--set", f"{name}={value}")]
-    summary = minnow_train("multi30k", "--recipe", str(RECIPE), "--seed", str(key["seed"]), *options)
-    if summary is None:
-        return None
+    with TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        summary = minnow_train("multi30k", "--recipe", str(RECIPE), "--seed", str(key["seed"]), *options, keep=model)
+        if summary is None:
+            return None
+        if key["cell"] == DRAWN_CELL:
+            picture = pictures / f"attention-{key['attention']}.png"
+            minnow("translate", str(model), CAPTION, "--attention", str(picture))
     rows = summary["journal"]
     return {
         **{name: summary[name] for name in (*SCORES, "intervals", *KEPT)},
