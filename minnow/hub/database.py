@@ -126,8 +126,8 @@ class Database:
             here.connection.begin()
         return here.connection
 
-    def migrate(self) -> None:
-        """Bring the tables to this version of Minnow; safe to run from several processes at once."""
+    def migrate(self, to: str = "head") -> None:
+        """Bring the tables to this version of Minnow, or to an older one; safe from several processes at once."""
         from alembic import command
         from alembic.config import Config
 
@@ -135,7 +135,7 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with _MIGRATING, self._turn, self._writers.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
 
     def close(self) -> None:
         """Give back every connection."""

@@ -12,8 +12,9 @@ from minnow.errors import HubNotFoundError, InputError, RefusedUploadError
 from minnow.hub.cards import Facts, count_parameters, facts_of, read_card, read_config
 from minnow.hub.contents import Contents, Entry
 from minnow.hub.database import Database
-from minnow.hub.large_files import LargeFiles, weigh
+from minnow.hub.large_files import LargeFiles
 from minnow.hub.names import MAIN
+from minnow.hub.payers import weigh
 from minnow.hub.repositories import existing, locked
 from minnow.hub.repository_tables import RefRow, RepositoryRow, TagRow
 from minnow.hub.revisions import Revisions

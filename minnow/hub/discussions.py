@@ -13,8 +13,10 @@ from minnow.hub.changes import Change, Put, Remove, apply_changes
 from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
 from minnow.hub.differences import difference
+from minnow.hub.limits import Quotas
 from minnow.hub.names import MAIN, PULLS
 from minnow.hub.objects import GitObjects, commit_of, identity
+from minnow.hub.payers import accept_history
 from minnow.hub.repositories import locked, move_ref
 from minnow.hub.repository_tables import CommitRow, DiscussionEventRow, DiscussionRow, RefRow
 from minnow.hub.revisions import Message
@@ -67,12 +69,14 @@ class Discussions:
     """The discussions of a hub.
 
     Args:
+        quotas: how much an owner may store, to whom a merge brings files.
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, objects: GitObjects, now: Clock = utc_now):
+    def __init__(self, database: Database, objects: GitObjects, quotas: Quotas, now: Clock = utc_now):
         self._database = database
         self._objects = objects
+        self._quotas = quotas
         self._now = now
 
     def open(
@@ -183,15 +187,22 @@ class Discussions:
             )
 
     def set_status(self, repository_id: int, number: int, status: Status, text: str, *, by: str) -> Event:
-        """Open or close a discussion.
+        """Open or close a discussion; what a closed pull request brought is collected after a while.
 
         Raises:
-            InputError: it was merged, or is to be.
+            InputError: it was merged, or is to be, or what it brought was collected.
         """
         with self._database.writing() as session:
+            locked(session, repository_id)
             row = _row(session, repository_id, number)
             if row.status == "merged" or status == "merged":
                 raise InputError("a pull request is merged by merging it, and stays merged")
+            if row.is_pull_request:
+                ref = session.get(RefRow, (repository_id, f"{PULLS}{number}"))
+                if ref is not None:
+                    ref.updated_at = self._now()
+                elif status == "open":
+                    raise InputError(f"what pull request {number} brought was collected; open another one")
             row.status = status
             if text.strip():
                 self._event(session, repository_id, number, "comment", by, text=_text(text))
@@ -220,6 +231,7 @@ class Discussions:
         Raises:
             InputError: it is no open pull request.
             HubConflictError: both sides changed the same files.
+            QuotaError: what it brings does not fit into the room of the owner, who pays for it from now on.
         """
         with self._database.writing() as session:
             repository = locked(session, repository_id)
@@ -231,6 +243,8 @@ class Discussions:
                 raise HubConflictError(f"both sides changed {', '.join(conflicts[:10])}; bring them together first")
             base = _ref(session, repository_id, row.base).commit_id
             head = _ref(session, repository_id, f"{PULLS}{number}").commit_id
+            what = f"pull request {number} cannot be merged: "
+            accept_history(session, self._objects, self._quotas, repository, head, what)
             now, message = self._now(), Message(f"{row.title} (#{number})", text)
             changed = apply_changes(self._objects, session, self._objects.commit(session, base).tree, changes, base)
             made = commit_of(changed.tree, [base, head], author=identity(by), message=message.to_text(), at=now)
@@ -244,10 +258,14 @@ class Discussions:
             return made.id
 
     def diff(self, repository_id: int, number: int) -> str:
-        """What a pull request changes, as ``git diff`` says it; raises HubNotFoundError where there is none."""
+        """What a pull request changes, as ``git diff`` says it; nothing once it was closed and collected.
+
+        Raises:
+            HubNotFoundError: there is none of this number.
+        """
         with self._database.reading() as session:
             row = _row(session, repository_id, number)
-            if not row.is_pull_request:
+            if not row.is_pull_request or session.get(RefRow, (repository_id, f"{PULLS}{number}")) is None:
                 return ""
             base = _ref(session, repository_id, row.base or MAIN).commit_id
             if row.merge_commit_id:

@@ -10,15 +10,16 @@ from hashlib import sha256 as new_sha256
 from itertools import chain, islice
 from typing import Protocol
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
 
 from minnow.errors import HubNotFoundError, RefusedUploadError
 from minnow.hub.blobs import Blob, Piece, SweptBlobStore
 from minnow.hub.clock import Clock, utc_now
-from minnow.hub.database import Database, insert_missing
+from minnow.hub.database import Database
+from minnow.hub.limits import Quotas
 from minnow.hub.names import sha256_of
-from minnow.hub.repository_tables import LargeFileRow, RepositoryRow
+from minnow.hub.payers import admit
+from minnow.hub.repository_tables import LargeFileRow
 
 MOST_BYTES = 1 << 40
 PART_BYTES = 64 << 20
@@ -49,13 +50,17 @@ class LargeFiles:
 
     Args:
         chunked: where files may be stored besides.
+        quotas: how much an account may store.
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, blobs: SweptBlobStore, chunked: Chunked, now: Clock = utc_now):
+    def __init__(
+        self, database: Database, blobs: SweptBlobStore, chunked: Chunked, quotas: Quotas, now: Clock = utc_now
+    ):
         self._database = database
         self._blobs = blobs
         self._chunked = chunked
+        self._quotas = quotas
         self._now = now
 
     def held(self, repository_id: int, sha256s: Iterable[str]) -> dict[str, int]:
@@ -94,22 +99,28 @@ class LargeFiles:
             rows = session.scalars(asked.order_by(LargeFileRow.admitted_at.desc(), LargeFileRow.sha256))
             return [LargeFile(row.sha256, row.size, row.admitted_at) for row in rows]
 
-    def take(self, repository_id: int, sha256: str, size: int, pieces: Iterable[Piece]) -> None:
+    def take(self, repository_id: int, account: str, sha256: str, size: int, pieces: Iterable[Piece]) -> None:
         """Store what was uploaded and admit it to the repository; durable on return.
 
         What the hub has already is read and compared all the same: the hash alone proves nothing.
 
+        Args:
+            account: who pays for it until it is accepted.
+
         Raises:
             RefusedUploadError: the content is not what its hash and size say; nothing is stored.
+            QuotaError: it does not fit into the account's room.
             StorageError: the disk refuses.
         """
+        if not self.held(repository_id, [sha256]):
+            self._quotas.require(account, size)
         checked = _checked(pieces, sha256_of(sha256), size)
         if self._stored(sha256):
             for _ in checked:
                 pass
         else:
             self._blobs.put(blob_name(sha256), checked)
-        self._admit(repository_id, {sha256: size})
+        self._admit(repository_id, account, {sha256: size})
 
     def take_part(self, upload: str, number: int, pieces: Iterable[Piece]) -> str:
         """Store a part of an upload that comes in several, and return what names its content."""
@@ -127,29 +138,33 @@ class LargeFiles:
         self._blobs.put(_part_name(upload, number), hashed())
         return digest.hexdigest()
 
-    def join_parts(self, upload: str, count: int, repository_id: int, sha256: str, size: int) -> None:
+    def join_parts(self, upload: str, count: int, repository_id: int, account: str, sha256: str, size: int) -> None:
         """Make one file of the parts of an upload, and remove them; raises as ``take`` does."""
         names = [_part_name(upload, number) for number in range(1, count + 1)]
         missing = [name for name in names if not self._blobs.has(name)]
         if missing and not self.held(repository_id, [sha256]):
             raise RefusedUploadError(f"{len(missing)} parts of the upload are missing; send them first")
         if not missing:
-            self.take(repository_id, sha256, size, chain.from_iterable(map(self._read, names)))
+            self.take(repository_id, account, sha256, size, chain.from_iterable(map(self._read, names)))
         for name in names:
             self._blobs.remove(name)
 
-    def share(self, source_id: int, target_id: int, sha256s: Iterable[str]) -> None:
+    def share(self, source_id: int, target_id: int, account: str, sha256s: Iterable[str]) -> None:
         """Admit files of one repository to another, for somebody who may download them from the first.
+
+        Args:
+            account: who pays for them in the second.
 
         Raises:
             HubNotFoundError: the first does not have one of them.
+            QuotaError: they do not fit into the account's room.
         """
         wanted = list(dict.fromkeys(sha256s))
         held = self.held(source_id, wanted)
         for sha256 in wanted:
             if sha256 not in held:
                 raise HubNotFoundError("large file", sha256)
-        self._admit(target_id, held)
+        self._admit(target_id, account, held)
 
     def open(self, sha256: str) -> Blob:
         """A file's content; whether the caller may have it is decided before.
@@ -171,11 +186,9 @@ class LargeFiles:
     def _stored(self, sha256: str) -> bool:
         return self._blobs.has(blob_name(sha256)) or bool(self._chunked.hashes([sha256]))
 
-    def _admit(self, repository_id: int, sizes: Mapping[str, int]) -> None:
+    def _admit(self, repository_id: int, account: str, sizes: Mapping[str, int]) -> None:
         with self._database.writing() as session:
-            admit(session, repository_id, sizes, self._now())
-            session.flush()
-            weigh(session, repository_id)
+            admit(session, self._quotas, repository_id, account, sizes, self._now())
             # The garbage collector removes contents within a transaction too: none can go between these two lines.
             for sha256 in sizes:
                 if not self._stored(sha256):
@@ -184,26 +197,6 @@ class LargeFiles:
     def _read(self, name: str) -> Iterator[bytes]:
         with closing(self._blobs.open(name)) as blob:
             yield from blob.read()
-
-
-def admit(session: Session, repository_id: int, sizes: Mapping[str, int], at: datetime) -> None:
-    """Enter that a repository has these files, as a part of somebody's transaction."""
-    for sha256, size in sizes.items():
-        values = {"repository_id": repository_id, "sha256": sha256, "size": size, "admitted_at": at}
-        session.execute(insert_missing(session, LargeFileRow), [values])
-    session.execute(
-        update(LargeFileRow)
-        .where(LargeFileRow.repository_id == repository_id, LargeFileRow.sha256.in_(sizes))
-        .values(admitted_at=at)
-    )
-
-
-def weigh(session: Session, repository_id: int) -> None:
-    """Enter how much the large files of a repository take, as a part of somebody's transaction."""
-    total = select(func.coalesce(func.sum(LargeFileRow.size), 0)).where(LargeFileRow.repository_id == repository_id)
-    session.execute(
-        update(RepositoryRow).where(RepositoryRow.id == repository_id).values(used_bytes=total.scalar_subquery())
-    )
 
 
 def blob_name(sha256: str) -> str:

@@ -14,7 +14,9 @@ from minnow.hub.signing import Stamp
 
 IN_PARTS_FROM = 4 << 30
 TICKET = re.compile(
-    r"(upload|download)\.(\d{1,18})\.([0-9a-f]{64})\.(\d{1,15})\.([0-9a-f]{32}|)\.(\d{1,12})\.([0-9a-f]{64})", re.ASCII
+    r"(upload|download)\.(\d{1,18})\.([0-9a-f]{64})\.(\d{1,15})\.([0-9a-f]{32}|)\.([\w.-]{0,96})\."
+    r"(\d{1,12})\.([0-9a-f]{64})",
+    re.ASCII,
 )
 Action = Literal["upload", "download"]
 
@@ -25,6 +27,7 @@ class Ticket:
 
     Attributes:
         upload: names an upload that comes in parts.
+        account: who pays for an upload.
     """
 
     action: Action
@@ -32,6 +35,7 @@ class Ticket:
     sha256: str
     size: int
     upload: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,22 @@ class Lfs:
         self._in_parts_from = in_parts_from
         self._part_bytes = part_bytes
 
-    def uploads(self, repository: Repository, sizes: Mapping[str, int], *, in_parts: bool) -> UploadPlan:
+    def uploads(self, repository: Repository, account: str, sizes: Mapping[str, int], *, in_parts: bool) -> UploadPlan:
         """Tickets for the files that the repository has not yet.
 
+        Args:
+            account: who pays for them until they are accepted.
+
         Raises:
-            QuotaError: they do not fit under the owner's name.
+            QuotaError: they do not fit into the account's room.
         """
         held = self._large_files.keep(repository.id, sizes)
         missing = {sha256: size for sha256, size in sizes.items() if sha256 not in held}
-        self._quotas.require(repository.owner, sum(missing.values()))
+        self._quotas.require(account, sum(missing.values()))
         parted = in_parts and any(size >= self._in_parts_from for size in missing.values())
         tickets = {
             sha256: self._written(
-                Ticket("upload", repository.id, sha256, size, new_upload() if parted and size else "")
+                Ticket("upload", repository.id, sha256, size, new_upload() if parted and size else "", account)
             )
             for sha256, size in missing.items()
         }
@@ -93,21 +100,29 @@ class Lfs:
         found = TICKET.fullmatch(text)
         if not found or found[1] != action:
             raise ForbiddenError("this address was not made by the hub; ask the hub for one")
-        ticket = Ticket(action, int(found[2]), found[3], int(found[4]), found[5])
-        self._stamp.check(int(found[6]), found[7], *_parts(ticket))
+        ticket = Ticket(action, int(found[2]), found[3], int(found[4]), found[5], found[6])
+        self._stamp.check(int(found[7]), found[8], *_parts(ticket))
         return ticket
 
     def take_part(self, ticket: Ticket, number: int, pieces: Iterable[Piece]) -> str:
-        """Store a part; raises RefusedUploadError where the file has no such part."""
+        """Store a part.
+
+        Raises:
+            RefusedUploadError: the file has no such part.
+            QuotaError: the file does not fit into the account's room any more.
+        """
         if not ticket.upload or not 1 <= number <= self._count(ticket):
             raise RefusedUploadError(f"the file has parts 1 to {self._count(ticket)}, but got {number}")
+        self._quotas.require(ticket.account, ticket.size)
         return self._large_files.take_part(ticket.upload, number, pieces)
 
     def join_parts(self, ticket: Ticket, count: int) -> None:
         """Make the file of its parts; raises RefusedUploadError where they are not all there, or not what was told."""
         if not ticket.upload or count != self._count(ticket):
             raise RefusedUploadError(f"the file has {self._count(ticket)} parts, but got {count}")
-        self._large_files.join_parts(ticket.upload, count, ticket.repository_id, ticket.sha256, ticket.size)
+        self._large_files.join_parts(
+            ticket.upload, count, ticket.repository_id, ticket.account, ticket.sha256, ticket.size
+        )
 
     def verify(self, repository_id: int, sha256: str, size: int) -> None:
         """Raises RefusedUploadError where the repository does not have a file of this size."""
@@ -119,9 +134,8 @@ class Lfs:
 
     def _written(self, ticket: Ticket) -> str:
         until, signature = self._stamp.made(*_parts(ticket))
-        parts = (ticket.action, ticket.repository_id, ticket.sha256, ticket.size, ticket.upload, until, signature)
-        return ".".join(map(str, parts))
+        return ".".join(map(str, (*_parts(ticket), until, signature)))
 
 
 def _parts(ticket: Ticket) -> tuple[object, ...]:
-    return ticket.action, ticket.repository_id, ticket.sha256, ticket.size, ticket.upload
+    return ticket.action, ticket.repository_id, ticket.sha256, ticket.size, ticket.upload, ticket.account

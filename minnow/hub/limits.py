@@ -3,16 +3,18 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from minnow.errors import QuotaError, RateLimitError
 from minnow.hub.account_tables import AccountRow
 from minnow.hub.database import Database
-from minnow.hub.repository_tables import RepositoryRow
+from minnow.hub.repository_tables import LargeFileRow, RepositoryRow
 from minnow.hub.rights import Gate, Place
+from minnow.hub.xet_tables import XorbRow
 
 MOST_CALLERS = 100_000
 
@@ -70,10 +72,15 @@ class RateLimit:
 
 @dataclass(frozen=True)
 class Room:
-    """What an owner holds, and may hold; ``most_bytes`` None is no bound."""
+    """What an account holds, and may hold; ``most_bytes`` None is no bound.
+
+    Attributes:
+        waiting_bytes: what of that nobody accepted yet: uploads, and files that stand on pull requests only.
+    """
 
     used_bytes: int
     most_bytes: int | None
+    waiting_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,23 +93,21 @@ class Stored:
 
 
 class Quotas:
-    """How much the repositories of an owner may hold together.
+    """How much an account may hold: in its repositories, and in what it sent to others' that is not accepted yet.
 
     Args:
         database: with the tables of accounts and repositories.
-        default_bytes: for owners of whom nothing else is said; None is no bound.
+        default_bytes: for accounts of which nothing else is said; None is no bound.
     """
 
     def __init__(self, database: Database, default_bytes: int | None = None):
         self._database = database
         self._default = default_bytes
 
-    def of(self, owner: str) -> Room:
-        """What this owner holds and may hold."""
-        held = select(func.coalesce(func.sum(RepositoryRow.used_bytes), 0))
+    def of(self, account: str) -> Room:
+        """What this account holds and may hold."""
         with self._database.reading() as session:
-            used = session.scalar(held.where(func.lower(RepositoryRow.owner) == owner.lower())) or 0
-        return Room(int(used), self._bound(owner))
+            return self._room(session, account, self._bound(session, account))
 
     def stored(self, owner: str) -> list[Stored]:
         """What each repository of this owner holds, the largest first."""
@@ -111,21 +116,56 @@ class Quotas:
             rows = session.scalars(asked.order_by(RepositoryRow.used_bytes.desc(), RepositoryRow.id)).all()
         return [Stored(_place(row), row.used_bytes, row.updated_at) for row in rows]
 
-    def require(self, owner: str, adding_bytes: int) -> None:
-        """Raises QuotaError where so many bytes more would take the owner over the bound."""
-        if adding_bytes <= 0 or self._bound(owner) is None:
+    def require(self, account: str, adding_bytes: int) -> None:
+        """Raises QuotaError where so many bytes more would take the account over the bound."""
+        if adding_bytes <= 0:
             return
-        room = self.of(owner)
-        if room.most_bytes is not None and room.used_bytes + adding_bytes > room.most_bytes:
-            raise QuotaError(
-                f"{owner} may store {room.most_bytes:,} bytes and stores {room.used_bytes:,}; {adding_bytes:,} more do "
-                "not fit; delete files or ask an administrator of the hub for more"
-            )
-
-    def _bound(self, owner: str) -> int | None:
         with self._database.reading() as session:
-            own = session.scalar(select(AccountRow.quota_bytes).where(AccountRow.key == owner.lower()))
+            most = self._bound(session, account)
+            if most is not None:
+                _require(account, self._room(session, account, most), adding_bytes)
+
+    def require_within(self, session: Session, account: str, added_bytes: int, what: str = "") -> None:
+        """Raises QuotaError where the bytes that somebody's transaction just added took the account over the bound.
+
+        Whoever else adds to the account waits for the end of the transaction.
+
+        Args:
+            what: said before the reason.
+        """
+        if added_bytes <= 0:
+            return
+        session.execute(select(AccountRow.id).where(AccountRow.key == account.lower()).with_for_update())
+        most = self._bound(session, account)
+        if most is not None:
+            room = self._room(session, account, most)
+            _require(account, replace(room, used_bytes=room.used_bytes - added_bytes), added_bytes, what)
+
+    def _bound(self, session: Session, account: str) -> int | None:
+        own = session.scalar(select(AccountRow.quota_bytes).where(AccountRow.key == account.lower()))
         return self._default if own is None else own
+
+    def _room(self, session: Session, account: str, most: int | None) -> Room:
+        key = account.lower()
+        accepted = _sum(session, RepositoryRow.used_bytes, func.lower(RepositoryRow.owner) == key)
+        waiting = _sum(session, LargeFileRow.size, LargeFileRow.payer == key)
+        waiting += _sum(session, XorbRow.stored_length, XorbRow.payer == key)
+        return Room(accepted + waiting, most, waiting)
+
+
+def _sum(session: Session, column: InstrumentedAttribute[int], met: ColumnElement[bool]) -> int:
+    return int(session.scalar(select(func.coalesce(func.sum(column), 0)).where(met)) or 0)
+
+
+def _require(account: str, room: Room, adding_bytes: int, what: str = "") -> None:
+    if room.most_bytes is None or room.used_bytes + adding_bytes <= room.most_bytes:
+        return
+    waiting = f", {room.waiting_bytes:,} of them not accepted by anybody yet" if room.waiting_bytes else ""
+    close = "close pull requests, " if room.waiting_bytes else ""
+    raise QuotaError(
+        f"{what}{account} may store {room.most_bytes:,} bytes and stores {room.used_bytes:,}{waiting}; "
+        f"{adding_bytes:,} more do not fit; {close}delete files or ask an administrator of the hub for more"
+    )
 
 
 def _place(row: RepositoryRow) -> Place:

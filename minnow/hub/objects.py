@@ -251,6 +251,24 @@ class GitObjects:
             yield info
             add(info.parents)
 
+    def reached(self, session: Session, commits: Iterable[str]) -> set[str]:
+        """The ids of these commits and of every folder and file in them."""
+        reached: set[str] = set()
+        for commit in commits:
+            reached.add(commit)
+            self._reach(session, self.commit(session, commit).tree, reached)
+        return reached
+
+    def _reach(self, session: Session, tree: str, reached: set[str]) -> None:
+        if tree in reached:
+            return
+        reached.add(tree)
+        for entry in self.tree(session, tree).values():
+            if entry.is_folder:
+                self._reach(session, entry.id, reached)
+            else:
+                reached.add(entry.id)
+
     def blobs(self, session: Session, ids: Iterable[str]) -> dict[str, BlobInfo]:
         """What is known of these blobs."""
         wanted = dict.fromkeys(ids)

@@ -59,6 +59,7 @@ class Publishing:
         message: Message,
         *,
         by: str,
+        pays: str | None = None,
         parent: str | None = None,
         as_pull_request: bool = False,
     ) -> Published:
@@ -68,6 +69,7 @@ class Publishing:
 
         Args:
             operations: read once, so that the contents of many files need not be held together.
+            pays: the account that pays for what is sent until it is accepted; the owner where none is said.
 
         Raises:
             RefusedUploadError, QuotaError: as ``Uploads.prepare``.
@@ -76,7 +78,7 @@ class Publishing:
         ref = branch_ref(branch)
         self._revisions.resolve(repository.id, ref)
         self._discussions.require_open(repository.id, ref)
-        changes = self._uploads.prepare(repository, operations)
+        changes = self._uploads.prepare(repository, pays or repository.owner, operations)
         opened = None
         if as_pull_request:
             opened = self._discussions.open(repository.id, message.title, message.description, by=by, pull_request=True)

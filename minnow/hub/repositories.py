@@ -104,7 +104,9 @@ class Repositories:
         now = self._now()
         with self._entered(source.kind, owner, name, private, now) as (session, row):
             _begin(session, row, [info.id for info in self._objects.ancestors(session, [commit])], now)
-            files = select(LargeFileRow.sha256, LargeFileRow.size).where(LargeFileRow.repository_id == source.id)
+            files = select(LargeFileRow.sha256, LargeFileRow.size).where(
+                LargeFileRow.repository_id == source.id, LargeFileRow.payer.is_(None)
+            )
             session.add_all(
                 LargeFileRow(repository_id=row.id, sha256=sha256, size=size, admitted_at=now)
                 for sha256, size in session.execute(files).all()

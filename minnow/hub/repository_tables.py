@@ -23,7 +23,7 @@ class RepositoryRow(Base):
         config: architectures and the like out of config.json on the default branch.
         safetensors: how many parameters of which type the default branch holds.
         downloads: of the last thirty days.
-        used_bytes: what its large files would take if they were shared with nobody.
+        used_bytes: what its large files would take if they were shared with nobody, but for those that wait.
     """
 
     __tablename__ = "repositories"
@@ -129,6 +129,10 @@ class LargeFileRow(Base):
     """That a large file was uploaded to a repository, or copied into it by somebody who may read it elsewhere.
 
     Knowing the hash of a file is not having it: a commit may only name files that have such a row.
+
+    Attributes:
+        payer: in lower case, whose room it takes while it waits to be accepted, since it was only sent or stands on a
+            pull request; None is the owner's.
     """
 
     __tablename__ = "repository_files"
@@ -137,6 +141,7 @@ class LargeFileRow(Base):
     sha256: Mapped[str] = mapped_column(Sha256, primary_key=True, index=True)
     size: Mapped[int] = mapped_column(BigInteger)
     admitted_at: Mapped[datetime] = mapped_column(Moment)
+    payer: Mapped[str | None] = mapped_column(String(96), index=True)
 
 
 class DailyDownloadsRow(Base):

@@ -11,8 +11,10 @@ from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError, In
 from minnow.hub.changes import Change, Put, apply_changes
 from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database, insert_missing
+from minnow.hub.limits import Quotas
 from minnow.hub.names import BRANCHES, COMMIT_ID, COMMIT_PREFIX, MAIN, PULLS, TAGS, branch_ref, tag_ref
 from minnow.hub.objects import CommitInfo, GitObjects, commit_of, identity, tag_of
+from minnow.hub.payers import accept_history, author_of, charge
 from minnow.hub.questions import Question
 from minnow.hub.repositories import locked, move_ref
 from minnow.hub.repository_tables import CommitRow, LargeFileRow, RefRow
@@ -56,12 +58,14 @@ class Revisions:
     """The versions of every repository of a hub, by the repository's number.
 
     Args:
+        quotas: how much whoever pays for what a ref leads to may store.
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, objects: GitObjects, now: Clock = utc_now):
+    def __init__(self, database: Database, objects: GitObjects, quotas: Quotas, now: Clock = utc_now):
         self._database = database
         self._objects = objects
+        self._quotas = quotas
         self._now = now
 
     def resolve(self, repository_id: int, revision: str) -> str:
@@ -114,6 +118,7 @@ class Revisions:
             HubNotFoundError: no such branch, or something to be removed is not there.
             HubConflictError: the head is another than ``parent``.
             InputError: changes that contradict one another or the tree.
+            QuotaError: large files that wait to be accepted do not fit into the room of who pays for them from now on.
         """
         text = message.to_text()
         with self._database.writing() as session:
@@ -125,11 +130,13 @@ class Revisions:
                 )
             if self._objects.missing(session, (change.blob_id for change in changes if isinstance(change, Put))):
                 raise HubConflictError("files of this commit were collected before it was made; upload them again")
-            self._require_large(session, repository_id, changes)
+            named = self._large(session, repository_id, changes)
             before = self._objects.commit(session, head)
             changed = apply_changes(self._objects, session, before.tree, changes, head)
             if changed.tree == before.tree:
                 return head
+            payer = author_of(session, repository_id, ref) if ref.startswith(PULLS) else repository.owner
+            charge(session, self._quotas, repository, named, payer)
             now = self._now()
             made = commit_of(changed.tree, [head], author=identity(by), message=text, at=now)
             self._objects.add_within(session, (*changed.new_trees, made))
@@ -145,6 +152,7 @@ class Revisions:
             InputError: a name that cannot be.
             HubExistsError: there is one.
             HubNotFoundError: no such revision.
+            QuotaError: it was only proposed so far, and does not fit into the room of the owner.
         """
         ref = branch_ref(name)
         if ref.startswith(PULLS):
@@ -192,8 +200,8 @@ class Revisions:
             forget_unreachable(self._objects, session, repository_id)
             return made.id
 
-    def _require_large(self, session: Session, repository_id: int, changes: Sequence[Change]) -> None:
-        """Raises HubConflictError where changes name a large file that the repository does not have (any more)."""
+    def _large(self, session: Session, repository_id: int, changes: Sequence[Change]) -> list[str]:
+        """The large files that changes name; raises HubConflictError where the repository has one no more, or never."""
         blobs = self._objects.blobs(session, (change.blob_id for change in changes if isinstance(change, Put)))
         named = sorted({info.pointer.sha256 for info in blobs.values() if info.pointer})
         held = 0
@@ -202,6 +210,7 @@ class Revisions:
             held += session.scalar(select(func.count()).select_from(LargeFileRow).where(*own)) or 0
         if held < len(named):
             raise HubConflictError("large files of this commit are not here (any more); upload them again")
+        return named
 
     def _enter(self, session: Session, repository_id: int, commits: Iterable[str]) -> None:
         rows = [{"repository_id": repository_id, "commit_id": commit} for commit in commits]
@@ -211,10 +220,11 @@ class Revisions:
         self, repository_id: int, ref: str, start: str | None, message: str = "", by: str | None = None
     ) -> str:
         with self._database.writing() as session:
-            locked(session, repository_id)
+            repository = locked(session, repository_id)
             if session.get(RefRow, (repository_id, ref)) is not None:
                 raise HubExistsError("reference", ref)
             commit, now, tag = resolved(session.connection(), repository_id, start or MAIN), self._now(), None
+            accept_history(session, self._objects, self._quotas, repository, commit)
             if message and by:
                 tag = tag_of(
                     commit, ref.removeprefix(TAGS), author=identity(by), message=message[:MOST_MESSAGE], at=now

@@ -109,6 +109,11 @@ def may_discuss(caller: Caller, place: Place) -> bool:
     return caller.signed_in and caller.writes and may_read(caller, place) and _within(caller.scope, place)
 
 
+def payer(caller: Caller, place: Place) -> str:
+    """Whose room an upload takes until it is accepted: who may write sends in the owner's name, others in their own."""
+    return place.owner if may_write(caller, place) else caller.name
+
+
 def may_create(caller: Caller, place: Place) -> bool:
     """Whether the caller may create this repository under its owner."""
     return caller.writes and _has(caller, place, Role.WRITE)

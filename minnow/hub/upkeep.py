@@ -14,10 +14,19 @@ from sqlalchemy.orm import Session
 from minnow.errors import HubNotFoundError, MinnowError
 from minnow.hub.blobs import StoredBlob, SweptBlobStore, open_blobs
 from minnow.hub.database import Database
-from minnow.hub.large_files import PARTS_PREFIX, PREFIX, LargeFiles, weigh
-from minnow.hub.names import KINDS
+from minnow.hub.large_files import PARTS_PREFIX, PREFIX, LargeFiles
+from minnow.hub.limits import Quotas
+from minnow.hub.names import KINDS, PULLS
 from minnow.hub.objects import EMPTY_TREE, GitObjects, Pointer
-from minnow.hub.repository_tables import CommitRow, GitObjectRow, LargeFileRow, RefRow, RepositoryRow
+from minnow.hub.payers import settle, waiting, weigh
+from minnow.hub.repository_tables import (
+    CommitRow,
+    DiscussionRow,
+    GitObjectRow,
+    LargeFileRow,
+    RefRow,
+    RepositoryRow,
+)
 from minnow.hub.settings import HubSettings
 from minnow.hub.xet.checking import problems as xet_problems
 from minnow.hub.xet.service import Xet
@@ -33,7 +42,7 @@ class Collected:
     """What a garbage collection removed, or would remove.
 
     Attributes:
-        commits: that no branch or tag leads to any more.
+        commits: that no branch, no tag and no pull request leads to any more.
         git_objects: that belonged to such commits only, or to uploads that were never committed.
         large_files: of a repository, in none of its commits.
         contents: stored files, xorbs and parts of uploads.
@@ -83,7 +92,8 @@ def problems(settings: HubSettings, database: Database, *, contents: bool) -> It
         contents: read every large file and compute its hash again, rather than see only that it is there.
     """
     blobs, objects = open_blobs(settings.blobs_url), GitObjects(database)
-    large_files = LargeFiles(database, blobs, Xet(database, blobs, settings.secret))
+    quotas = Quotas(database)
+    large_files = LargeFiles(database, blobs, Xet(database, blobs, settings.secret, quotas), quotas)
     yield from _damaged_objects(database)
     with database.reading() as session:
         repositories = session.execute(select(RepositoryRow.id, RepositoryRow.kind, RepositoryRow.key)).all()
@@ -102,7 +112,7 @@ def collect(
     grace: timedelta = GRACE,
     dry_run: bool = False,
 ) -> Collected:
-    """Remove what nobody needs and nobody touched for the time of grace.
+    """Remove what nobody needs and nobody touched for the time of grace, pull requests that were closed among it.
 
     Rows go first and contents after them, so that no row ever names what is gone; others go on writing meanwhile. What
     no commit ever named may belong to an upload that is under way, so it stays for some hours even without any grace.
@@ -142,8 +152,10 @@ class _Bounds:
 
 @dataclass(frozen=True)
 class _Unneeded:
-    """Commits and large files that repositories need no more, and git objects with their lengths that none needs."""
+    """Refs of closed pull requests, commits and large files that repositories need no more, and git objects with their
+    lengths that none needs."""
 
+    pulls: dict[int, set[str]]
     commits: dict[int, set[str]]
     large_files: dict[int, set[str]]
     objects: dict[str, int]
@@ -151,15 +163,19 @@ class _Unneeded:
 
 def _unneeded(database: Database, objects: GitObjects, bounds: _Bounds) -> _Unneeded:
     """Looked for in one snapshot, while others go on writing."""
+    pulls: dict[int, set[str]] = {}
     commits: dict[int, set[str]] = {}
     large_files: dict[int, set[str]] = {}
     reached: set[str] = set()
     with database.reading() as session:
         for id in session.scalars(select(RepositoryRow.id)).all():
+            closed = _closed_pulls(session, id, bounds.named)
+            if closed:
+                pulls[id] = closed
             known, lost = _lost_commits(session, objects, id, bounds.named)
             if lost:
                 commits[id] = lost
-            of_repository = _reached(session, objects, known - lost)
+            of_repository = objects.reached(session, known - lost)
             candidates = _old_files(session, id, bounds)
             if candidates:
                 infos = objects.blobs(session, of_repository).values()
@@ -172,7 +188,7 @@ def _unneeded(database: Database, objects: GitObjects, bounds: _Bounds) -> _Unne
             GitObjectRow.stored_at < bounds.never_named
         )
         return _Unneeded(
-            commits, large_files, {id: length for id, length in session.execute(lengths) if id not in reached}
+            pulls, commits, large_files, {id: length for id, length in session.execute(lengths) if id not in reached}
         )
 
 
@@ -195,7 +211,16 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, bounds
     What somebody wanted again since it was looked for stays: its time is new by then. Where a commit is reachable
     again, all git objects stay, until the next collection looks anew.
     """
-    gone = _Unneeded({}, {}, {})
+    gone = _Unneeded({}, {}, {}, {})
+    for id in unneeded.pulls:
+        with database.writing() as session:
+            if session.get(RepositoryRow, id, with_for_update=True) is None:
+                continue
+            refs = _closed_pulls(session, id, bounds.named) & unneeded.pulls[id]
+            session.execute(delete(RefRow).where(RefRow.repository_id == id, RefRow.name.in_(refs)))
+            session.flush()
+            settle(session, objects, id)
+        gone.pulls[id] = refs
     for id, lost in unneeded.commits.items():
         with database.writing() as session:
             if session.get(RepositoryRow, id, with_for_update=True) is None:
@@ -227,11 +252,27 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, bounds
 def _lost_commits(
     session: Session, objects: GitObjects, repository_id: int, before: datetime
 ) -> tuple[set[str], set[str]]:
-    """The commits of a repository, and those of them that are old and that no ref leads to."""
+    """The commits of a repository, and those of them that are old and that no ref leads to but old, closed ones."""
     known = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == repository_id)))
-    heads = set(session.scalars(select(RefRow.commit_id).where(RefRow.repository_id == repository_id)))
+    closed = _closed_pulls(session, repository_id, before)
+    refs = session.execute(select(RefRow.name, RefRow.commit_id).where(RefRow.repository_id == repository_id)).all()
+    heads = {commit for name, commit in refs if name not in closed}
     lost = known - {info.id for info in objects.ancestors(session, heads)}
     return known | heads, {commit for commit in lost if objects.commit(session, commit).made_at < before}
+
+
+def _closed_pulls(session: Session, repository_id: int, before: datetime) -> set[str]:
+    """The refs of pull requests that were closed before a moment, without being merged."""
+    numbers = select(DiscussionRow.number).where(
+        DiscussionRow.repository_id == repository_id,
+        DiscussionRow.is_pull_request.is_(True),
+        DiscussionRow.status == "closed",
+    )
+    closed = {f"{PULLS}{number}" for number in session.scalars(numbers)}
+    old = select(RefRow.name).where(
+        RefRow.repository_id == repository_id, RefRow.name.startswith(PULLS), RefRow.updated_at < before
+    )
+    return closed & set(session.scalars(old))
 
 
 def _remove_files(database: Database, blobs: SweptBlobStore, before: datetime, *, dry_run: bool) -> tuple[int, int]:
@@ -250,26 +291,6 @@ def _remove_files(database: Database, blobs: SweptBlobStore, before: datetime, *
                     blobs.remove(blob.name)
         removed += unused
     return len(removed), sum(blob.size for blob in removed)
-
-
-def _reached(session: Session, objects: GitObjects, commits: Iterable[str]) -> set[str]:
-    """The ids of these commits and of everything in them."""
-    reached: set[str] = set()
-    for commit in commits:
-        reached.add(commit)
-        _reach_tree(session, objects, objects.commit(session, commit).tree, reached)
-    return reached
-
-
-def _reach_tree(session: Session, objects: GitObjects, tree: str, reached: set[str]) -> None:
-    if tree in reached:
-        return
-    reached.add(tree)
-    for entry in objects.tree(session, tree).values():
-        if entry.is_folder:
-            _reach_tree(session, objects, entry.id, reached)
-        else:
-            reached.add(entry.id)
 
 
 def _damaged_objects(database: Database) -> Iterator[str]:
@@ -296,7 +317,7 @@ def _of_repository(
         pointers: dict[str, Pointer] = {}
         try:
             history = {info.id for info in objects.ancestors(session, {ref.commit_id for ref in refs} | commits)}
-            ids = _reached(session, objects, history)
+            ids = objects.reached(session, history)
         except MinnowError as error:
             yield str(error)
             return
@@ -307,6 +328,7 @@ def _of_repository(
         for info in objects.blobs(session, ids).values():
             if info.pointer:
                 pointers[info.pointer.sha256] = info.pointer
+        yield from _wrongly_paid(session, objects, repository_id, refs)
     held = large_files.held(repository_id, pointers)
     for sha256, pointer in pointers.items():
         if held.get(sha256) != pointer.size:
@@ -318,6 +340,17 @@ def _of_repository(
                     yield f"the large file {sha256} has {content.size} bytes, not {pointer.size}"
         except HubNotFoundError:
             yield f"the large file {sha256} is missing"
+
+
+def _wrongly_paid(session: Session, objects: GitObjects, repository_id: int, refs: Iterable[RefRow]) -> Iterator[str]:
+    """Large files that a branch or a tag leads to and that somebody else than the owner pays for."""
+    payers = waiting(session, repository_id)
+    if payers:
+        heads = {ref.commit_id for ref in refs if not ref.name.startswith(PULLS)}
+        ids = objects.reached(session, (info.id for info in objects.ancestors(session, heads)))
+        named = {info.pointer.sha256 for info in objects.blobs(session, ids).values() if info.pointer}
+        for sha256 in sorted(named & payers.keys()):
+            yield f"the large file {sha256} is on a branch or a tag, but counts for {payers[sha256]}"
 
 
 def _damaged_files(blobs: SweptBlobStore) -> Iterator[str]:

@@ -93,7 +93,7 @@ class Uploads:
 
     Args:
         policy: what is refused.
-        quotas: how much an owner may store.
+        quotas: how much an account may store.
         bases: told which models an upload descends from, so that it need not send what it shares with them.
     """
 
@@ -116,18 +116,19 @@ class Uploads:
         self._bases = bases
 
     def plan(
-        self, repository: Repository, revision: str, files: Sequence[Announced], ignore: str | None = None
+        self, repository: Repository, account: str, revision: str, files: Sequence[Announced], ignore: str | None = None
     ) -> list[Planned]:
         """Say of each file which way it is to go.
 
         Args:
+            account: who pays for the files until they are accepted.
             ignore: a ``.gitignore`` that is part of the upload; else that of the revision counts.
 
         Raises:
             HubNotFoundError: no such revision.
             RefusedUploadError: a file that would be refused when it is committed.
             InputError: a path that cannot be.
-            QuotaError: the owner's room is full.
+            QuotaError: the account's room is full.
         """
         commit = self._revisions.resolve(repository.id, revision)
         for file in files:
@@ -136,30 +137,31 @@ class Uploads:
             check_sample(file_path(file.path), file.size, file.sample)
         there = {entry.path: entry for entry in self._contents.some(commit, [file.path for file in files])}
         growing = [file.size for file in files if file.path not in there or there[file.path].size != file.size]
-        self._quotas.require(repository.owner, sum(growing))
+        self._quotas.require(account, sum(growing))
         ignored = _ignored(ignore if ignore is not None else self._ignore_file(commit))
         return [
             Planned(file.path, is_large(file), ignored.is_ignored(file.path) is True, _known(there.get(file.path)))
             for file in files
         ]
 
-    def prepare(self, repository: Repository, operations: Iterable[Operation]) -> list[Change]:
+    def prepare(self, repository: Repository, account: str, operations: Iterable[Operation]) -> list[Change]:
         """Check what was sent, store what git holds of it, and return the changes that a commit is to make.
 
         Args:
+            account: who pays for the files until they are accepted.
             operations: read once, so that the contents of many files need not be held together.
 
         Raises:
             RefusedUploadError: a file that the hub does not take.
             InputError: a path that cannot be, or a large file that was not uploaded to this repository.
-            QuotaError: the owner's room is full.
+            QuotaError: the account's room is full.
         """
         changes: list[Change] = []
-        self._objects.add(self._prepared(repository, operations, changes))
+        self._objects.add(self._prepared(repository, account, operations, changes))
         return changes
 
     def _prepared(
-        self, repository: Repository, operations: Iterable[Operation], changes: list[Change]
+        self, repository: Repository, account: str, operations: Iterable[Operation], changes: list[Change]
     ) -> Iterator[GitObject]:
         """The blobs that are to be stored; the changes are added to the list on the way."""
         adding = 0
@@ -174,7 +176,7 @@ class Uploads:
             else:
                 blob = self._blob(repository, path, operation)
                 adding += blob.size
-                self._quotas.require(repository.owner, adding)
+                self._quotas.require(account, adding)
                 changes.append(Put(path, blob.id))
                 yield blob
 

@@ -13,6 +13,7 @@ class XorbRow(Base):
 
     A content can be packed in several ways, so the name is new with every upload and belongs to this row alone.
     ``unused_since`` is when the last file that needed it was removed; None where one needs it, or none ever did.
+    ``payer`` is whose room it takes, in lower case, until a file is made of it, which is paid for from then on.
     """
 
     __tablename__ = "xorbs"
@@ -25,6 +26,7 @@ class XorbRow(Base):
     chunks: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(Moment)
     unused_since: Mapped[datetime | None] = mapped_column(Moment)
+    payer: Mapped[str | None] = mapped_column(String(96), index=True)
 
 
 class XetFileRow(Base):

@@ -150,6 +150,31 @@ def test_a_quota_bounds_what_an_owner_stores(live_hub: LiveHub, tmp_path: Path) 
     assert api.file_exists("quin/small", "b.arrow")
 
 
+def test_a_stranger_pays_for_a_pull_request_until_it_is_merged(live_hub: LiveHub, tmp_path: Path) -> None:
+    owner, stranger = (HfApi(endpoint=live_hub.url, token=live_hub.add_user(name)) for name in ("olga", "sven"))
+    for name, quota in (("olga", "100kB"), ("sven", "300kB")):
+        minnow("hub", "user", "change", name, "--quota", quota, "--data", live_hub.data)
+    owner.create_repo("olga/open")
+    content = bytes(range(256)) * 800
+    streamed = stranger.upload_file(  # a stream goes by git-lfs, a file by Xet
+        path_or_fileobj=content, path_in_repo="a.arrow", repo_id="olga/open", create_pr=True
+    )
+    (tmp_path / "b.arrow").write_bytes(content[::-1])
+    with pytest.raises(
+        Exception, match="sven may store 300,000 bytes and stores 204,800, 204,800 of them not accepted"
+    ):
+        stranger.upload_folder(folder_path=tmp_path, repo_id="olga/open", create_pr=True)
+    assert [one.storage for one in owner.list_user_repos()] == [0]
+    assert streamed.pr_num is not None
+    with pytest.raises(HfHubHTTPError, match="cannot be merged: olga may store 100,000 bytes and stores 0; 204,800"):
+        owner.merge_pull_request("olga/open", streamed.pr_num)
+    minnow("hub", "user", "change", "olga", "--quota", "500kB", "--data", live_hub.data)
+    owner.merge_pull_request("olga/open", streamed.pr_num)
+    assert [one.storage for one in owner.list_user_repos()] == [204_800]
+    second = stranger.upload_folder(folder_path=tmp_path, repo_id="olga/open", create_pr=True)
+    assert second.pr_num is not None
+
+
 def test_what_is_done_is_in_the_audit_log(live_hub: LiveHub, team: dict[str, HfApi]) -> None:
     api = team["tom"]
     api.create_repo("tom/logged", private=True)

@@ -12,18 +12,21 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import create_engine, select, text, update
 
 import minnow.hub
-from minnow.errors import HubConflictError, HubExistsError
+from minnow.errors import HubConflictError, HubExistsError, InputError, QuotaError
 from minnow.hub.database import Base, Database
 from minnow.hub.hub import Hub, build_hub, close_hub
+from minnow.hub.limits import Quotas, Room
 from minnow.hub.listing import Query
+from minnow.hub.payers import waiting
+from minnow.hub.repositories import Repository
 from minnow.hub.repository_tables import RefRow, RepositoryRow
 from minnow.hub.revisions import Message
 from minnow.hub.rights import ANONYMOUS, Role
 from minnow.hub.settings import HubSettings
-from minnow.hub.upkeep import collect, figures, problems
+from minnow.hub.upkeep import Collected, collect, figures, problems
 from minnow.hub.uploads import AddFile, AddLarge
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -34,6 +37,27 @@ def a_repository(name: str = "one", likes: int = 0) -> RepositoryRow:
     return RepositoryRow(
         kind="model", owner="alice", name=name, key=key, private=False, created_at=NOW, updated_at=NOW, likes=likes
     )
+
+
+def sent(hub: Hub, repository: Repository, account: str, content: bytes) -> AddLarge:
+    """A large file that an account sent to a repository and that no commit names yet."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    hub.large_files.take(repository.id, account, sha256, len(content), [content])
+    return AddLarge(f"{sha256[:6]}.dat", sha256, len(content))
+
+
+def proposed(hub: Hub, repository: Repository, author: str, *files: AddLarge | AddFile) -> int:
+    """The number of a new pull request with these files."""
+    made = hub.publishing.commit(
+        repository, "main", files, Message("a proposal"), by=author, pays=author, as_pull_request=True
+    )
+    assert made.pull_request
+    return made.pull_request
+
+
+def used(hub: Hub, *accounts: str) -> tuple[int, ...]:
+    """How much room these accounts take."""
+    return tuple(hub.quotas.of(account).used_bytes for account in accounts)
 
 
 class HubDatabasePromises:
@@ -192,7 +216,7 @@ class HubDatabasePromises:
         repository = hub.repositories.create("model", "ann", "one", private=False, by="ann")
         content = b"large" * 1000
         sha256 = hashlib.sha256(content).hexdigest()
-        hub.large_files.take(repository.id, sha256, len(content), [content])
+        hub.large_files.take(repository.id, repository.owner, sha256, len(content), [content])
         files = [AddLarge("a.dat", sha256, len(content)), AddFile("README.md", b"---\nlicense: mit\n---\n")]
         hub.publishing.commit(repository, "main", files, Message("first"), by="ann")
         number = hub.publishing.commit(
@@ -213,6 +237,93 @@ class HubDatabasePromises:
         assert done.contents == 1
         assert done.git_objects > 5
         assert figures(hub.settings, hub.database)["stored_bytes"] == 0
+
+    def test_what_was_there_before_payers_counts_for_the_owner(self, url: str) -> None:
+        database = Database(url)
+        database.migrate(to="0003")
+        with database.writing() as session:
+            place = "'model', 'ann', 'one', 'ann/one', false, '', '2026-01-01', '2026-01-01', 5, 0, 0, 0"
+            columns = "kind, owner, name, key, private, gate, created_at, updated_at, used_bytes, downloads"
+            session.execute(
+                text(f"INSERT INTO repositories ({columns}, downloads_all_time, likes, id) VALUES ({place}, 1)")
+            )
+            session.execute(text(f"INSERT INTO repository_files VALUES (1, '{'a' * 64}', 5, '2026-01-01')"))
+        database.migrate()
+        with database.reading() as session:
+            assert waiting(session, 1) == {}
+        assert Quotas(database).of("ann") == Room(5, None)
+        database.close()
+
+    def test_whoever_proposes_a_file_pays_until_it_is_merged(self, hub: Hub) -> None:
+        hub.accounts.create_user("ann", site_admin=True)
+        hub.accounts.create_user("Bob")
+        hub.accounts.change("bob", quota_bytes=1000)
+        hub.accounts.change("ann", quota_bytes=500)
+        repository = hub.repositories.create("model", "ann", "one", private=False, by="ann")
+        large = sent(hub, repository, "Bob", b"x" * 600)
+        number = proposed(hub, repository, "Bob", large, AddFile("small", b"small"))
+        assert used(hub, "ann", "bob") == (0, 600)
+        told = r"Bob may store 1,000 bytes and stores 600, 600 of them not accepted by anybody yet; 500 more do not fit"
+        with pytest.raises(QuotaError, match=told + "; close pull requests, delete files or ask an administrator"):
+            sent(hub, repository, "Bob", b"y" * 500)
+        told = "pull request 1 cannot be merged: ann may store 500 bytes and stores 0; 600 more do not fit; delete"
+        with pytest.raises(QuotaError, match=told):
+            hub.publishing.merge(repository.id, number, "", by="ann")
+        assert hub.discussions.get(repository.id, number).status == "open"
+        assert used(hub, "ann", "bob") == (0, 600)
+        hub.accounts.change("ann", quota_bytes=600)
+        hub.publishing.merge(repository.id, number, "", by="ann")
+        assert used(hub, "ann", "bob") == (600, 0)
+        assert hub.repositories.by_id(repository.id).used_bytes == 600
+        sent(hub, repository, "Bob", b"y" * 500)
+        assert list(problems(hub.settings, hub.database, contents=True)) == []
+
+    def test_a_closed_pull_request_is_collected_with_what_it_brought(self, hub: Hub) -> None:
+        repository = hub.repositories.create("model", "ann", "one", private=False, by="ann")
+        gone, shared = (sent(hub, repository, "bob", content) for content in (b"x" * 600, b"y" * 50))
+        first = proposed(hub, repository, "bob", gone, shared)
+        second = proposed(hub, repository, "eve", sent(hub, repository, "eve", b"z"), shared)
+        third = proposed(hub, repository, "bob", sent(hub, repository, "bob", b"reopened"), shared)
+        assert used(hub, "ann", "bob", "eve") == (0, 658, 1)
+        for number in (first, third):
+            hub.discussions.set_status(repository.id, number, "closed", "", by="bob")
+        hub.discussions.set_status(repository.id, third, "open", "", by="bob")
+        now, before = datetime.now(UTC), used(hub, "bob")
+        assert collect(hub.settings, hub.database, now) == Collected(0, 0, 0, 0, 0)
+        later = now + timedelta(days=30)
+        foretold = collect(hub.settings, hub.database, later, dry_run=True)
+        assert (foretold.commits, foretold.large_files, used(hub, "bob")) == (1, 1, before)
+        done = collect(hub.settings, hub.database, later)
+        assert (done.commits, done.git_objects, done.large_files) == (1, foretold.git_objects, 1)
+        assert used(hub, "ann", "bob", "eve") == (0, 58, 1)
+        told = hub.discussions.get(repository.id, first)
+        assert (told.status, hub.discussions.diff(repository.id, first)) == ("closed", "")
+        with pytest.raises(InputError, match="open another one"):
+            hub.discussions.set_status(repository.id, first, "open", "", by="bob")
+        hub.discussions.set_status(repository.id, third, "closed", "", by="bob")
+        collect(hub.settings, hub.database, later + timedelta(days=30))
+        assert used(hub, "ann", "bob", "eve") == (0, 0, 51), "eve's pull request is the only one that holds it now"
+        hub.publishing.merge(repository.id, second, "", by="ann")
+        assert used(hub, "ann", "bob", "eve") == (51, 0, 0)
+        assert list(problems(hub.settings, hub.database, contents=True)) == []
+
+    def test_of_many_who_send_at_once_no_more_than_fit_are_taken(self, hub: Hub) -> None:
+        hub.accounts.create_user("bob", site_admin=True)
+        hub.accounts.change("bob", quota_bytes=300)
+        places = [hub.repositories.create("model", "ann", f"n{i}", private=False, by="ann") for i in range(8)]
+        start = threading.Barrier(8)
+
+        def send(i: int) -> bool:
+            start.wait()
+            try:
+                sent(hub, places[i], "bob", bytes([i]) * 100)
+            except QuotaError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(send, range(8))) == 3
+        assert used(hub, "bob") == (300,)
 
     def test_accounts_tokens_requests_and_the_log_are_kept(self, hub: Hub) -> None:
         hub.accounts.create_user("root", site_admin=True)

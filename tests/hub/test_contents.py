@@ -18,7 +18,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def head(hub: Hub, repository: Repository) -> str:
-    hub.large_files.take(repository.id, SHA256, len(CONTENT), [CONTENT])
+    hub.large_files.take(repository.id, repository.owner, SHA256, len(CONTENT), [CONTENT])
     return commit(hub, repository, {"a": "1", "b/c": "2", "b/d/e": "3", "big.bin": Pointer(SHA256, 7).to_bytes()})
 
 

@@ -28,7 +28,7 @@ def other(hub: Hub) -> Repository:
 
 
 def test_what_was_taken_is_held_and_read(hub: Hub, repository: Repository) -> None:
-    hub.large_files.take(repository.id, SHA256, len(CONTENT), pieces(CONTENT))
+    hub.large_files.take(repository.id, repository.owner, SHA256, len(CONTENT), pieces(CONTENT))
     assert hub.large_files.held(repository.id, [SHA256, "0" * 64]) == {SHA256: len(CONTENT)}
     blob = hub.large_files.open(SHA256)
     assert b"".join(blob.read()) == CONTENT
@@ -50,7 +50,7 @@ def test_another_content_is_refused_and_nothing_is_kept(
     hub: Hub, repository: Repository, sent: bytes, size: int
 ) -> None:
     with pytest.raises(RefusedUploadError):
-        hub.large_files.take(repository.id, SHA256, size, pieces(sent))
+        hub.large_files.take(repository.id, repository.owner, SHA256, size, pieces(sent))
     assert hub.large_files.held(repository.id, [SHA256]) == {}
     assert list(hub.blobs.stored()) == []
 
@@ -62,7 +62,7 @@ def test_an_upload_that_is_too_long_is_not_read_to_its_end(hub: Hub, repository:
             yield bytes(CHUNK_BYTES)
 
     with pytest.raises(RefusedUploadError, match="more bytes"):
-        hub.large_files.take(repository.id, SHA256, 3 * CHUNK_BYTES, endless())
+        hub.large_files.take(repository.id, repository.owner, SHA256, 3 * CHUNK_BYTES, endless())
 
 
 def test_a_broken_off_upload_leaves_nothing(hub: Hub, repository: Repository) -> None:
@@ -71,25 +71,25 @@ def test_a_broken_off_upload_leaves_nothing(hub: Hub, repository: Repository) ->
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        hub.large_files.take(repository.id, SHA256, len(CONTENT), broken())
+        hub.large_files.take(repository.id, repository.owner, SHA256, len(CONTENT), broken())
     assert list(hub.blobs.stored()) == []
 
 
 def test_a_second_repository_must_have_the_content_too(hub: Hub, repository: Repository, other: Repository) -> None:
-    hub.large_files.take(repository.id, SHA256, len(CONTENT), pieces(CONTENT))
+    hub.large_files.take(repository.id, repository.owner, SHA256, len(CONTENT), pieces(CONTENT))
     with pytest.raises(RefusedUploadError):
-        hub.large_files.take(other.id, SHA256, len(CONTENT), pieces(bytes(len(CONTENT))))
+        hub.large_files.take(other.id, other.owner, SHA256, len(CONTENT), pieces(bytes(len(CONTENT))))
     assert hub.large_files.held(other.id, [SHA256]) == {}
-    hub.large_files.take(other.id, SHA256, len(CONTENT), pieces(CONTENT))
+    hub.large_files.take(other.id, other.owner, SHA256, len(CONTENT), pieces(CONTENT))
     assert hub.large_files.held(other.id, [SHA256]) == {SHA256: len(CONTENT)}
     assert [blob.name for blob in hub.blobs.stored()] == [blob_name(SHA256)]
 
 
 def test_files_are_shared_from_where_they_are(hub: Hub, repository: Repository, other: Repository) -> None:
     with pytest.raises(HubNotFoundError):
-        hub.large_files.share(repository.id, other.id, [SHA256])
-    hub.large_files.take(repository.id, SHA256, len(CONTENT), pieces(CONTENT))
-    hub.large_files.share(repository.id, other.id, [SHA256, SHA256])
+        hub.large_files.share(repository.id, other.id, "bob", [SHA256])
+    hub.large_files.take(repository.id, repository.owner, SHA256, len(CONTENT), pieces(CONTENT))
+    hub.large_files.share(repository.id, other.id, "bob", [SHA256, SHA256])
     assert [file.sha256 for file in hub.large_files.of(other.id)] == [SHA256]
 
 
@@ -99,7 +99,7 @@ def desk(hub: Hub, quotas: Quotas | None = None, now: float = 1000.0) -> Lfs:
 
 
 def test_a_ticket_allows_what_it_says_for_a_while(hub: Hub, repository: Repository) -> None:
-    [ticket] = desk(hub).uploads(repository, {SHA256: 10}, in_parts=False).tickets.values()
+    [ticket] = desk(hub).uploads(repository, repository.owner, {SHA256: 10}, in_parts=False).tickets.values()
     read = desk(hub).ticket(ticket, "upload")
     assert (read.repository_id, read.sha256, read.size, read.upload) == (repository.id, SHA256, 10, "")
     for wrong in (
@@ -119,22 +119,22 @@ def test_a_ticket_allows_what_it_says_for_a_while(hub: Hub, repository: Reposito
 
 
 def test_no_ticket_is_written_for_what_is_there_already(hub: Hub, repository: Repository, other: Repository) -> None:
-    hub.large_files.take(repository.id, SHA256, len(CONTENT), pieces(CONTENT))
+    hub.large_files.take(repository.id, repository.owner, SHA256, len(CONTENT), pieces(CONTENT))
     sizes = {SHA256: len(CONTENT), "0" * 64: 5}
-    assert list(desk(hub).uploads(repository, sizes, in_parts=False).tickets) == ["0" * 64]
-    assert list(desk(hub).uploads(other, sizes, in_parts=False).tickets) == [SHA256, "0" * 64]
+    assert list(desk(hub).uploads(repository, repository.owner, sizes, in_parts=False).tickets) == ["0" * 64]
+    assert list(desk(hub).uploads(other, other.owner, sizes, in_parts=False).tickets) == [SHA256, "0" * 64]
     assert list(desk(hub).downloads(repository.id, sizes)) == [SHA256]
     assert desk(hub).downloads(other.id, sizes) == {}
 
 
 def test_what_does_not_fit_gets_no_ticket(hub: Hub, repository: Repository) -> None:
     with pytest.raises(QuotaError):
-        desk(hub, Quotas(hub.database, 100)).uploads(repository, {SHA256: 101}, in_parts=False)
+        desk(hub, Quotas(hub.database, 100)).uploads(repository, repository.owner, {SHA256: 101}, in_parts=False)
 
 
 def test_parts_make_the_file_in_whatever_order_they_come(hub: Hub, repository: Repository) -> None:
     lfs = desk(hub)
-    plan = lfs.uploads(repository, {SHA256: len(CONTENT)}, in_parts=True)
+    plan = lfs.uploads(repository, repository.owner, {SHA256: len(CONTENT)}, in_parts=True)
     assert plan.part_bytes == 1 << 20
     ticket = lfs.ticket(plan.tickets[SHA256], "upload")
     parts = list(pieces(CONTENT, 1 << 20))

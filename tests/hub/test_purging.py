@@ -18,7 +18,7 @@ def commit(hub: Hub, repository: Repository, *operations: Operation, branch: str
 
 def large(hub: Hub, repository: Repository, path: str, content: bytes) -> AddLarge:
     sha256 = hashlib.sha256(content).hexdigest()
-    hub.large_files.take(repository.id, sha256, len(content), [content])
+    hub.large_files.take(repository.id, repository.owner, sha256, len(content), [content])
     return AddLarge(path, sha256, len(content))
 
 

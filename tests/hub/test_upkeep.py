@@ -29,7 +29,7 @@ def commit(hub: Hub, repository: Repository, *operations: Operation, branch: str
 
 def upload(hub: Hub, repository: Repository, content: bytes) -> AddLarge:
     sha256 = hashlib.sha256(content).hexdigest()
-    hub.large_files.take(repository.id, sha256, len(content), [content])
+    hub.large_files.take(repository.id, repository.owner, sha256, len(content), [content])
     return AddLarge(f"{sha256[:6]}.dat", sha256, len(content))
 
 
@@ -116,7 +116,7 @@ def test_a_commit_of_what_was_collected_meanwhile_is_refused(hub: Hub, repositor
 
 def test_a_commit_of_a_large_file_that_was_collected_meanwhile_is_refused(hub: Hub, repository: Repository) -> None:
     large = upload(hub, repository, b"collected")
-    [change] = hub.uploads.prepare(repository, [large])
+    [change] = hub.uploads.prepare(repository, "ann", [large])
     with hub.database.writing() as session:
         session.execute(delete(LargeFileRow))
     with pytest.raises(HubConflictError, match="upload them again"):
@@ -176,7 +176,7 @@ def test_an_upload_under_way_survives_a_collection_without_any_grace(hub: Hub, r
     hub.publishing.squash(repository.id, "main", Message("one"), by="ann")
     commit(hub, repository, DeleteFile(gone.path))
     hub.publishing.squash(repository.id, "main", Message("two"), by="ann")
-    [change] = hub.uploads.prepare(repository, [AddFile("a", b"handed in and not committed yet")])
+    [change] = hub.uploads.prepare(repository, "ann", [AddFile("a", b"handed in and not committed yet")])
     done = collect(hub.settings, hub.database, datetime.now(UTC), grace=timedelta(0))
     assert (done.large_files, done.git_objects) == (1, 0)
     assert set(hub.large_files.held(repository.id, [kept.sha256, gone.sha256])) == {kept.sha256}

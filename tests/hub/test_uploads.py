@@ -26,7 +26,7 @@ def safetensors(numbers: int) -> bytes:
 
 def upload(hub: Hub, repository: Repository, content: bytes) -> str:
     sha256 = hashlib.sha256(content).hexdigest()
-    hub.large_files.take(repository.id, sha256, len(content), [content])
+    hub.large_files.take(repository.id, repository.owner, sha256, len(content), [content])
     return sha256
 
 
@@ -49,7 +49,7 @@ def commit(hub: Hub, repository: Repository, *operations: Operation, branch: str
 def test_files_go_by_name_size_and_nature(
     hub: Hub, repository: Repository, path: str, size: int, sample: bytes, large: bool
 ) -> None:
-    [planned] = hub.uploads.plan(repository, "main", [Announced(path, size, sample)])
+    [planned] = hub.uploads.plan(repository, "ann", "main", [Announced(path, size, sample)])
     assert (planned.large, planned.ignored, planned.known) == (large, False, None)
 
 
@@ -57,25 +57,35 @@ def test_the_plan_says_what_is_there_already(hub: Hub, repository: Repository) -
     sha256 = upload(hub, repository, b"large")
     commit(hub, repository, AddFile("small", b"small"), AddLarge("large", sha256, 5))
     files = [Announced(path, 5, b"") for path in ("small", "large", "new")]
-    known = {planned.path: planned.known for planned in hub.uploads.plan(repository, "main", files)}
+    known = {planned.path: planned.known for planned in hub.uploads.plan(repository, "ann", "main", files)}
     assert known == {"small": hashlib.sha1(b"blob 5\0small").hexdigest(), "large": sha256, "new": None}
 
 
 def test_ignored_files_are_marked(hub: Hub, repository: Repository) -> None:
     commit(hub, repository, AddFile(".gitignore", b"*.log\n# *.txt\n!keep.log\n"))
     files = [Announced(path, 1, b"") for path in ("a.log", "keep.log", "a.txt", "deep/b.log")]
-    assert [planned.ignored for planned in hub.uploads.plan(repository, "main", files)] == [True, False, False, True]
-    assert [p.ignored for p in hub.uploads.plan(repository, "main", files, "*.txt")] == [False, False, True, False]
+    assert [planned.ignored for planned in hub.uploads.plan(repository, "ann", "main", files)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert [p.ignored for p in hub.uploads.plan(repository, "ann", "main", files, "*.txt")] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_what_would_be_refused_is_refused_before_it_is_sent(hub: Hub, repository: Repository) -> None:
     for path, sample in (("model.pkl", b""), ("data.bin", PICKLE), ("x.safetensors", b"\xff" * 512)):
         with pytest.raises(RefusedUploadError):
-            hub.uploads.plan(repository, "main", [Announced(path, 1000, sample)])
+            hub.uploads.plan(repository, "ann", "main", [Announced(path, 1000, sample)])
     with pytest.raises(InputError):
-        hub.uploads.plan(repository, "main", [Announced("../up", 1, b"")])
+        hub.uploads.plan(repository, "ann", "main", [Announced("../up", 1, b"")])
     with pytest.raises(HubNotFoundError):
-        hub.uploads.plan(repository, "none", [Announced("a", 1, b"")])
+        hub.uploads.plan(repository, "ann", "none", [Announced("a", 1, b"")])
 
 
 def test_a_refused_file_takes_its_commit_with_it(hub: Hub, repository: Repository) -> None:
@@ -125,9 +135,9 @@ def test_what_does_not_fit_is_not_committed(hub: Hub, repository: Repository) ->
     rooms = (hub.objects, hub.revisions, hub.contents, hub.large_files)
     uploads = Uploads(*rooms, STRICT, Quotas(hub.database, 1000), hub.xet.bases)
     with pytest.raises(QuotaError):
-        uploads.plan(repository, "main", [Announced("a", 600, b""), Announced("b", 600, b"")])
+        uploads.plan(repository, "ann", "main", [Announced("a", 600, b""), Announced("b", 600, b"")])
     with pytest.raises(QuotaError):
-        uploads.prepare(repository, [AddFile("a", bytes(1001))])
+        uploads.prepare(repository, "ann", [AddFile("a", bytes(1001))])
 
 
 def test_what_was_sent_counts_before_it_is_committed(hub: Hub, repository: Repository) -> None:
@@ -136,7 +146,7 @@ def test_what_was_sent_counts_before_it_is_committed(hub: Hub, repository: Repos
 
 
 def test_a_card_announced_tells_of_its_base(hub: Hub, repository: Repository) -> None:
-    hub.uploads.plan(repository, "main", [Announced("README.md", len(CARD), CARD)])
+    hub.uploads.plan(repository, "ann", "main", [Announced("README.md", len(CARD), CARD)])
     assert hub.xet.bases.of(repository.id) == ("team/base",)
 
 

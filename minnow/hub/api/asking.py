@@ -21,6 +21,7 @@ from minnow.hub.repositories import Repository
 from minnow.hub.rights import (
     Caller,
     may_write,
+    payer,
     require_admin,
     require_discuss,
     require_download,
@@ -48,6 +49,11 @@ class Asked:
 
     caller: Caller
     repository: Repository
+
+    @property
+    def pays(self) -> str:
+        """The account that pays for what is sent until it is accepted."""
+        return payer(self.caller, self.repository.place)
 
 
 class Asking:

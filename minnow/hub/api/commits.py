@@ -113,7 +113,7 @@ class _Handlers:
         asked = self._proposing(request)
         files = [Announced(file.path, file.size, _decoded(file.sample)) for file in body.files]
         revision = self._base(request)
-        planned = self._hub.uploads.plan(asked.repository, revision, files, body.gitIgnore)
+        planned = self._hub.uploads.plan(asked.repository, asked.pays, revision, files, body.gitIgnore)
         shown = [
             {"path": file.path, "uploadMode": "lfs" if file.large else "regular", "shouldIgnore": file.ignored}
             | ({"oid": file.known} if file.known else {})
@@ -128,7 +128,7 @@ class _Handlers:
     def leave_to_write(self, request: Request) -> Response:
         """Leave to upload by Xet."""
         asked = self._proposing(request)
-        leave = self._hub.xet.leave(asked.caller, asked.repository.id, writes=True)
+        leave = self._hub.xet.leave(asked.caller, asked.repository.id, pays=asked.pays)
         return leave_response(leave, self._asking.endpoint(request))
 
     def leave_to_read(self, request: Request) -> Response:
@@ -136,7 +136,7 @@ class _Handlers:
         asked = self._asking.downloadable(request)
         self._hub.revisions.resolve(asked.repository.id, part(request, "revision"))
         self._asking.count_download(request, asked, "(chunks)", again=False)
-        leave = self._hub.xet.leave(asked.caller, asked.repository.id, writes=False)
+        leave = self._hub.xet.leave(asked.caller, asked.repository.id)
         return leave_response(leave, self._asking.endpoint(request))
 
     def large_files(self, request: Request) -> Response:
@@ -172,7 +172,7 @@ class _Handlers:
         owner, _, name = body.target.name.partition("/")
         target = self._hub.repositories.find(KINDS[f"{body.target.type}s"], owner, name)
         require_write(asked.caller, target.place)
-        self._hub.large_files.share(asked.repository.id, target.id, [file.sha256 for file in body.files])
+        self._hub.large_files.share(asked.repository.id, target.id, target.owner, [file.sha256 for file in body.files])
         return json({"success": [{"sha256": file.sha256} for file in body.files], "failed": []})
 
     def _commit(self, request: Request, pieces: Iterator[bytes]) -> Response:
@@ -185,6 +185,7 @@ class _Handlers:
             _operations(lines),
             Message(str(header.get("summary") or ""), str(header.get("description") or "")),
             by=asked.caller.name,
+            pays=asked.pays,
             parent=_parent(header),
             as_pull_request=is_true(request, "create_pr"),
         )

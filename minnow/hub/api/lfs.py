@@ -94,7 +94,7 @@ class _Handlers:
         if "xet" in body.transfers:  # of clients before 1.20, which ask; later ones take it for granted
             shown = [{"oid": sha256, "size": size, "authenticated": True} for sha256, size in wanted.items()]
             return _json({"transfer": "xet", "objects": shown, "hash_algo": "sha256"})
-        plan = self._lfs.uploads(asked.repository, wanted, in_parts="multipart" in body.transfers)
+        plan = self._lfs.uploads(asked.repository, asked.pays, wanted, in_parts="multipart" in body.transfers)
         verify = str(request.url.path).removesuffix("/batch") + "/verify"
         verify = self._asking.endpoint(request) + verify
         shown = [
@@ -113,7 +113,7 @@ class _Handlers:
     async def take(self, request: Request) -> Response:
         """Store a file; the address says which, and allows it."""
         ticket = self._ticket(request, "upload")
-        take = partial(self._hub.large_files.take, ticket.repository_id, ticket.sha256, ticket.size)
+        take = partial(self._hub.large_files.take, ticket.repository_id, ticket.account, ticket.sha256, ticket.size)
         await received(request, take, ticket.size, self._uploads)
         return Response(None, 200, {"ETag": f'"{ticket.sha256}"'})
 

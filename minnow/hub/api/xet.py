@@ -73,17 +73,17 @@ class _Handlers:
 
     async def take_xorb(self, request: Request) -> Response:
         """Store an uploaded xorb."""
-        self._grant(request, writing=True)
+        grant = self._grant(request, writing=True)
         _known_prefix(request)
-        xorb = request.path_params["xorb"]
-        new = await received(request, partial(self._xet.xorbs.take, xorb), MOST_XORB_BODY, self._uploads)
+        take = partial(self._xet.xorbs.take, request.path_params["xorb"], grant.account)
+        new = await received(request, take, MOST_XORB_BODY, self._uploads)
         return JSONResponse({"was_inserted": new})
 
     async def take_shard(self, request: Request) -> Response:
         """Enter the files of an uploaded shard."""
         grant = self._grant(request, writing=True)
         content = await whole(request, MOST_SHARD_BYTES)
-        register = partial(self._xet.registrar.register, grant.repository_id, content)
+        register = partial(self._xet.registrar.register, grant.repository_id, grant.account, content)
         await anyio.to_thread.run_sync(register, limiter=self._shards)
         return JSONResponse({"result": 1})
 
@@ -156,7 +156,7 @@ class _Handlers:
         def progress(done: int, total: int) -> None:
             state[:] = done, max(total, 1)
 
-        register = partial(self._xet.registrar.register, grant.repository_id, content, progress)
+        register = partial(self._xet.registrar.register, grant.repository_id, grant.account, content, progress)
         work = asyncio.create_task(anyio.to_thread.run_sync(register, limiter=self._shards))
         work.add_done_callback(lambda done: done.cancelled() or done.exception())  # also when nobody listens any more
         while not work.done():

@@ -7,8 +7,9 @@ from hashlib import sha256
 from sqlalchemy import select
 
 from minnow.errors import MinnowError
-from minnow.hub.blobs import BlobStore
+from minnow.hub.blobs import SweptBlobStore
 from minnow.hub.database import Database
+from minnow.hub.limits import Quotas
 from minnow.hub.xet.hashing import file_hash, from_text, to_text
 from minnow.hub.xet.reconstruction import ChunkTable
 from minnow.hub.xet.store import XorbStore
@@ -16,7 +17,7 @@ from minnow.hub.xet.xorb import CheckedXorb
 from minnow.hub.xet_tables import XetFileRow, XetTermRow, XorbRow
 
 
-def problems(database: Database, blobs: BlobStore, *, contents: bool) -> Iterator[str]:
+def problems(database: Database, blobs: SweptBlobStore, *, contents: bool) -> Iterator[str]:
     """What is wrong, a sentence each; nothing where all is well.
 
     Args:
@@ -27,12 +28,12 @@ def problems(database: Database, blobs: BlobStore, *, contents: bool) -> Iterato
         files = session.scalars(select(XetFileRow.id).order_by(XetFileRow.id)).all()
     for xorb_id in xorbs:
         yield from _xorb(database, blobs, xorb_id, contents)
-    store = XorbStore(database, blobs)
+    store = XorbStore(database, blobs, Quotas(database))
     for file_id in files:
         yield from _file(database, store, file_id, contents)
 
 
-def _xorb(database: Database, blobs: BlobStore, xorb_id: int, contents: bool) -> Iterator[str]:
+def _xorb(database: Database, blobs: SweptBlobStore, xorb_id: int, contents: bool) -> Iterator[str]:
     with database.reading() as session:
         row = session.get(XorbRow, xorb_id)
     if row is None:

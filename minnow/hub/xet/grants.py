@@ -13,7 +13,9 @@ from hashlib import sha256
 from minnow.errors import ForbiddenError, NotSignedInError
 
 SECONDS = 900
-_TOKEN = re.compile(r"xet_(\d{1,18})\.((?:\d{1,18}-)*)\.([rw])\.(\d{1,12})\.([0-9a-f]{16})\.([0-9a-f]{64})", re.ASCII)
+_TOKEN = re.compile(
+    r"xet_(\d{1,18})\.((?:\d{1,18}-)*)\.([rw])\.(\d{1,12})\.([\w.-]{0,96})\.([0-9a-f]{16})\.([0-9a-f]{64})", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Grant:
         near: other repositories that the caller may read and whose chunks are likely to come again, nearest first.
         writes: whether it may upload; else it may only read.
         expires: seconds since 1970.
+        account: who pays for uploads until they are accepted.
         nonce: tells two tokens apart that are equal otherwise.
     """
 
@@ -32,6 +35,7 @@ class Grant:
     near: tuple[int, ...]
     writes: bool
     expires: int
+    account: str = ""
     nonce: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
@@ -44,7 +48,8 @@ class Signer:
     def token(self, grant: Grant) -> str:
         """The grant as a token."""
         near = "".join(f"{repository_id}-" for repository_id in grant.near)
-        text = f"{grant.repository_id}.{near}.{'w' if grant.writes else 'r'}.{grant.expires}.{grant.nonce}"
+        role = "w" if grant.writes else "r"
+        text = f"{grant.repository_id}.{near}.{role}.{grant.expires}.{grant.account}.{grant.nonce}"
         return f"xet_{text}.{self._mac('token', text)}"
 
     def grant(self, token: str, now: int, *, writing: bool = False) -> Grant:
@@ -56,10 +61,10 @@ class Signer:
         """
         found = _TOKEN.fullmatch(token)
         text = token[len("xet_") :].rpartition(".")[0]
-        if not found or not hmac.compare_digest(self._mac("token", text), found[6]) or int(found[4]) <= now:
+        if not found or not hmac.compare_digest(self._mac("token", text), found[7]) or int(found[4]) <= now:
             raise NotSignedInError("the Xet token is unknown or has expired; ask the hub for a new one")
         near = tuple(map(int, found[2].split("-")[:-1]))
-        grant = Grant(int(found[1]), near, found[3] == "w", int(found[4]), found[5])
+        grant = Grant(int(found[1]), near, found[3] == "w", int(found[4]), found[5], found[6])
         if writing and not grant.writes:
             raise ForbiddenError("this Xet token may only read; ask the hub for a write token")
         return grant

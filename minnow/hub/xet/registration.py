@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import RefusedUploadError
 from minnow.hub.database import Database
-from minnow.hub.large_files import admit, weigh
+from minnow.hub.limits import Quotas
+from minnow.hub.payers import admit
+from minnow.hub.repositories import locked
 from minnow.hub.xet.hashing import file_hash, range_hash, to_text
 from minnow.hub.xet.reconstruction import ChunkTable
 from minnow.hub.xet.shard import Shard, ShardFile, Term, read_shard
@@ -55,19 +57,24 @@ class VerifiedFile:
 class Registrar:
     """Enters the files of shards."""
 
-    def __init__(self, database: Database, store: XorbStore):
+    def __init__(self, database: Database, store: XorbStore, quotas: Quotas):
         self._database = database
         self._store = store
+        self._quotas = quotas
 
-    def register(self, repository_id: int, content: bytes, progress: Progress = lambda _done, _total: None) -> None:
+    def register(
+        self, repository_id: int, account: str, content: bytes, progress: Progress = lambda _done, _total: None
+    ) -> None:
         """Enter the files of a shard, so that the repository may commit them.
 
         Args:
+            account: who pays for the files until they are accepted.
             progress: told how many mebibytes of how many were read again.
 
         Raises:
             RefusedUploadError: a shard that cannot be read, a xorb that is not there, or anything in it that is not so;
                 nothing of the shard is entered.
+            QuotaError: the files do not fit into the account's room.
         """
         shard = read_shard(content)
         with self._database.reading() as session:
@@ -86,7 +93,7 @@ class Registrar:
 
             verified.append(self._verify(file, size, xorbs, known.get(to_text(file.hash)), read))
             done += size
-        self._enter(repository_id, verified)
+        self._enter(repository_id, account, verified)
 
     def _verify(
         self,
@@ -104,14 +111,16 @@ class Registrar:
         opening = to_text(xorbs[first.xorb].table.chunk(first.start).hash), xorbs[first.xorb].id
         return VerifiedFile(to_text(file.hash), found, size, terms, opening)
 
-    def _enter(self, repository_id: int, files: Sequence[VerifiedFile]) -> None:
+    def _enter(self, repository_id: int, account: str, files: Sequence[VerifiedFile]) -> None:
+        now, sizes = datetime.now(UTC), {file.sha256: file.size for file in files}
         for attempt in range(ATTEMPTS):
             try:
                 with self._database.writing() as session:
+                    locked(session, repository_id)
                     for file in {file.sha256: file for file in files}.values():
-                        _enter(session, repository_id, file)
+                        _enter(session, file, now)
                     session.flush()
-                    weigh(session, repository_id)
+                    admit(session, self._quotas, repository_id, account, sizes, now)
                 return
             except IntegrityError as error:
                 # Somebody entered one of them meanwhile, or a xorb was collected.
@@ -203,8 +212,7 @@ def _sha256(file: StoredFile, progress: Callable[[int], None]) -> str:
     return found.hexdigest()
 
 
-def _enter(session: Session, repository_id: int, file: VerifiedFile) -> None:
-    now = datetime.now(UTC)
+def _enter(session: Session, file: VerifiedFile, now: datetime) -> None:
     row = session.scalar(select(XetFileRow).where(XetFileRow.sha256 == file.sha256))
     if row is None:
         row = XetFileRow(hash=file.hash, sha256=file.sha256, size=file.size, created_at=now)
@@ -215,9 +223,8 @@ def _enter(session: Session, repository_id: int, file: VerifiedFile) -> None:
             for position, (xorb_id, start, stop, length) in enumerate(file.terms)
         )
         used = {xorb_id for xorb_id, *_ in file.terms}
-        session.execute(update(XorbRow).where(XorbRow.id.in_(used)).values(unused_since=None))
+        session.execute(update(XorbRow).where(XorbRow.id.in_(used)).values(unused_since=None, payer=None))
         session.merge(XetMarkRow(chunk=file.first[0], xorb_id=file.first[1]))
-    admit(session, repository_id, {file.sha256: file.size}, now)
 
 
 def _batches(names: Sequence[str]) -> Iterator[list[str]]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from minnow.errors import HubError, HubNotFoundError
-from minnow.hub.blobs import BlobStore
+from minnow.hub.blobs import SweptBlobStore
 from minnow.hub.database import Database
+from minnow.hub.limits import Quotas
 from minnow.hub.repository_tables import LargeFileRow
 from minnow.hub.rights import Caller
 from minnow.hub.xet.grants import SECONDS, Grant, Signer
@@ -44,26 +45,38 @@ class Xet:
         database: with the tables of repositories and of Xet.
         blobs: where xorbs are kept.
         secret: signs tokens and addresses.
+        quotas: how much an account may store.
         now: the clock, in seconds since 1970.
     """
 
-    def __init__(self, database: Database, blobs: BlobStore, secret: bytes, now: Callable[[], float] = time.time):
+    def __init__(
+        self,
+        database: Database,
+        blobs: SweptBlobStore,
+        secret: bytes,
+        quotas: Quotas,
+        now: Callable[[], float] = time.time,
+    ):
         self._database = database
         self._now = now
         self.signer = Signer(secret)
-        self.xorbs = XorbStore(database, blobs)
-        self.registrar = Registrar(database, self.xorbs)
+        self.xorbs = XorbStore(database, blobs, quotas)
+        self.registrar = Registrar(database, self.xorbs, quotas)
         self.answers = Answers(database, self.signer, now)
         self.bases = Bases(now)
 
-    def leave(self, caller: Caller, repository_id: int, *, writes: bool) -> Leave:
-        """Leave to use Xet for a repository, for a caller whose rights to it were checked."""
+    def leave(self, caller: Caller, repository_id: int, *, pays: str | None = None) -> Leave:
+        """Leave to use Xet for a repository, for a caller whose rights to it were checked.
+
+        Args:
+            pays: the account that pays for uploads until they are accepted; None is leave to read.
+        """
         expires = int(self._now()) + SECONDS
         others: tuple[int, ...] = ()
-        if writes:
+        if pays is not None:
             with self._database.reading() as session:
                 others = near(session, caller, repository_id, self.bases)
-        return Leave(self.signer.token(Grant(repository_id, others, writes, expires)), expires)
+        return Leave(self.signer.token(Grant(repository_id, others, pays is not None, expires, pays or "")), expires)
 
     def grant(self, token: str, *, writing: bool = False) -> Grant:
         """What a token allows; raises NotSignedInError or ForbiddenError."""

@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from minnow.errors import HubNotFoundError
-from minnow.hub.blobs import CHUNK_BYTES, Blob, BlobStore, Piece
+from minnow.errors import HubNotFoundError, QuotaError
+from minnow.hub.blobs import CHUNK_BYTES, Blob, Piece, SweptBlobStore
 from minnow.hub.database import Database
+from minnow.hub.limits import Quotas
 from minnow.hub.questions import Question
 from minnow.hub.xet.hashing import from_text, last_number, to_text
 from minnow.hub.xet.reconstruction import ChunkTable
@@ -27,27 +28,37 @@ XORBS_REMEMBERED = 64
 class XorbStore:
     """Xorbs by their hash, as text."""
 
-    def __init__(self, database: Database, blobs: BlobStore):
+    def __init__(self, database: Database, blobs: SweptBlobStore, quotas: Quotas):
         self._database = database
         self._blobs = blobs
+        self._quotas = quotas
 
-    def take(self, hashed: str, pieces: Iterable[Piece]) -> bool:
+    def take(self, hashed: str, account: str, pieces: Iterable[Piece]) -> bool:
         """Store a xorb while it comes in; whether it was new.
 
         What is known already is read to its end and thrown away.
 
+        Args:
+            account: who pays for it until a file is made of it.
+
         Raises:
             RefusedUploadError: damaged, too large, or not what its hash says; nothing is stored.
+            QuotaError: it does not fit into the account's room; nothing is stored.
         """
         claimed = from_text(hashed)
         if self.has(hashed):
             for _ in pieces:
                 pass
             return False
+        self._quotas.require(account, 1)
         checked = CheckedXorb(pieces, claimed)
         blob = f"{PREFIX}/{hashed[:2]}/{hashed}-{secrets.token_hex(4)}"
         self._blobs.put(blob, checked)
-        return self._add(hashed, blob, checked.chunks)
+        try:
+            return self._add(hashed, blob, account, checked.chunks)
+        except QuotaError:
+            self._blobs.remove(blob)
+            raise
 
     def has(self, hashed: str) -> bool:
         """Whether the xorb is stored; one whose content is gone from the store may come again."""
@@ -93,7 +104,7 @@ class XorbStore:
         finally:
             opened.close()
 
-    def _add(self, hashed: str, blob: str, chunks: Sequence[Chunk]) -> bool:
+    def _add(self, hashed: str, blob: str, account: str, chunks: Sequence[Chunk]) -> bool:
         """Enter a stored xorb; where another upload was faster, its blob stays and ours is left to be swept."""
         packed = {
             "blob": blob,
@@ -107,10 +118,11 @@ class XorbStore:
             with self._database.writing() as session:
                 row = session.scalar(select(XorbRow).where(XorbRow.hash == hashed))
                 if row is None:
-                    row = XorbRow(hash=hashed, **packed)
+                    row = XorbRow(hash=hashed, payer=account.lower(), **packed)
                     session.add(row)
                     session.flush()
                     session.add_all(XetMarkRow(chunk=chunk, xorb_id=row.id) for chunk in asked)
+                    self._quotas.require_within(session, account, row.stored_length)
                     return True
                 if self._blobs.has(row.blob):
                     return False

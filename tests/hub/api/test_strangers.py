@@ -202,7 +202,7 @@ class FullDisk(FolderBlobs):
 
 
 def test_a_full_disk_is_a_clean_error(hub: Hub, repository: Repository) -> None:
-    full = LargeFiles(hub.database, FullDisk(hub.settings.data / "full"), hub.xet)
+    full = LargeFiles(hub.database, FullDisk(hub.settings.data / "full"), hub.xet, hub.quotas)
     account = hub.accounts.create_user("ann")
     token = hub.tokens.create(account.id, "test", writes=True)[0]
     with TestClient(application(replace(hub, large_files=full)), base_url="http://hub.test") as client:

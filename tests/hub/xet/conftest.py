@@ -7,6 +7,7 @@ import pytest
 
 from minnow.hub.blobs import FolderBlobs
 from minnow.hub.database import Database
+from minnow.hub.limits import Quotas
 from minnow.hub.repository_tables import RepositoryRow
 from minnow.hub.xet.service import Xet
 
@@ -18,7 +19,7 @@ def blobs(tmp_path: Path) -> FolderBlobs:
 
 @pytest.fixture
 def xet(database: Database, blobs: FolderBlobs) -> Xet:
-    return Xet(database, blobs, b"secret" * 6)
+    return Xet(database, blobs, b"secret" * 6, Quotas(database))
 
 
 def new_repository(database: Database, name: str, owner: str = "ann", **settings: object) -> int:

@@ -11,6 +11,7 @@ from hub.xet.conftest import new_repository
 from minnow.errors import RefusedUploadError
 from minnow.hub.blobs import FolderBlobs
 from minnow.hub.database import Database
+from minnow.hub.limits import Quotas
 from minnow.hub.rights import ANONYMOUS, Caller, Role
 from minnow.hub.xet.grants import Grant
 from minnow.hub.xet.hashing import chunk_hash, keyed, to_text
@@ -38,15 +39,15 @@ def clock() -> Clock:
 
 @pytest.fixture
 def xet(database: Database, blobs: FolderBlobs, clock: Clock) -> Xet:
-    return Xet(database, blobs, b"secret" * 6, clock)
+    return Xet(database, blobs, b"secret" * 6, Quotas(database), clock)
 
 
 def upload(xet: Xet, repository: int, seed: int) -> list[bytes]:
     parts = [part * (8192 // len(part) + 1) for part in contents(3, seed)]
     hashed, content = xorb(parts)
-    xet.xorbs.take(to_text(hashed), [content])
+    xet.xorbs.take(to_text(hashed), "ann", [content])
     name = sha256(b"".join(parts)).hexdigest()
-    xet.registrar.register(repository, shard([shard_file(parts, [term(parts)], [proof(parts)], name)]))
+    xet.registrar.register(repository, "ann", shard([shard_file(parts, [term(parts)], [proof(parts)], name)]))
     return parts
 
 
@@ -175,5 +176,5 @@ def test_a_chunk_is_asked_for_by_a_hash(xet: Xet, repository: int) -> None:
 
 def test_leave_to_write_knows_what_is_near(xet: Xet, database: Database, repository: int) -> None:
     base = new_repository(database, "base")
-    assert xet.grant(xet.leave(ANN, repository, writes=True).token, writing=True).near == (base,)
-    assert xet.grant(xet.leave(ANN, repository, writes=False).token).near == ()
+    assert xet.grant(xet.leave(ANN, repository, pays="ann").token, writing=True).near == (base,)
+    assert xet.grant(xet.leave(ANN, repository).token).near == ()

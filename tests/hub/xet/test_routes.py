@@ -37,7 +37,7 @@ def client(xet: Xet) -> Iterator[TestClient]:
 @pytest.fixture
 def token(xet: Xet, repository: int) -> Callable[..., dict[str, str]]:
     def made(*, writes: bool = True) -> dict[str, str]:
-        return {"Authorization": f"Bearer {xet.leave(ANN, repository, writes=writes).token}"}
+        return {"Authorization": f"Bearer {xet.leave(ANN, repository, pays='ann' if writes else None).token}"}
 
     return made
 
@@ -155,7 +155,7 @@ def test_without_a_fitting_token_nothing_is_told(
             assert send(f"{BASE}/{path}", headers=headers).status_code == 401
     for path, send in writing:
         assert send(f"{BASE}/{path}", headers=token(writes=False)).status_code == 403
-    other = xet.leave(ANN, new_repository(database, "other", private=True), writes=False).token
+    other = xet.leave(ANN, new_repository(database, "other", private=True)).token
     headers = {"Authorization": f"Bearer {other}"}
     assert client.get(f"{BASE}/v2/reconstructions/{FILE}", headers=headers).status_code == 404
 

@@ -12,9 +12,10 @@ from sqlalchemy import select
 
 from hub.xet.chunks import contents, hashes, proof, record, shard, shard_file, term, xorb
 from hub.xet.conftest import new_repository
-from minnow.errors import HubNotFoundError, RefusedUploadError, StorageError
+from minnow.errors import HubNotFoundError, QuotaError, RefusedUploadError, StorageError
 from minnow.hub.blobs import BucketBlobs, FolderBlobs
 from minnow.hub.database import Database
+from minnow.hub.limits import Quotas
 from minnow.hub.repository_tables import LargeFileRow, RepositoryRow
 from minnow.hub.xet.checking import problems
 from minnow.hub.xet.compression import Scheme
@@ -33,7 +34,7 @@ FILE = to_text(file_hash(hashes(PARTS)))
 
 def take(xet: Xet, parts: Sequence[bytes], scheme: Scheme = Scheme.LZ4) -> bool:
     hashed, content = xorb(parts, scheme)
-    return xet.xorbs.take(to_text(hashed), [content])
+    return xet.xorbs.take(to_text(hashed), "ann", [content])
 
 
 def told(
@@ -63,7 +64,7 @@ def admitted(database: Database, repository: int) -> dict[str, int]:
 
 def test_a_file_comes_out_as_it_went_in(xet: Xet, database: Database, repository: int) -> None:
     assert take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     assert whole(xet) == CONTENT
     assert admitted(database, repository) == {SHA256: len(CONTENT)}
     assert xet.hashes([SHA256, "0" * 64]) == {SHA256: FILE}
@@ -72,7 +73,7 @@ def test_a_file_comes_out_as_it_went_in(xet: Xet, database: Database, repository
 def test_a_xorb_is_stored_once_and_a_second_upload_is_read_to_its_end(xet: Xet, blobs: FolderBlobs) -> None:
     assert take(xet, PARTS)
     pieces = iter([b"any", b"thing"])
-    assert not xet.xorbs.take(to_text(xorb(PARTS)[0]), pieces)
+    assert not xet.xorbs.take(to_text(xorb(PARTS)[0]), "ann", pieces)
     assert next(pieces, None) is None
     assert len(list(blobs.stored())) == 1
 
@@ -80,7 +81,7 @@ def test_a_xorb_is_stored_once_and_a_second_upload_is_read_to_its_end(xet: Xet, 
 def test_another_packing_of_a_stored_xorb_changes_nothing(xet: Xet, repository: int) -> None:
     take(xet, PARTS)
     assert not take(xet, PARTS, Scheme.GROUPED_LZ4)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     assert whole(xet) == CONTENT
 
 
@@ -92,14 +93,14 @@ def test_of_two_uploads_of_a_xorb_at_once_one_counts(xet: Xet, repository: int) 
         assert take(xet, PARTS, Scheme.GROUPED_LZ4)
         yield content[5000:]
 
-    assert not xet.xorbs.take(to_text(hashed), slowly())
-    xet.registrar.register(repository, told())
+    assert not xet.xorbs.take(to_text(hashed), "ann", slowly())
+    xet.registrar.register(repository, "ann", told())
     assert whole(xet) == CONTENT
 
 
 def test_a_xorb_whose_content_is_gone_may_come_again(xet: Xet, blobs: FolderBlobs, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     for blob in list(blobs.stored()):
         blobs.remove(blob.name)
     assert take(xet, PARTS, Scheme.NONE)
@@ -109,11 +110,11 @@ def test_a_xorb_whose_content_is_gone_may_come_again(xet: Xet, blobs: FolderBlob
 def test_a_forged_xorb_leaves_nothing(xet: Xet, blobs: FolderBlobs) -> None:
     hashed, content = xorb(PARTS)
     with pytest.raises(RefusedUploadError):
-        xet.xorbs.take(to_text(hashed[::-1]), [content])
+        xet.xorbs.take(to_text(hashed[::-1]), "ann", [content])
     with pytest.raises(RefusedUploadError):
-        xet.xorbs.take(to_text(hashed), [content[:-1]])
+        xet.xorbs.take(to_text(hashed), "ann", [content[:-1]])
     with pytest.raises(RefusedUploadError):
-        xet.xorbs.take("../../etc/passwd", [content])
+        xet.xorbs.take("../../etc/passwd", "ann", [content])
     assert list(blobs.stored()) == []
     assert not xet.xorbs.has(to_text(hashed))
 
@@ -123,7 +124,7 @@ def test_many_at_once_store_one_xorb_and_each_has_the_file(xet: Xet, database: D
 
     def upload(repository: int) -> None:
         take(xet, PARTS)
-        xet.registrar.register(repository, told())
+        xet.registrar.register(repository, "ann", told())
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(upload, repositories))
@@ -133,9 +134,9 @@ def test_many_at_once_store_one_xorb_and_each_has_the_file(xet: Xet, database: D
 
 
 def test_a_bucket_does_as_well_as_a_folder(database: Database, repository: int) -> None:
-    xet = Xet(database, BucketBlobs(MemoryStore()), b"secret" * 6)
+    xet = Xet(database, BucketBlobs(MemoryStore()), b"secret" * 6, Quotas(database))
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     assert whole(xet) == CONTENT
 
 
@@ -149,13 +150,13 @@ class FullDisk:
 
 def test_a_full_disk_is_a_clean_error(database: Database, blobs: FolderBlobs) -> None:
     with pytest.raises(StorageError, match="no space"):
-        take(Xet(database, FullDisk(), b"secret" * 6), PARTS)  # type: ignore[arg-type]
-    assert take(Xet(database, blobs, b"secret" * 6), PARTS)
+        take(Xet(database, FullDisk(), b"secret" * 6, Quotas(database)), PARTS)  # type: ignore[arg-type]
+    assert take(Xet(database, blobs, b"secret" * 6, Quotas(database)), PARTS)
 
 
 def test_a_missing_sha256_is_computed(xet: Xet, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told(named=None))
+    xet.registrar.register(repository, "ann", told(named=None))
     assert whole(xet) == CONTENT
 
 
@@ -182,7 +183,7 @@ def test_what_is_not_so_is_refused_and_nothing_is_entered(
 ) -> None:
     take(xet, PARTS)
     with pytest.raises(RefusedUploadError, match=reason):
-        xet.registrar.register(repository, sent)
+        xet.registrar.register(repository, "ann", sent)
     assert admitted(database, repository) == {}
     assert xet.content(SHA256) is None
 
@@ -192,15 +193,15 @@ def test_one_wrong_file_takes_the_whole_shard_with_it(xet: Xet, database: Databa
     right = shard_file(PARTS, [term(PARTS)], [proof(PARTS)], SHA256)
     wrong = shard_file(PARTS[:2], [term(PARTS, 0, 2)], [proof(PARTS[:2])], SHA256)
     with pytest.raises(RefusedUploadError):
-        xet.registrar.register(repository, shard([right, wrong]))
+        xet.registrar.register(repository, "ann", shard([right, wrong]))
     assert admitted(database, repository) == {}
 
 
 def test_a_sha256_is_compared_for_a_known_file_too(xet: Xet, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     with pytest.raises(RefusedUploadError, match="SHA-256"):
-        xet.registrar.register(repository, told(named="0" * 64))
+        xet.registrar.register(repository, "ann", told(named="0" * 64))
 
 
 def test_a_xorb_that_is_listed_otherwise_than_it_is_is_refused(xet: Xet, repository: int) -> None:
@@ -208,24 +209,26 @@ def test_a_xorb_that_is_listed_otherwise_than_it_is_is_refused(xet: Xet, reposit
     lying = record(xorb(PARTS)[0], 0, 1, len(PARTS[1]), 0) + record(hashes(PARTS)[1][0], 0, len(PARTS[1]), 0, 0)
     sent = told()
     with pytest.raises(RefusedUploadError, match="other chunks"):
-        xet.registrar.register(repository, sent[:-48] + lying + sent[-48:])
-    xet.registrar.register(repository, shard([shard_file(PARTS, [term(PARTS)], [proof(PARTS)], SHA256)], [PARTS]))
+        xet.registrar.register(repository, "ann", sent[:-48] + lying + sent[-48:])
+    xet.registrar.register(
+        repository, "ann", shard([shard_file(PARTS, [term(PARTS)], [proof(PARTS)], SHA256)], [PARTS])
+    )
 
 
 def test_files_of_needlessly_many_chunks_are_refused(xet: Xet, repository: int) -> None:
     parts = contents(40, longest=9)
     take(xet, parts)
     with pytest.raises(RefusedUploadError, match="have at least"):
-        xet.registrar.register(repository, told(parts, [term(parts)], [proof(parts)], None))
+        xet.registrar.register(repository, "ann", told(parts, [term(parts)], [proof(parts)], None))
 
 
 def test_the_second_to_upload_a_file_has_it_too(xet: Xet, database: Database, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     other = new_repository(database, "other")
     with pytest.raises(HubNotFoundError):
         xet.reconstruction(reader(other), FILE)
-    xet.registrar.register(other, told())
+    xet.registrar.register(other, "ann", told())
     assert admitted(database, other) == {SHA256: len(CONTENT)}
     assert xet.reconstruction(reader(other), FILE).terms
 
@@ -233,7 +236,7 @@ def test_the_second_to_upload_a_file_has_it_too(xet: Xet, database: Database, re
 def test_progress_is_told(xet: Xet, repository: int) -> None:
     take(xet, PARTS)
     seen: list[tuple[int, int]] = []
-    xet.registrar.register(repository, told(), lambda done, total: seen.append((done, total)))
+    xet.registrar.register(repository, "ann", told(), lambda done, total: seen.append((done, total)))
     assert seen
     assert all(0 <= done <= total for done, total in seen)
 
@@ -248,7 +251,7 @@ def test_any_range_is_read_and_planned(xet: Xet, repository: int, data: st.DataO
     proofs = [proof(PARTS[4:]), proof(PARTS[1:4]), proof(PARTS[:4]), proof(PARTS[4:])]
     content = b"".join(parts)
     name = sha256(content).hexdigest()
-    xet.registrar.register(repository, told(parts, terms, proofs, name))
+    xet.registrar.register(repository, "ann", told(parts, terms, proofs, name))
     start = data.draw(st.integers(0, len(content) - 1))
     stop = data.draw(st.integers(start, len(content) + 10))
     stored = xet.content(name)
@@ -268,7 +271,7 @@ def test_any_range_is_read_and_planned(xet: Xet, repository: int, data: st.DataO
 
 def test_a_range_behind_the_end_is_told_the_size(xet: Xet, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     with pytest.raises(BeyondEndError) as error:
         xet.reconstruction(reader(repository), FILE, len(CONTENT), None)
     assert error.value.size == len(CONTENT)
@@ -284,6 +287,34 @@ def test_unknown_things_are_not_found(xet: Xet, repository: int) -> None:
 
 def test_what_was_told_counts_for_the_repository_at_once(xet: Xet, database: Database, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     with database.reading() as session:
         assert session.scalar(select(RepositoryRow.used_bytes).where(RepositoryRow.id == repository)) == len(CONTENT)
+
+
+def test_chunks_count_for_their_sender_until_a_file_is_made_of_them(
+    database: Database, blobs: FolderBlobs, repository: int
+) -> None:
+    quotas = Quotas(database, 2 * len(CONTENT))
+    xet = Xet(database, blobs, b"secret" * 6, quotas)
+    hashed, content = xorb(PARTS)
+    assert xet.xorbs.take(to_text(hashed), "Bob", [content])
+    assert quotas.of("bob").used_bytes == len(content)
+    xet.registrar.register(repository, "Bob", told())
+    assert quotas.of("bob").used_bytes == len(CONTENT)
+    xet.registrar.register(repository, "ann", told())
+    assert (quotas.of("bob").used_bytes, quotas.of("ann").used_bytes) == (0, len(CONTENT))
+
+
+def test_chunks_and_files_that_do_not_fit_leave_nothing(
+    database: Database, blobs: FolderBlobs, repository: int
+) -> None:
+    hashed, content = xorb(PARTS)
+    xet = Xet(database, blobs, b"secret" * 6, Quotas(database, len(content) - 1))
+    with pytest.raises(QuotaError, match="bob may store"):
+        xet.xorbs.take(to_text(hashed), "bob", [content])
+    assert list(blobs.stored()) == []
+    take(Xet(database, blobs, b"secret" * 6, Quotas(database)), PARTS)
+    with pytest.raises(QuotaError, match="bob may store"):
+        xet.registrar.register(repository, "bob", told())
+    assert admitted(database, repository) == {}

@@ -42,7 +42,7 @@ def stored_length() -> int:
 
 def test_what_a_repository_has_is_kept_for_ever(xet: Xet, sweep: Sweep, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     assert sweep.remove(in_days(4000), GRACE) == NOTHING
     assert whole(xet) == CONTENT
     assert sweep.stored() == Stored(1, len(CONTENT), 1, stored_length())
@@ -52,7 +52,7 @@ def test_a_file_that_nobody_has_goes_and_its_xorbs_a_while_later(
     xet: Xet, sweep: Sweep, database: Database, blobs: FolderBlobs, repository: int
 ) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     forget(database, repository)
     assert sweep.remove(in_days(20), GRACE) == NOTHING
     assert sweep.find(in_days(22), GRACE) == Swept(1, 0, 0)
@@ -69,18 +69,18 @@ def test_a_file_that_nobody_has_goes_and_its_xorbs_a_while_later(
 
 def test_without_grace_all_goes_at_once(xet: Xet, sweep: Sweep, database: Database, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     forget(database, repository)
     assert sweep.remove(in_days(1), timedelta()) == Swept(1, 1, stored_length())
 
 
 def test_a_xorb_that_is_needed_again_stays(xet: Xet, sweep: Sweep, database: Database, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     forget(database, repository)
     sweep.remove(in_days(22), GRACE)
     again = new_repository(database, "again")
-    xet.registrar.register(again, told())
+    xet.registrar.register(again, "ann", told())
     assert sweep.remove(in_days(100), GRACE) == NOTHING
     assert whole(xet) == CONTENT
     with database.reading() as session:
@@ -93,9 +93,9 @@ def test_a_file_that_refers_to_a_removed_xorb_is_refused_with_the_way_out(
     take(xet, PARTS)
     sweep.remove(in_days(22), GRACE)
     with pytest.raises(RefusedUploadError, match="upload again"):
-        xet.registrar.register(repository, told())
+        xet.registrar.register(repository, "ann", told())
     assert take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
 
 
 def test_xorbs_that_no_file_ever_needed_go(xet: Xet, sweep: Sweep) -> None:
@@ -108,7 +108,7 @@ def test_a_xorb_that_was_stored_but_not_entered_goes_unless_it_is_young(
     sweep: Sweep, blobs: FolderBlobs, xet: Xet, repository: int
 ) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     blobs.put("xorbs/ab/cut-off", [b"12345"])
     assert sweep.remove(datetime.now(UTC), timedelta()) == NOTHING
     path = next(blobs.root.rglob("cut-off"))
@@ -124,13 +124,13 @@ def found(database: Database, blobs: FolderBlobs, *, contents: bool = True) -> l
 
 def test_a_sound_store_has_no_problems(xet: Xet, database: Database, blobs: FolderBlobs, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     assert found(database, blobs) == []
 
 
 def test_damage_is_found(xet: Xet, database: Database, blobs: FolderBlobs, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     path = next(path for path in blobs.root.rglob("*") if path.is_file())
     right = path.read_bytes()
     path.write_bytes(right[:-20] + bytes([right[-20] ^ 1]) + right[-19:])
@@ -144,7 +144,7 @@ def test_damage_is_found(xet: Xet, database: Database, blobs: FolderBlobs, repos
 
 def test_tables_that_disagree_are_found(xet: Xet, database: Database, blobs: FolderBlobs, repository: int) -> None:
     take(xet, PARTS)
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     for change, words in (
         (update(XetTermRow).values(start=1), "do not have"),
         (update(XetTermRow).values(start=0, length=7), "do not have"),
@@ -172,7 +172,7 @@ def test_a_xorb_whose_file_is_still_to_be_told_stays_without_any_grace(
 ) -> None:
     take(xet, PARTS)
     assert sweep.remove(in_days(0), timedelta(0)) == NOTHING
-    xet.registrar.register(repository, told())
+    xet.registrar.register(repository, "ann", told())
     assert whole(xet) == CONTENT
     forget(database, repository)
     assert sweep.remove(in_days(0), timedelta(0)) == Swept(1, 1, stored_length())
