@@ -5,8 +5,9 @@ no business here, but is measured all the same; the page says which those are.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ def main() -> None:
     given = arguments()
     cells = Cells(given.out / "translation_retrieval.jsonl")
     contenders = {LETTERS: LETTERS, **{Path(folder).name: folder for folder in given.models}}
-    keys = {name: key_of(given, name) for name in contenders}
-    for name, key in keys.items():
-        cells.take(key, lambda name=name: cell(given, contenders[name]))
-    found = [taken for key in keys.values() if (taken := cells.get(key))]
+    keys = [(key_of(given, name, langs), folder) for langs in given.langs for name, folder in contenders.items()]
+    for key, folder in keys:
+        cells.take(key, partial(cell, key, folder))
+    found = [taken for key, _ in keys if (taken := cells.get(key))]
     write(given.out / "translation_retrieval.md", page(found))
 
 
@@ -45,24 +46,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", default="multi30k", help="pairs: a file, a prefix or a public set")
     parser.add_argument("--target-data", help="the file of targets beside a file of sources")
     parser.add_argument("--part", default="test", help="of a folder or a public set")
-    parser.add_argument("--langs", default="en,de", help="the two languages")
+    parser.add_argument("--langs", nargs="+", default=["en,de"], help="two languages, several times")
     parser.add_argument("--rows", type=int, default=1000, help="pairs, from the beginning")
     parser.add_argument("--out", type=Path, default=HERE, help="folder for translation_retrieval.md and .jsonl")
     return parser.parse_args()
 
 
-def key_of(given: argparse.Namespace, contender: str) -> dict[str, Any]:
-    data = {"data": given.data, "target_data": given.target_data, "part": given.part, "langs": given.langs}
+def key_of(given: argparse.Namespace, contender: str, langs: str) -> dict[str, Any]:
+    data = {"data": given.data, "target_data": given.target_data, "part": given.part, "langs": langs}
     return {"contender": contender, **data, "rows": given.rows}
 
 
-def cell(given: argparse.Namespace, contender: str) -> dict[str, Any]:
+def cell(key: Mapping[str, Any], contender: str) -> dict[str, Any]:
     """What one contender finds, both ways, plain and centred."""
-    languages = tuple(given.langs.split(","))
-    read = load_pairs(given.data, given.target_data, given.part, languages=languages)
-    pairs = read.chosen(np.arange(min(given.rows, len(read))))
-    sides, told = of_letters(pairs) if contender == LETTERS else of_model(contender, pairs)
-    found = {name: asdict(retrieval(*sides, centred=name == "centred")) for name in ("plain", "centred")}
+    languages = tuple(key["langs"].split(","))
+    read = load_pairs(key["data"], key["target_data"], key["part"], languages=languages)
+    pairs = read.chosen(np.arange(min(key["rows"], len(read))))
+    (sources, targets), told = of_letters(pairs) if contender == LETTERS else of_model(contender, pairs)
+    found = {name: asdict(retrieval(sources, targets, centred=name == "centred")) for name in ("plain", "centred")}
     return {"pairs": len(pairs), **told, **found, "stamp": stamp(0)}
 
 
@@ -92,6 +93,7 @@ def page(found: Sequence[dict[str, Any]]) -> list[str]:
         return []
     rows = [
         (
+            one["key"]["langs"].replace(",", "-"),
             one["name"] + ("" if one["reads_both"] else " (reads one of the languages)"),
             f"{one['parameters']:,}",
             *(f"{one[kind][way]:.3f}" for kind in ("plain", "centred") for way in ("forward", "backward")),
@@ -99,13 +101,13 @@ def page(found: Sequence[dict[str, Any]]) -> list[str]:
         for one in found
     ]
     asked = found[0]["key"]
-    head = ("", "parameters", "there", "back", "centred: there", "back")
+    head = ("", "by", "parameters", "there", "back", "centred: there", "back")
     return [
         "# Search across languages",
         "",
         EXPLAINED.format(ngrams=MOST_NGRAMS),
         "",
-        f"{found[0]['pairs']:,} pairs of `{asked['data']}`, {asked['part']} part, {asked['langs']}.",
+        f"{found[0]['pairs']:,} pairs of `{asked['data']}`, {asked['part']} part.",
         "",
         *table(head, rows),
         "",
