@@ -1,39 +1,24 @@
 """An adapter as a folder beside the model it belongs to, in the file format of PEFT."""
 
-import json
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from minnow.bundle.adapter_config import AdapterConfig, read_config
+from minnow.bundle.adapter_file import HEAD, PREFIX, Pair, check_pairs, is_shared, matrix_of, read_brought, unfit
 from minnow.bundle.layout import ADAPTER_CONFIG as CONFIG
 from minnow.bundle.layout import ADAPTER_WEIGHTS as WEIGHTS
-from minnow.bundle.weights import load_weights, save_weights
-from minnow.errors import BundleError, RecipeError
+from minnow.bundle.weights import save_weights
+from minnow.errors import BundleError
 from minnow.files import write_text
-from minnow.layers.lora import LoraSettings, adapters, attach, is_transposed, settings_of
-
-PREFIX = "base_model.model."  # PEFT wraps a model twice; the names say so
-
-# What would change the computation and is not made here; a file that asks for it is refused.
-PLAIN: Mapping[str, Any] = {
-    "use_dora": False,
-    "use_rslora": False,
-    "use_qalora": False,
-    "lora_bias": False,
-    "bias": "none",
-    "rank_pattern": {},
-    "alpha_pattern": {},
-    "modules_to_save": None,
-    "layer_replication": None,
-    "target_parameters": None,
-    "trainable_token_indices": None,
-    "alora_invocation_tokens": None,
-}
+from minnow.layers.lora import adapters, attach_to, is_transposed, linear_layers, merge
+from minnow.models.registry import model_from
 
 
 def save_adapter(folder: Path, model: nn.Module, base: Path, task_type: str | None = "CAUSAL_LM") -> None:
@@ -42,19 +27,24 @@ def save_adapter(folder: Path, model: nn.Module, base: Path, task_type: str | No
     The path to ``base`` is kept relative to ``folder``, so that both may move together.
     """
     layers = adapters(model)
-    settings = settings_of(list(layers.values()), list(layers))
     tensors = {}
     for name, layer in layers.items():
         tensors[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A.weight
         tensors[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B.weight
+    rank = Counter(layer.rank for layer in layers.values()).most_common(1)[0][0]
+    alpha = Counter(layer.alpha for layer in layers.values()).most_common(1)[0][0]
+    bare = {name.rpartition(".")[2] for name in linear_layers(model)}
+    short = {name: name.rpartition(".")[2] for name in layers}
     config = {
         "peft_type": "LORA",
         "task_type": task_type,
         "base_model_name_or_path": os.path.relpath(base.resolve(), folder.resolve()),
-        "r": settings.rank,
-        "lora_alpha": settings.alpha,
-        "lora_dropout": settings.dropout,
-        "target_modules": list(settings.targets),
+        "r": rank,
+        "lora_alpha": alpha,
+        "rank_pattern": {name: layer.rank for name, layer in layers.items() if layer.rank != rank},
+        "alpha_pattern": {name: layer.alpha for name, layer in layers.items() if layer.alpha != alpha},
+        "lora_dropout": next(iter(layers.values())).dropout.rate,
+        "target_modules": sorted({name if last in bare else last for name, last in short.items()}),
         "fan_in_fan_out": any(is_transposed(layer.base) for layer in layers.values()),
         "bias": "none",
         "inference_mode": True,
@@ -69,8 +59,8 @@ def base_of(folder: Path) -> Path:
     Raises:
         BundleError: the adapter does not say, or nothing is there.
     """
-    named = read_config(folder).get("base_model_name_or_path")
-    if not isinstance(named, str) or not named:
+    named = read_config(folder).base
+    if not named:
         raise BundleError(f"{folder / CONFIG} names no base_model_name_or_path; write the model's folder there")
     base = (folder / named).resolve()
     if not base.is_dir():
@@ -78,57 +68,81 @@ def base_of(folder: Path) -> Path:
     return base
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """``adapter_config.json``, checked to ask for nothing that is not made here."""
-    path = folder / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(
-            f"{path} is missing or damaged ({error}); train the adapter again or fetch it anew"
-        ) from error
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        raise BundleError(f"{path} describes no LoRA adapter; other kinds are not read")
-    for key, plain in PLAIN.items():
-        if config.get(key, plain) != plain and config.get(key):
-            raise BundleError(f"{path} has {key} = {config[key]!r}, which is not read; only plain LoRA adapters are")
-    return config
+def load_adapter(folder: Path, model: Any) -> Any:
+    """``model`` with the adapter of ``folder``, which stands beside its layers; ``model`` itself is used up.
 
-
-def load_adapter(folder: Path, model: nn.Module) -> None:
-    """Put the adapter of ``folder`` beside the layers of ``model``.
+    Where the adapter brings whole weights (``modules_to_save``, biases), or changes an embedding or the output layer,
+    no layer beside the others could say so: such an adapter is added to the weights.
 
     Raises:
-        BundleError: it is damaged, or was made for another model.
+        BundleError: it is damaged, asks for what is not made here, or was made for another model.
     """
     config = read_config(folder)
-    try:
-        targets = config["target_modules"]
-        targets = (targets,) if isinstance(targets, str) else tuple(targets)
-        settings = LoraSettings(
-            int(config["r"]), float(config["lora_alpha"]), float(config.get("lora_dropout", 0)), targets
-        )
-        attach(model, settings)
-    except (KeyError, TypeError, ValueError, RecipeError) as error:
-        raise BundleError(f"{folder / CONFIG} does not fit the model: {error}") from error
-    tensors = dict(load_weights(folder / WEIGHTS))
+    brought = read_brought(folder / WEIGHTS, model)
+    check_pairs(brought.pairs, config, model, folder / WEIGHTS)
+    beside = {name: pair for name, pair in brought.pairs.items() if name in linear_layers(model)}
+    outside = {name: pair for name, pair in brought.pairs.items() if name not in beside}
+    if outside or brought.whole:
+        model = _replaced(model, outside, brought.whole, config)
+    attach_to(model, {name: config.settings_of(name) for name in beside})
     model.eval()  # the new layers as well
     with torch.no_grad():
         for name, layer in adapters(model).items():
-            for part in ("lora_A", "lora_B"):
-                _fill(layer.get_submodule(part), tensors, f"{PREFIX}{name}.{part}.weight", folder / WEIGHTS)
-    if tensors:
-        raise BundleError(f"{folder / WEIGHTS} does not fit the model: {sorted(tensors)[0]!r} has no layer there")
+            layer.lora_A.weight.copy_(matrix_of(beside[name].a))
+            layer.lora_B.weight.copy_(matrix_of(beside[name].b))
+    if outside or brought.whole:
+        merge(model)
+    return model
 
 
-def _fill(layer: nn.Module, tensors: dict[str, Any], name: str, path: Path) -> None:
-    weight = layer.get_parameter("weight")
-    if name not in tensors:
-        raise BundleError(f"{path} does not fit the model: {name!r} is missing from the file")
-    found = tensors.pop(name)
-    if tuple(found.shape) != tuple(weight.shape):
-        raise BundleError(
-            f"{path} does not fit the model: {name!r} has shape {tuple(found.shape)}, "
-            f"but the model asks for {tuple(weight.shape)}"
-        )
-    weight.copy_(torch.from_numpy(found.copy()))
+# Weights in place of others
+
+
+def _replaced(model: Any, pairs: Mapping[str, Pair], whole: Mapping[str, Tensor], config: AdapterConfig) -> Any:
+    """The model with other weights; input and output layer part where only one of them is another now."""
+    path = config.path.parent / WEIGHTS
+    tensors = {name: tensor.detach() for name, tensor in model.tensors().items()}
+    embedding = next(name for name, module in model.named_modules() if isinstance(module, nn.Embedding)) + ".weight"
+    shared = is_shared(model)
+    if shared:
+        tensors[f"{HEAD}.weight"] = tensors[embedding]
+    whole = _grown(whole, len(tensors[embedding]), embedding) if shared else whole
+    _check_whole(whole, tensors, (embedding, f"{HEAD}.weight"), path)
+    tensors |= whole
+    for name, pair in pairs.items():
+        difference = config.settings_of(name).scale * (matrix_of(pair.b) @ matrix_of(pair.a))
+        tensors[f"{name}.weight"] = tensors[f"{name}.weight"] + (difference.T if pair.of_embedding else difference)
+    settings = {**model.config.to_dict(), "model_type": model.config.model_type}
+    settings["vocab_size"] = len(tensors[embedding])
+    if shared:
+        _part(tensors, settings, embedding, path)
+    return model_from(settings, {name: tensor.numpy() for name, tensor in tensors.items()})
+
+
+def _grown(whole: Mapping[str, Tensor], vocab_size: int, embedding: str) -> dict[str, Tensor]:
+    """What is brought, with both names for a matrix that is input and output and has more rows than it had."""
+    both = (embedding, f"{HEAD}.weight")
+    found = next((whole[name] for name in both if name in whole and len(whole[name]) != vocab_size), None)
+    return dict(whole) if found is None else dict.fromkeys(both, found) | dict(whole)
+
+
+def _check_whole(whole: Mapping[str, Tensor], own: Mapping[str, Tensor], of_tokens: Sequence[str], path: Path) -> None:
+    """Every whole weight has a place, and the shape that is there; a vocabulary may have grown, if all of it did."""
+    together = len({len(whole.get(name, own[name])) for name in of_tokens if name in own}) == 1
+    for name, tensor in whole.items():
+        if name not in own:
+            raise unfit(path, f"{name!r} has no layer there")
+        wanted, found = tuple(own[name].shape), tuple(tensor.shape)
+        if found != wanted and not (name in of_tokens and found[1:] == wanted[1:] and together):
+            raise unfit(path, f"{name!r} has shape {found}, but the model asks for {wanted}")
+
+
+def _part(tensors: dict[str, Tensor], settings: dict[str, Any], shared: str, path: Path) -> None:
+    """Give a model whose input layer is its output layer one of each, unless both still say the same."""
+    head_VD = tensors.pop(f"{HEAD}.weight")
+    if torch.equal(tensors[shared], head_VD):
+        return
+    if "tie_word_embeddings" not in settings:
+        raise unfit(path, f"it changes {shared!r}, which is the output layer too, as that alone")
+    settings["tie_word_embeddings"] = False
+    tensors[f"{HEAD}.weight"] = head_VD

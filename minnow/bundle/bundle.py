@@ -81,13 +81,14 @@ class Bundle:
         if not (folder / layout.ADAPTER_CONFIG).is_file():
             return model_from(_read_json(folder / layout.CONFIG), load_weights(folder / layout.WEIGHTS)), None
         from minnow.bundle.adapter import base_of, load_adapter  # which needs torch
+        from minnow.layers.lora import adapters
 
         base = base_of(folder)
         beneath = cls.load(base)
         if beneath.base is not None:
             raise BundleError(f"the adapter {folder} belongs to {base}, which is itself an adapter; give a whole model")
-        load_adapter(folder, beneath.model)
-        return beneath.model, base
+        model = load_adapter(folder, beneath.model)
+        return model, base if adapters(model) else None
 
     def merged(self) -> Self:
         """This bundle with an adapter that is kept apart added to the weights; its model changes in place."""

@@ -22,7 +22,6 @@ from minnow.text.opening import open_foreign
 
 INDEX = "model.safetensors.index.json"
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")
-ADAPTER = "adapter_config.json"
 SHOWN = 3  # names in an error message
 
 # What other programs write beside the weights of a model and what follows from the rest of it.
@@ -68,8 +67,7 @@ def _config(folder: Path) -> ForeignConfig:
     if layout.is_bundle(folder):
         raise BundleError(f"{folder} is a model folder of minnow already; use it as it is")
     if not path.is_file():
-        hint = "it is an adapter; merge it into its model first" if (folder / ADAPTER).is_file() else "name its folder"
-        raise BundleError(f"{folder} has no config.json, which every model of Hugging Face has; {hint}")
+        raise BundleError(f"{folder} has no config.json, which every model of Hugging Face has; name its folder")
     values = _json(path)
     config_class = _config_class(values.get("model_type"), path)
     if "auto_map" in values:

@@ -9,6 +9,7 @@ from typing import Any
 
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle
+from minnow.bundle.foreign_adapter import Beside, read_foreign_adapter
 from minnow.bundle.huggingface import read_huggingface, weight_files
 from minnow.bundle.llama2c import read_llama2c
 from minnow.bundle.provenance import versions
@@ -20,8 +21,11 @@ LARGEST_PAPER = 5_000_000  # bytes
 Note = Callable[[str], None]
 
 
-def read_foreign(source: Path, tokenizer: Path | None, note: Note) -> Bundle:
-    """The model in a Hugging Face folder or a llama2.c file, or in a folder with one such file.
+def read_foreign(source: Path, tokenizer: Path | None, note: Note, beside: Beside = Beside()) -> Bundle:  # noqa: B008
+    """The model in a Hugging Face folder or a llama2.c file, or in a folder with one such file; or PEFT's adapter.
+
+    Args:
+        beside: of an adapter, the model that it belongs to, and whether the two become one.
 
     Raises:
         BundleError: there is none, or it cannot be used; the message says what to do.
@@ -30,6 +34,11 @@ def read_foreign(source: Path, tokenizer: Path | None, note: Note) -> Bundle:
         raise BundleError(f"there is nothing at {source}; name a Hugging Face folder or a .bin file of llama2.c")
     if tokenizer is not None and not tokenizer.exists():
         raise BundleError(f"there is no tokenizer at {tokenizer}; name a file or a folder that is there")
+    if layout.is_foreign_adapter(source):
+        bundle = read_foreign_adapter(source, beside, tokenizer, note)
+        return replace(bundle, provenance=_provenance(source, "PEFT", [source / layout.ADAPTER_WEIGHTS]))
+    if beside != Beside():
+        raise BundleError(f"{source} is no adapter, which --base and --merge are for; leave them out")
     single = source if source.is_file() else _llama2c_in(source)
     if single is None:
         bundle, files = read_huggingface(source, tokenizer, note), weight_files(source)
@@ -37,16 +46,19 @@ def read_foreign(source: Path, tokenizer: Path | None, note: Note) -> Bundle:
         raise BundleError(f"{single} is weights alone; name its folder, {single.parent}, which has config.json too")
     else:
         bundle, files = read_llama2c(single, tokenizer), [single]
-    provenance: dict[str, Any] = {
+    return replace(bundle, provenance=_provenance(source, "Hugging Face" if single is None else "llama2.c", files))
+
+
+def _provenance(source: Path, form: str, files: list[Path]) -> dict[str, Any]:
+    return {
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "imported": {
             "name": source.resolve().name,
-            "format": "Hugging Face" if single is None else "llama2.c",
+            "format": form,
             "sha256": {file.name: _sha256(file) for file in files},
         },
         "versions": versions(),
     }
-    return replace(bundle, provenance=provenance)
 
 
 def save_foreign(bundle: Bundle, source: Path, folder: Path) -> None:

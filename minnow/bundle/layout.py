@@ -27,6 +27,11 @@ def is_bundle(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
+def is_foreign_adapter(folder: Path) -> bool:
+    """Whether ``folder`` holds an adapter alone, as PEFT writes it."""
+    return not is_bundle(folder) and (folder / ADAPTER_CONFIG).is_file() and not (folder / WEIGHTS).is_file()
+
+
 def check_bundle(folder: Path) -> None:
     """Raise BundleError unless ``folder`` holds a finished model, and say what it is instead."""
     if is_bundle(folder):
@@ -36,6 +41,10 @@ def check_bundle(folder: Path) -> None:
         older = f"; the model that stood here is in {folder / PREVIOUS}" if is_bundle(folder / PREVIOUS) else ""
         raise BundleError(
             f"{folder} holds an unfinished training run; finish it with: minnow {verb} --resume --out {folder}{older}"
+        )
+    if is_foreign_adapter(folder):
+        raise BundleError(
+            f"{folder} holds an adapter of PEFT; take it over with: minnow import {folder} --base MODEL --out DIR"
         )
     if folder.exists():
         raise BundleError(f"{folder} is not a model folder: it has no {MANIFEST}; train one with: minnow train DATA")

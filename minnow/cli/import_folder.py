@@ -9,20 +9,26 @@ from minnow.cli.console import exit_codes, note, out, print_json
 
 
 def import_folder(
-    source: Annotated[Path, typer.Argument(metavar="FOLDER", help="A Hugging Face folder, or a llama2.c .bin file.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A folder of Hugging Face or PEFT, or a llama2.c file.")
+    ],
     folder: Annotated[Path, typer.Option("--out", help="The model's folder.")],
     tokenizer: Annotated[
         Path | None, typer.Option("--tokenizer", help="A tokenizer's file or folder, where FOLDER has none.")
     ] = None,
+    base: Annotated[
+        Path | None, typer.Option("--base", help="The model that an adapter belongs to, where its file does not tell.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Make a whole model of an adapter and its base.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model that stands in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Take over a model from Hugging Face's files or from llama2.c."""
+    """Take over a model from Hugging Face's files or from llama2.c, or an adapter of PEFT."""
     with exit_codes():
         from minnow.api import import_folder as take_over
         from minnow.bundle.bundle import size_on_disk
 
-        model = take_over(source, folder, tokenizer=tokenizer, overwrite=overwrite, note=note)
+        model = take_over(source, folder, tokenizer=tokenizer, base=base, merge=merge, overwrite=overwrite, note=note)
         bundle = model.bundle
         assert bundle.tokenizer is not None  # reading a foreign folder without one is an error
         about = {
@@ -34,6 +40,8 @@ def import_folder(
             "context": bundle.model.context_size,
             "size_bytes": size_on_disk(folder),
         }
+        if bundle.base is not None:
+            about["base"] = str(bundle.base)
         if as_json:
             print_json(about)
             return

@@ -5,7 +5,7 @@ I inputs · O outputs · R rank
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +40,10 @@ class LoraSettings:
         if not 0 <= self.dropout < 1:
             raise RecipeError(f"dropout of an adapter must lie in [0, 1), but got {self.dropout}; try 0.05")
 
+    @property
+    def scale(self) -> float:
+        return self.alpha / self.rank
+
 
 class LoraLinear(nn.Module):
     """A linear layer with an adapter beside it; B starts at zero, so at first nothing changes."""
@@ -49,12 +53,20 @@ class LoraLinear(nn.Module):
         self.base = base
         weight_OI = _weight_OI(base)
         num_outputs, num_inputs = weight_OI.shape
-        self.scale = settings.alpha / settings.rank
+        self.scale = settings.scale
         self.dropout = FeatureDropout(settings.dropout)
         self.lora_A = nn.Linear(num_inputs, settings.rank, bias=False, device=weight_OI.device, dtype=weight_OI.dtype)
         self.lora_B = nn.Linear(settings.rank, num_outputs, bias=False, device=weight_OI.device, dtype=weight_OI.dtype)
         nn.init.kaiming_uniform_(self.lora_A.weight, a=math.sqrt(5))
         nn.init.zeros_(self.lora_B.weight)
+
+    @property
+    def rank(self) -> int:
+        return self.lora_A.out_features
+
+    @property
+    def alpha(self) -> float:
+        return self.scale * self.rank
 
     def forward(self, x: Tensor) -> Tensor:
         adapted = F.linear(self.lora_A(self.dropout(x)), self.lora_B.weight)
@@ -75,17 +87,22 @@ def attach(model: nn.Module, settings: LoraSettings) -> list[str]:
     Raises:
         RecipeError: the model has no such layer; the message lists those it has.
     """
-    found = dict(_linear_layers(model))
+    found = linear_layers(model)
     last_names = {name.rpartition(".")[2] for name in found}
     unknown = [target for target in settings.targets if target not in last_names]
     if unknown or not found:
         listed = ", ".join(sorted(last_names)) or "no linear layer in its blocks"
         raise RecipeError(f"the model has no layer {unknown[0] if unknown else 'for an adapter'!r}; it has: {listed}")
     chosen = [name for name in found if not settings.targets or name.rpartition(".")[2] in settings.targets]
-    model.requires_grad_(False)
-    for name in chosen:
-        _replace(model, name, LoraLinear(found[name], settings))
+    attach_to(model, dict.fromkeys(chosen, settings))
     return chosen
+
+
+def attach_to(model: nn.Module, settings: Mapping[str, LoraSettings]) -> None:
+    """Put an adapter beside each of these layers, and hold everything else still."""
+    model.requires_grad_(False)
+    for name, of_layer in settings.items():
+        _replace(model, name, LoraLinear(model.get_submodule(name), of_layer))
 
 
 def adapters(model: nn.Module) -> dict[str, LoraLinear]:
@@ -107,12 +124,17 @@ def detach(model: nn.Module) -> None:
     model.requires_grad_(True)
 
 
-def _linear_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Linear layers that stand in a list of blocks; embeddings and output layers stand outside."""
+def linear_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Linear layers in the blocks that have no adapter yet; embeddings and output layers stand outside the blocks."""
     inside = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, nn.ModuleList))
-    for name, module in model.named_modules():
-        if name.startswith(inside) and (isinstance(module, nn.Linear) or is_transposed(module)):
-            yield name, module
+    adapted = tuple(f"{name}." for name in adapters(model))
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if name.startswith(inside)
+        and not name.startswith(adapted)
+        and (isinstance(module, nn.Linear) or is_transposed(module))
+    }
 
 
 def is_transposed(layer: nn.Module) -> bool:
@@ -128,10 +150,3 @@ def _weight_OI(layer: nn.Module) -> Tensor:
 def _replace(model: nn.Module, name: str, layer: nn.Module) -> None:
     parent, _, last = name.rpartition(".")
     setattr(model.get_submodule(parent), last, layer)
-
-
-def settings_of(layers: Sequence[LoraLinear], names: Sequence[str]) -> LoraSettings:
-    """The settings that these layers were made with."""
-    rank = layers[0].lora_A.weight.shape[0]
-    targets = tuple(sorted({name.rpartition(".")[2] for name in names}))
-    return LoraSettings(rank, layers[0].scale * rank, layers[0].dropout.rate, targets)

@@ -233,8 +233,6 @@ def test_configurations_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 def test_folders_that_are_no_model_say_what_to_do(tmp_path: Path) -> None:
     assert "no config.json" in refused(tmp_path)
-    (tmp_path / "adapter_config.json").write_text("{}")
-    assert "merge it" in refused(tmp_path)
     folder = published(gpt2(), tmp_path / "gpt2")
     (folder / layout.WEIGHTS).rename(folder / "pytorch_model.bin")
     assert "save_pretrained" in refused(folder)

@@ -120,3 +120,61 @@ def test_stories260k_comes_in_by_folder_or_by_file(tmp_path: Path) -> None:
         assert (told["parameters"], told["vocabulary"]) == (260_032, 512)
     text = minnow("generate", tmp_path / "0", "Once upon a time", "--temperature", 0, "--max-tokens", 30, "--json").json
     assert text["text"].startswith(", there was a little girl named Lily.")
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """An adapter as PEFT leaves it, of a model that is not here."""
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    chance = torch.Generator().manual_seed(0)
+    matrices = {"A": torch.randn(2, 8, generator=chance), "B": 9 * torch.randn(24, 2, generator=chance)}
+    name = "base_model.model.transformer.h.0.attn.c_attn.lora_{}.weight"
+    save_file({name.format(part): matrix for part, matrix in matrices.items()}, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "base_model_name_or_path": "strangers/model", "r": 2, "lora_alpha": 4}
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "target_modules": ["c_attn"]}))
+    return folder
+
+
+def test_an_adapter_of_peft_comes_in_beside_its_model_or_as_one_with_it(
+    foreign: Path, adapter: Path, tmp_path: Path
+) -> None:
+    minnow("import", foreign, "--out", tmp_path / "base")
+    told = minnow("import", adapter, "--base", tmp_path / "base", "--out", tmp_path / "apart", "--json").json
+    assert told["base"] == str((tmp_path / "base").resolve())
+    assert package.load(tmp_path / "apart").bundle.provenance["imported"]["format"] == "PEFT"
+    merged = minnow("import", adapter, "--base", tmp_path / "base", "--merge", "--out", tmp_path / "merged", "--json")
+    assert "base" not in merged.json
+    direct = minnow("import", adapter, "--base", foreign, "--out", tmp_path / "direct")
+    assert "the two become one" in direct.err
+    asked = ("a", "--max-tokens", 8, "--temperature", 0, "--ignore-end", "--json")
+    texts = [minnow("generate", tmp_path / name, *asked).json["text"] for name in ("apart", "merged", "direct", "base")]
+    assert texts[0] == texts[1] == texts[2] != texts[3]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "belongs to the model 'strangers/model', which is no folder here"),
+        (["--base", "{foreign}/absent"], "there is no model folder at"),
+        (["--base", "{base}", "--out", "{base}", "--overwrite"], "would take the place of its own model"),
+    ],
+)
+def test_an_adapter_without_its_model_says_what_to_do(
+    options: list[str], words: str, foreign: Path, adapter: Path, tmp_path: Path
+) -> None:
+    minnow("import", foreign, "--out", tmp_path / "base")
+    before = files_in(tmp_path / "base")
+    said = [option.format(foreign=foreign, base=tmp_path / "base") for option in options]
+    failed = minnow("import", adapter, *(said if "--out" in said else [*said, "--out", tmp_path / "out"]), fails=True)
+    assert words in failed.error
+    assert not (tmp_path / "out").exists()
+    assert files_in(tmp_path / "base") == before
+
+
+def test_an_adapter_of_peft_is_no_model_yet_and_a_model_is_no_adapter(
+    foreign: Path, adapter: Path, tmp_path: Path
+) -> None:
+    assert f"minnow import {adapter} --base MODEL" in minnow("generate", adapter, "a", fails=True).error
+    failed = minnow("import", foreign, "--merge", "--out", tmp_path / "out", fails=True)
+    assert "is no adapter, which --base and --merge are for" in failed.error
