@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.layers.vector_math import FAST, array_of, put, suits_kernels, wide
 
-SCALINGS = ("linear", "llama3", "yarn")
+SCALINGS = ("linear", "llama3", "yarn", "longrope", "dynamic")
 BETA_FAST, BETA_SLOW = 32.0, 1.0  # of YaRN, where a model names none
 
 
@@ -27,15 +27,19 @@ class RopeScaling:
         rope_type: linear, which divides all frequencies by ``factor`` (Chen et al. 2023, "Extending Context Window of
             Large Language Models via Positional Interpolation"), llama3, which leaves the fast ones as they are, or
             yarn, which also makes attention sharper (Peng et al. 2023, "YaRN: Efficient Context Window Extension of
-            Large Language Models").
+            Large Language Models"); longrope, which has a divisor for each frequency, others for texts that are longer
+            than ``original_max_position_embeddings`` (Ding et al. 2024, "LongRoPE: Extending LLM Context Window Beyond
+            2 Million Tokens"); or dynamic, which slows the rotation the further a text goes beyond that length.
         factor: how many times longer the texts are.
         low_freq_factor: waves longer than ``original_max_position_embeddings`` over this are slowed by ``factor``.
         high_freq_factor: waves shorter than ``original_max_position_embeddings`` over this are left alone.
         original_max_position_embeddings: context that the model had learnt with.
         beta_fast: of yarn: features that turn more often than this in that context are left alone; 32 if None.
         beta_slow: features that turn less often than this are slowed by ``factor``; 1 if None.
-        attention_factor: by which yarn makes queries and keys longer; 0.1 ln(factor) + 1 if None.
+        attention_factor: by which yarn and longrope make queries and keys longer; if None 0.1 ln(factor) + 1, and of
+            longrope √(1 + ln(factor) / ln(original_max_position_embeddings)).
         mscale, mscale_all_dim: where both are given, the quotient of two such factors instead.
+        short_factor, long_factor: of longrope: the divisors of each frequency, within the original length and beyond.
         truncate: whether the first and the last feature between the two are rounded to whole ones; true if None.
     """
 
@@ -50,6 +54,8 @@ class RopeScaling:
     mscale: float | None = None
     mscale_all_dim: float | None = None
     truncate: bool | None = None
+    short_factor: tuple[float, ...] | None = None
+    long_factor: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.rope_type not in SCALINGS:
@@ -60,14 +66,23 @@ class RopeScaling:
             self._check_waves()
         if self.rope_type == "yarn":
             self._check_yarn()
+        if self.by_length:
+            self._check_length()
+
+    @property
+    def by_length(self) -> bool:
+        """Whether the rotation depends on how long the text is."""
+        return self.rope_type in ("longrope", "dynamic")
 
     @property
     def amplitude(self) -> float:
         """By which cosines and sines are multiplied; section 3.4 of the paper on YaRN, with t as its root."""
-        if self.rope_type != "yarn":
+        if self.rope_type not in ("yarn", "longrope"):
             return 1.0
         if self.attention_factor is not None:
             return self.attention_factor
+        if self.rope_type == "longrope":
+            return math.sqrt(1 + math.log(self.factor) / math.log(self.original_max_position_embeddings or 2))
         if self.mscale and self.mscale_all_dim:
             return _sharpened(self.factor, self.mscale) / _sharpened(self.factor, self.mscale_all_dim)
         return _sharpened(self.factor, 1.0)
@@ -86,6 +101,33 @@ class RopeScaling:
             )
         if not self.amplitude > 0:
             raise RecipeError(f"attention_factor must be positive, but got attention_factor={self.attention_factor}")
+
+    def _check_length(self) -> None:
+        if not (self.original_max_position_embeddings or 0) > 1:
+            raise RecipeError(
+                f"rope_scaling {self.rope_type} needs original_max_position_embeddings of at least 2, but got "
+                f"{self.original_max_position_embeddings}"
+            )
+        if self.rope_type != "longrope":
+            return
+        if not self.amplitude > 0:
+            raise RecipeError(f"attention_factor must be positive, but got attention_factor={self.attention_factor}")
+        for name in ("short_factor", "long_factor"):
+            divisors = getattr(self, name) or ()
+            if not divisors or not all(0 < divisor < math.inf for divisor in divisors):
+                raise RecipeError(
+                    f"rope_scaling longrope needs positive numbers in {name}, but got {getattr(self, name)}"
+                )
+
+    def check_head(self, head_dim: int) -> None:
+        """Raise RecipeError unless longrope has a divisor for each pair of features."""
+        for name in ("short_factor", "long_factor"):
+            found = getattr(self, name)
+            if found is not None and len(found) != head_dim // 2:
+                raise RecipeError(
+                    f"{name} of rope_scaling must have one number for each pair of a head's features, but got "
+                    f"{len(found)} for head_dim={head_dim}; give {head_dim // 2}"
+                )
 
     def _check_waves(self) -> None:
         for name in ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings"):
@@ -109,16 +151,35 @@ class Rotary(nn.Module):
         # No buffer, which a model turned to bfloat16 would take along: angles need all their bits.
         self.frequencies = rotary_frequencies(head_dim, theta, scaling)
         self.amplitude = 1.0 if scaling is None else scaling.amplitude
+        self.scaling, self.theta = scaling, theta
 
-    def forward(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Positions [S] or [B, S] to cosines and sines [1 or B, 1, S, D/2], to be shared by all layers and heads."""
+    def forward(self, positions: Tensor, dtype: torch.dtype, lengths_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Positions [S] or [B, S] to cosines and sines [1 or B, 1, S, D/2], to be shared by all layers and heads.
+
+        ``lengths_B`` are those of the texts, where a rotation depends on them; None for up to their last positions.
+        """
         if self.frequencies.device != positions.device:
             self.frequencies = self.frequencies.to(positions.device)
-        angles = positions.reshape(-1, 1, positions.shape[-1], 1) * self.frequencies
+        frequencies = self.frequencies
+        if self.scaling is not None and self.scaling.by_length:
+            lengths = positions.amax(-1) + 1 if lengths_B is None else lengths_B.to(positions.device)
+            frequencies = self._of_length(self.scaling, lengths.reshape(-1, 1, 1, 1))
+        angles = positions.reshape(-1, 1, positions.shape[-1], 1) * frequencies
         cosines, sines = angles.cos(), angles.sin()
         if self.amplitude != 1:
             cosines, sines = cosines * self.amplitude, sines * self.amplitude
         return cosines.to(dtype), sines.to(dtype)
+
+    def _of_length(self, scaling: RopeScaling, lengths: Tensor) -> Tensor:
+        """The frequencies for texts of these lengths."""
+        original = scaling.original_max_position_embeddings or 2
+        if scaling.rope_type == "longrope":
+            divisors = torch.tensor([scaling.short_factor, scaling.long_factor], device=lengths.device)
+            return self.frequencies / divisors[(lengths > original).long().squeeze(-1)]
+        size = 2 * len(self.frequencies)
+        beyond = scaling.factor * lengths.clamp(min=original) / original - (scaling.factor - 1)
+        places = torch.arange(0, size, 2, dtype=torch.float32, device=lengths.device) / size
+        return self.frequencies / (beyond ** (size / max(size - 2, 1))) ** places
 
 
 def rotate(x_BHSD: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
@@ -169,7 +230,7 @@ def rotary_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None 
     """Radians a position for each pair of features, fast to slow [D/2]; on the processor even under another default."""
     exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device="cpu") / head_dim
     frequencies = 1.0 / theta**exponents
-    if scaling is None:
+    if scaling is None or scaling.by_length:
         return frequencies
     if scaling.rope_type == "linear":
         return frequencies / scaling.factor

@@ -43,8 +43,13 @@ class Decoder(LanguageModel):
             InputError: a text is longer than the model can be asked about.
         """
 
-    def rotation(self, positions: Tensor, dtype: torch.dtype) -> Pair | None:  # noqa: ARG002 - for those that have one
-        """Cosines and sines of rotary positions, None without."""
+    def rotation(
+        self,
+        positions: Tensor,  # noqa: ARG002 - for those that have one
+        dtype: torch.dtype,  # noqa: ARG002
+        lengths_B: Tensor | None = None,  # noqa: ARG002
+    ) -> Pair | None:
+        """Cosines and sines of rotary positions, None without; ``lengths_B`` where texts end before the last one."""
         return None
 
     @abstractmethod
@@ -70,13 +75,13 @@ class Decoder(LanguageModel):
     def forward(self, token_ids_BS: Tensor) -> Tensor:
         return self.logits(self._begin(token_ids_BS)[0])
 
-    def encode(self, token_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:  # noqa: ARG002 - what is padded stands behind
-        return self._begin(token_ids_BS)[0]
+    def encode(self, token_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:
+        return self._begin(token_ids_BS, lengths_B=lengths_B)[0]  # what is padded stands behind
 
     @torch.no_grad()
     def prefill(self, token_ids_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, KeyValueState]:
         shortest, longest = torch.stack(lengths_B.aminmax()).tolist()
-        states_BSD, pairs = self._begin(token_ids_BS[:, :longest], remember=True)
+        states_BSD, pairs = self._begin(token_ids_BS[:, :longest], remember=True, lengths_B=lengths_B)
         lengths_B = lengths_B.to(token_ids_BS.device)
         state = KeyValueState.of(pairs, lengths_B, longest, ragged=shortest != longest)
         return self.logits(last_positions(states_BSD, lengths_B)), state
@@ -86,11 +91,13 @@ class Decoder(LanguageModel):
         states_BSD, state = self._go_on(token_ids_B[:, None], state)
         return self.logits(states_BSD[:, -1]), state
 
-    def _begin(self, token_ids_BS: Tensor, remember: bool = False) -> tuple[Tensor, list[Pair]]:
+    def _begin(
+        self, token_ids_BS: Tensor, remember: bool = False, lengths_B: Tensor | None = None
+    ) -> tuple[Tensor, list[Pair]]:
         """The states of whole texts; keys and values of all layers if they are to be remembered."""
         positions_S = torch.arange(token_ids_BS.shape[1], device=token_ids_BS.device)
         states_BSD = self.embed(token_ids_BS, positions_S, len(positions_S))
-        rotation = self.rotation(positions_S, states_BSD.dtype)
+        rotation = self.rotation(positions_S, states_BSD.dtype, lengths_B)
         sights: dict[int | None, Sight] = {}
         for window in set(self.windows):
             masked = window is not None and window < len(positions_S)

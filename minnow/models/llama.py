@@ -94,6 +94,8 @@ class LlamaConfig(ForeignConfig):
         check_heads("num_attention_heads", self.num_attention_heads, "num_key_value_heads", self.key_heads)
         if self.head_size % 2:
             raise RecipeError(f"head_dim must be even to be rotated in pairs, but got head_dim={self.head_size}")
+        if self.rope_scaling is not None:
+            self.rope_scaling.check_head(self.head_size)
         if not self.rope_theta > 0:
             raise RecipeError(f"rope_theta must be positive, but got rope_theta={self.rope_theta}; try 10000.0")
         activation(self.hidden_act)
@@ -257,7 +259,10 @@ class Llama(Decoder):
 
     @property
     def context_size(self) -> int:
-        return self.config.max_position_embeddings
+        scaling, learnt = self.config.rope_scaling, self.config.max_position_embeddings
+        if scaling is not None and scaling.rope_type == "dynamic":  # there the factor says how much further it goes
+            return int(scaling.factor * learnt)
+        return learnt
 
     @property
     def output_size(self) -> int:
@@ -279,8 +284,8 @@ class Llama(Decoder):
         embedded_BSD: Tensor = self.model.embed_tokens(token_ids_BS)
         return embedded_BSD
 
-    def rotation(self, positions: Tensor, dtype: torch.dtype) -> Pair:
-        cosines, sines = self.rotary(positions, dtype)
+    def rotation(self, positions: Tensor, dtype: torch.dtype, lengths_B: Tensor | None = None) -> Pair:
+        cosines, sines = self.rotary(positions, dtype, lengths_B)
         return cosines, sines
 
     def finish(self, states_BSD: Tensor) -> Tensor:
@@ -306,7 +311,7 @@ def _with_rope(values: Mapping[str, Any]) -> dict[str, Any]:
     kind = scaling.pop("rope_type", kind)
     if kind != "default":
         scaling["rope_type"] = kind
-        read["rope_scaling"] = _long(scaling, read)
+        read["rope_scaling"] = _long(scaling, read, read.pop("original_max_position_embeddings", None))
     elif scaling:
         surplus = sorted(scaling)[0]
         raise BundleError(f"config.json has {surplus!r} in its rope parameters, which rope_type default lacks")
@@ -315,7 +320,16 @@ def _with_rope(values: Mapping[str, Any]) -> dict[str, Any]:
     return read
 
 
-def _long(scaling: dict[str, Any], read: Mapping[str, Any]) -> dict[str, Any]:
-    if scaling["rope_type"] in ("llama3", "yarn"):
-        scaling.setdefault("original_max_position_embeddings", read.get("max_position_embeddings", 2048))
+def _long(scaling: dict[str, Any], read: Mapping[str, Any], beside: Any) -> dict[str, Any]:
+    """What follows from other keys; ``beside`` is an original length that stands outside the table, as Phi has it."""
+    longest = read.get("max_position_embeddings", 2048)
+    if scaling["rope_type"] == "dynamic":  # whatever else is said, transformers counts from there
+        return {**scaling, "original_max_position_embeddings": longest}
+    if scaling["rope_type"] in ("llama3", "yarn", "longrope"):
+        if beside is not None:
+            scaling["original_max_position_embeddings"] = beside
+        scaling.setdefault("original_max_position_embeddings", longest)
+    original = scaling.get("original_max_position_embeddings")
+    if scaling["rope_type"] == "longrope" and "factor" not in scaling and type(original) is type(longest) is int:
+        scaling["factor"] = max(longest / original, 1.0) if original > 0 else 1.0
     return scaling

@@ -176,7 +176,13 @@ def test_several_ends_of_a_text_are_kept() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rope_scaling": {"rope_type": "longrope", "factor": 2.0}}, "unknown rope_type 'longrope'"),
+        ({"rope_scaling": {"rope_type": "proportional", "factor": 2.0}}, "unknown rope_type 'proportional'"),
+        ({"rope_scaling": {"rope_type": "longrope", "factor": 2.0}}, "positive numbers in short_factor, but got None"),
+        (
+            {"rope_scaling": {"rope_type": "longrope", "short_factor": [1.0] * 9, "long_factor": [2.0] * 9}},
+            "short_factor of rope_scaling must have one number for each pair .* but got 9",
+        ),
+        ({"rope_scaling": {"rope_type": "dynamic", "factor": 0.5}}, "factor of rope_scaling must be at least 1"),
         ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "betafast": 3}}, "unknown key 'betafast'"),
         ({"rope_parameters": {"sliding_attention": {}}}, "'sliding_attention' in its rope parameters"),
         ({"rope_scaling": 3}, "rope_scaling must be a table"),

@@ -31,6 +31,10 @@ SHAPE = {
 LLAMA3 = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
 YARN = {"factor": 4.0, "original_max_position_embeddings": 16}
 YARN_ALL = {**YARN, "beta_fast": 3.0, "beta_slow": 0.5, "mscale": 1.2, "mscale_all_dim": 0.7, "truncate": False}
+LONGROPE = {
+    **{"short_factor": [1.0, 1.5, 2.0], "long_factor": [2.0, 5.0, 9.0]},
+    **{"original_max_position_embeddings": 20, "factor": 3.2},
+}
 DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", {**SHAPE, "rms_norm_eps": 1e-5}),
     "llama-tied": ("Llama", {**SHAPE, "tie_word_embeddings": True, "rope_parameters": {"rope_theta": 500.0}}),
@@ -39,6 +43,8 @@ DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "llama-llama3": ("Llama", {**SHAPE, "rope_scaling": {"rope_type": "llama3", **LLAMA3}, "rope_theta": 100.0}),
     "llama-yarn": ("Llama", {**SHAPE, "rope_scaling": {"rope_type": "yarn", **YARN}, "rope_theta": 1000.0}),
     "qwen3-yarn": ("Qwen3", {**SHAPE, "head_dim": 10, "rope_scaling": {"rope_type": "yarn", **YARN_ALL}}),
+    "llama-longrope": ("Llama", {**SHAPE, "rope_scaling": {"rope_type": "longrope", **LONGROPE}}),
+    "llama-dynamic": ("Llama", {**SHAPE, "rope_scaling": {"rope_type": "dynamic", "factor": 3.0}}),
     "mistral": ("Mistral", {**SHAPE, "sliding_window": None}),
     "mistral-window": ("Mistral", {**SHAPE, "sliding_window": 5}),
     "qwen2": ("Qwen2", SHAPE),
@@ -108,6 +114,33 @@ def test_a_decoder_of_theirs_gives_the_same_logits_here_and_comes_back_the_same(
     assert type(again) is type(reference)
     with torch.inference_mode():
         torch.testing.assert_close(again.eval()(token_ids()).logits, expected_BSV, rtol=0, atol=1e-5)
+
+
+LONGER = {
+    "longrope": {"rope_scaling": {"rope_type": "longrope", **LONGROPE}},
+    "longrope-sharper": {"rope_scaling": {"type": "longrope", **LONGROPE, "attention_factor": 1.4}},
+    "longrope-as-phi": {
+        "rope_scaling": {key: LONGROPE[key] for key in ("short_factor", "long_factor")} | {"rope_type": "longrope"},
+        "original_max_position_embeddings": 20,
+    },
+    "dynamic": {"rope_scaling": {"rope_type": "dynamic", "factor": 3.0}, "max_position_embeddings": 20},
+}
+
+
+@pytest.mark.parametrize("case", LONGER)
+def test_texts_beyond_the_original_context_are_turned_as_theirs(case: str, tmp_path: Path) -> None:
+    for num_tokens in (20, 21, 50):
+        reference = theirs("Llama", {**SHAPE, **LONGER[case]})  # a new one: theirs remembers the longest
+        reference.save_pretrained(tmp_path)
+        model = ours(tmp_path)
+        with torch.inference_mode():
+            expected_BSV = reference(token_ids(3, num_tokens)).logits
+            torch.testing.assert_close(model(token_ids(3, num_tokens)), expected_BSV, rtol=0, atol=1e-4)
+            alone_BV, _ = model.prefill(token_ids(3, num_tokens)[1:2, :8], torch.tensor([8]))
+            among_BV, _ = model.prefill(token_ids(3, num_tokens), torch.tensor([num_tokens, 8, 9]))
+        torch.testing.assert_close(among_BV[1:2], alone_BV, rtol=0, atol=1e-5)
+        torch.testing.assert_close(among_BV[0], expected_BSV[0, -1], rtol=0, atol=1e-4)
+    assert model.context_size in (64, 60)
 
 
 @pytest.mark.parametrize("case", ENCODERS)
