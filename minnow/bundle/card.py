@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 INDEXED = ("accuracy", "f1_macro", "f1_micro", "exact_match", "roc_auc")
+READABLE = 1e9
+
+
+def as_score(value: float) -> str:
+    """A score as people read it; text without spaces has a perplexity a word that would fill the page with digits."""
+    return f"{value:,.4f}" if abs(value) < READABLE else f"{value:.4e}"
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ def render_language_card(card: LanguageCard) -> str:
     """The whole README.md of a language model."""
     kind, verb = ("text-generation", "generate") if card.writes else ("fill-mask", "predict")
     given = "Once upon a time" if card.writes else "a text with [MASK] in it"
-    rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.4f} |" for name, value in card.scores.items())
+    rows = "\n".join(f"| {name.replace('_', ' ')} | {as_score(value)} |" for name, value in card.scores.items())
     quoted = "\n".join(f"    {line}" for line in card.sample.splitlines())
     seen = card.provenance.get("tokens_seen", 0) / max(1, card.data.get("tokens", 1))
     source = f"{card.data.get('bytes', 0):,} bytes of text, read {seen:.1f} times"

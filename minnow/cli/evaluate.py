@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from minnow.bundle.card import as_score
 from minnow.cli.console import exit_codes, note, out, print_json
 from minnow.cli.display import progress_of
 from minnow.cli.inputs import Precision, languages_of
@@ -95,7 +96,7 @@ def evaluate(
 def _print_language(report: "LanguageReport") -> None:
     shown = Table("score", "value", box=None)
     for name, value in report.scores.items():
-        shown.add_row(name.replace("_", " "), f"{value:,.4f}")
+        shown.add_row(name.replace("_", " "), as_score(value))
     out.print(shown)
     read = "with its memory carried on" if report.context is None else f"in a context of {report.context:,}"
     moved = "" if report.stride is None else f" that moves by {report.stride:,}"

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from minnow.bundle.card import as_score
 from minnow.cli.console import err, exit_codes, note, out, print_json
 from minnow.cli.display import PretrainingDisplay
 
@@ -73,7 +74,7 @@ def pretrain(
 def _print_summary(summary: dict[str, Any], folder: Path) -> None:
     for name in ("loss", "perplexity", "word_perplexity", "bits_per_byte"):
         if name in summary:
-            out.print(f"{'validation ' + name.replace('_', ' '):<28}{summary[name]:,.4f}", markup=False)
+            out.print(f"{'validation ' + name.replace('_', ' '):<28}{as_score(summary[name])}", markup=False)
     if summary["validation_tokens"] < 0.98 * summary["held_out_tokens"]:
         part = f"{summary['validation_tokens']:,} of {summary['held_out_tokens']:,} tokens, from all over the text"
         out.print(f"{'measured on':<28}{part}", markup=False)

@@ -1,6 +1,7 @@
 """``minnow pretrain``: one object on standard output, a plan and progress beside it, one line for what cannot be."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,17 @@ def test_without_json_a_person_reads_the_scores(novel: Path, tmp_path: Path) -> 
     done = minnow("pretrain", novel, "--out", tmp_path / "m", *SMALL)
     assert "validation bits per byte" in done.out
     assert f"minnow generate {tmp_path / 'm'}" in done.err
+
+
+def test_text_without_spaces_fills_no_page_with_digits(novel: Path, tmp_path: Path) -> None:
+    novel.write_text(("那猫坐在席子上看着门外的雨慢慢地下着" * 20 + "\n") * 20, encoding="utf-8")
+    done = minnow("pretrain", novel, "--out", tmp_path / "m", *SMALL)
+    card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    evaluated = minnow("evaluate", tmp_path / "m", novel).out
+    for shown in (done.out, card, evaluated):
+        line = next(line for line in shown.splitlines() if "word perplexity" in line)
+        assert re.search(r"\d\.\d{4}e\+\d+", line)
+        assert len(line) < 60
 
 
 def test_what_was_pretrained_generates(novel: Path, tmp_path: Path) -> None:
