@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -69,6 +70,9 @@ class SweptBlobStore(BlobStore, Protocol):
 
     def remove_parts(self, before: datetime) -> int:
         """Remove what broken-off uploads from before that moment left behind; returns how many bytes that freed."""
+
+    def free_bytes(self) -> int | None:
+        """How many bytes there is room for; None where nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,10 @@ class FolderBlobs:
                 freed += found.st_size
         return freed
 
+    def free_bytes(self) -> int:
+        """As ``SweptBlobStore.free_bytes``."""
+        return shutil.disk_usage(self.root).free
+
     def _path(self, name: str) -> Path:
         return self.root / _checked(name)
 
@@ -254,6 +262,9 @@ class BucketBlobs:
         """Nothing: a bucket's own rules for its life cycle remove uploads that were broken off."""
         del before
         return 0
+
+    def free_bytes(self) -> None:
+        """Nobody can tell of a bucket."""
 
 
 class BucketBlob:

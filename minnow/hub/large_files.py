@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sqlalchemy import select, update
 
-from minnow.errors import HubNotFoundError, RefusedUploadError
+from minnow.errors import HubNotFoundError, RefusedUploadError, StorageError
 from minnow.hub.blobs import Blob, Piece, SweptBlobStore
 from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
@@ -23,6 +23,7 @@ from minnow.hub.repository_tables import LargeFileRow
 
 MOST_BYTES = 1 << 40
 PART_BYTES = 64 << 20
+LEAST_FREE_BYTES = 64 << 20  # a xorb
 PREFIX, PARTS_PREFIX = "lfs", "parts"
 
 
@@ -121,6 +122,18 @@ class LargeFiles:
         else:
             self._blobs.put(blob_name(sha256), checked)
         self._admit(repository_id, account, {sha256: size})
+
+    def require_room(self, adding_bytes: int = 0) -> None:
+        """Raises StorageError where so many bytes do not fit on the disk, or hardly any more do.
+
+        Asked before something is sent: clients that hear of a full disk while they send try again for minutes.
+        """
+        free = self._blobs.free_bytes()
+        if free is not None and free < max(adding_bytes, LEAST_FREE_BYTES):
+            raise StorageError(
+                f"the hub's disk is full: {free:,} bytes are left, and {max(adding_bytes, LEAST_FREE_BYTES):,} are "
+                "needed; free some, or run `minnow hub gc`"
+            )
 
     def take_part(self, upload: str, number: int, pieces: Iterable[Piece]) -> str:
         """Store a part of an upload that comes in several, and return what names its content."""

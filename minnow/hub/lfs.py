@@ -77,10 +77,13 @@ class Lfs:
 
         Raises:
             QuotaError: they do not fit into the account's room.
+            StorageError: they do not fit on the disk.
         """
         held = self._large_files.keep(repository.id, sizes)
         missing = {sha256: size for sha256, size in sizes.items() if sha256 not in held}
         self._quotas.require(account, sum(missing.values()))
+        if missing:
+            self._large_files.require_room(sum(missing.values()))
         parted = in_parts and any(size >= self._in_parts_from for size in missing.values())
         tickets = {
             sha256: self._written(

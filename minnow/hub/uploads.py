@@ -129,6 +129,7 @@ class Uploads:
             RefusedUploadError: a file that would be refused when it is committed.
             InputError: a path that cannot be.
             QuotaError: the account's room is full.
+            StorageError: the disk is full.
         """
         commit = self._revisions.resolve(repository.id, revision)
         for file in files:
@@ -138,6 +139,8 @@ class Uploads:
         there = {entry.path: entry for entry in self._contents.some(commit, [file.path for file in files])}
         growing = [file.size for file in files if file.path not in there or there[file.path].size != file.size]
         self._quotas.require(account, sum(growing))
+        if any(map(is_large, files)):
+            self._large_files.require_room()
         ignored = _ignored(ignore if ignore is not None else self._ignore_file(commit))
         return [
             Planned(file.path, is_large(file), ignored.is_ignored(file.path) is True, _known(there.get(file.path)))

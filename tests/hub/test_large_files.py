@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from minnow.errors import ForbiddenError, HubNotFoundError, QuotaError, RefusedUploadError
+from minnow.errors import ForbiddenError, HubNotFoundError, QuotaError, RefusedUploadError, StorageError
 from minnow.hub.blobs import CHUNK_BYTES
 from minnow.hub.hub import Hub
 from minnow.hub.large_files import blob_name
@@ -13,6 +13,7 @@ from minnow.hub.lfs import Lfs
 from minnow.hub.limits import Quotas
 from minnow.hub.repositories import Repository
 from minnow.hub.signing import SECONDS, Stamp
+from minnow.hub.uploads import Announced
 
 CONTENT = bytes(range(256)) * 9000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -130,6 +131,24 @@ def test_no_ticket_is_written_for_what_is_there_already(hub: Hub, repository: Re
 def test_what_does_not_fit_gets_no_ticket(hub: Hub, repository: Repository) -> None:
     with pytest.raises(QuotaError):
         desk(hub, Quotas(hub.database, 100)).uploads(repository, repository.owner, {SHA256: 101}, in_parts=False)
+
+
+def test_a_full_disk_is_told_before_anything_is_sent(
+    hub: Hub, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = 100 << 20
+    monkeypatch.setattr(hub.blobs, "free_bytes", lambda: left)
+    file = [Announced("a.arrow", 1 << 30, b"")]  # which may be chunks that the hub has
+    assert hub.uploads.plan(repository, "ann", "main", file)
+    assert desk(hub).uploads(repository, "ann", {SHA256: left}, in_parts=False).tickets
+    with pytest.raises(StorageError, match=r"full: 104,857,600 bytes are left, and 104,857,601 are needed; free some"):
+        desk(hub).uploads(repository, "ann", {SHA256: left + 1}, in_parts=False)
+    left = 1 << 20
+    with pytest.raises(StorageError, match="the hub's disk is full: 1,048,576 bytes are left"):
+        hub.uploads.plan(repository, "ann", "main", file)
+    assert hub.uploads.plan(repository, "ann", "main", [Announced("a.txt", 10, b"")]), "the tables say so themselves"
+    monkeypatch.setattr(hub.blobs, "free_bytes", lambda: None)
+    assert hub.uploads.plan(repository, "ann", "main", file)
 
 
 def test_parts_make_the_file_in_whatever_order_they_come(hub: Hub, repository: Repository) -> None:
