@@ -224,7 +224,7 @@ def _nul_error(path: Path, block: Block) -> DataError:
     text = block.text
     at = text.index(b"\0")
     line = block.first_line + text.count(b"\n", 0, at)
-    hint = "it is not a text file"
+    hint = "it is no text file; if it is, take such bytes out with: tr -d '\\000' < FILE > OTHER"
     if len(text) >= 4 and text.count(b"\0") > len(text) // 4:
         guess = "utf-16-le" if text[1:2] == b"\0" else "utf-16-be"
         hint = f"if it is {guess}, convert it with: minnow data clean {path} --encoding {guess} --out DIR"

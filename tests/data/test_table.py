@@ -184,7 +184,7 @@ GOOD = "text,label\na,x\nb,y\n"
         ("a.csv", "text,label\ncafé au lait,x\n".encode("latin-1"), "byte 0xe9 in line 2.*--encoding cp1252"),
         ("a.jsonl", '{"text": "café au lait"}\n'.encode("latin-1"), "byte 0xe9 in line 1"),
         ("a.csv", "text,label\n这个酒店很好,正\n".encode("gb18030"), "--encoding gb18030"),
-        ("a.csv", b"text,label\na\0b,x\n", "NUL byte in line 2"),
+        ("a.csv", b"text,label\na\0b,x\n", "NUL byte in line 2, .* take such bytes out with: tr"),
         ("a.csv", "text,label\nab,x\n".encode("utf-16-le"), "--encoding utf-16-le"),
         ("a.csv.gz", gzip.compress(GOOD.encode(), mtime=0)[:-9], "cut off"),
         ("a.csv.gz", gzip.compress(GOOD.encode(), mtime=0)[:-6] + b"xxxxxx", "damaged gz"),
