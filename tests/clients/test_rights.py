@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from command import minnow
-from huggingface_hub import HfApi
+from huggingface_hub import CommitOperationCopy, HfApi
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import get_session, parse_ratelimit_headers
 
@@ -171,6 +171,11 @@ def test_a_stranger_pays_for_a_pull_request_until_it_is_merged(live_hub: LiveHub
     minnow("hub", "user", "change", "olga", "--quota", "500kB", "--data", live_hub.data)
     owner.merge_pull_request("olga/open", streamed.pr_num)
     assert [one.storage for one in owner.list_user_repos()] == [204_800]
+    stranger.create_repo("sven/own")
+    stranger.upload_file(path_or_fileobj=b"copied" * 99, path_in_repo="c.arrow", repo_id="sven/own")
+    copy = CommitOperationCopy("c.arrow", "c.arrow", src_repo_id="sven/own", src_repo_type="model")
+    third = stranger.create_commit("olga/open", [copy], commit_message="a copy", create_pr=True)
+    assert "c.arrow" in owner.list_repo_files("olga/open", revision=third.pr_revision)
     second = stranger.upload_folder(folder_path=tmp_path, repo_id="olga/open", create_pr=True)
     assert second.pr_num is not None
 

@@ -23,7 +23,7 @@ from minnow.hub.api.xet import leave_response
 from minnow.hub.names import MAIN
 from minnow.hub.publishing import Published
 from minnow.hub.revisions import Message
-from minnow.hub.rights import require_write
+from minnow.hub.rights import payer, require_discuss
 from minnow.hub.uploads import (
     MOST_REGULAR_BYTES,
     AddFile,
@@ -167,12 +167,13 @@ class _Handlers:
         return json({})
 
     def duplicate(self, request: Request, body: DuplicateBody) -> Response:
-        """Let another repository have large files of this one."""
+        """Let another repository have large files of this one; whoever may propose changes to it may ask."""
         asked = self._asking.downloadable(request)
         owner, _, name = body.target.name.partition("/")
         target = self._hub.repositories.find(KINDS[f"{body.target.type}s"], owner, name)
-        require_write(asked.caller, target.place)
-        self._hub.large_files.share(asked.repository.id, target.id, target.owner, [file.sha256 for file in body.files])
+        require_discuss(asked.caller, target.place)
+        account, sha256s = payer(asked.caller, target.place), [file.sha256 for file in body.files]
+        self._hub.large_files.share(asked.repository.id, target.id, account, sha256s)
         return json({"success": [{"sha256": file.sha256} for file in body.files], "failed": []})
 
     def _commit(self, request: Request, pieces: Iterator[bytes]) -> Response:
