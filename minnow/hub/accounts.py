@@ -45,7 +45,7 @@ class Account:
 
     Attributes:
         disabled: may not sign in; what it owns stays.
-        quota_bytes: how much its repositories may hold together; None is the hub's own bound.
+        quota_bytes: how much it may store, what nobody accepted yet included; None is the hub's own bound.
     """
 
     id: int

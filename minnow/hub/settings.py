@@ -33,8 +33,7 @@ class HubSettings:
         secret: signs addresses and short-lived tokens.
         endpoint: how clients reach it, such as ``https://hub.example.org``; empty takes what the client itself asked
             for, which is right without a proxy in between.
-        quota_bytes: how much the repositories of one owner may hold together, where nothing else is said for the
-            owner; None is no bound.
+        quota_bytes: how much an account may store, where nothing else is said for the account; None is no bound.
         rate_requests, rate_seconds: so many requests of one caller are answered in each such time; 0 is no bound.
         remote_code: whether models may name Python code of their own, which ``trust_remote_code`` would run.
     """
