@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubNotFoundError, InputError
@@ -112,6 +112,19 @@ class Discussions:
                     RefRow(repository_id=repository_id, name=f"{PULLS}{number}", commit_id=head, updated_at=now)
                 )
             return number
+
+    def take_back(self, repository_id: int, number: int) -> None:
+        """Let a pull request that was opened a moment ago never have been, since its commit was refused."""
+        with self._database.writing() as session:
+            locked(session, repository_id)
+            session.execute(
+                delete(DiscussionRow).where(
+                    DiscussionRow.repository_id == repository_id, DiscussionRow.number == number
+                )
+            )
+            session.execute(
+                delete(RefRow).where(RefRow.repository_id == repository_id, RefRow.name == f"{PULLS}{number}")
+            )
 
     def get(self, repository_id: int, number: int) -> Discussion:
         """A discussion with all that happened in it; raises HubNotFoundError where there is none."""

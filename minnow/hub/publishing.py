@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from minnow.errors import MinnowError
 from minnow.hub.describing import Descriptions
 from minnow.hub.discussions import Discussions
 from minnow.hub.limits import Quotas
@@ -83,7 +84,12 @@ class Publishing:
         if as_pull_request:
             opened = self._discussions.open(repository.id, message.title, message.description, by=by, pull_request=True)
             ref = f"{PULLS}{opened}"
-        commit = self._revisions.commit(repository.id, ref, changes, message, by=by, parent=parent)
+        try:
+            commit = self._revisions.commit(repository.id, ref, changes, message, by=by, parent=parent)
+        except MinnowError:
+            if opened is not None:
+                self._discussions.take_back(repository.id, opened)
+            raise
         self._discussions.note_commit(repository.id, ref, commit, message.title, by=by)
         self._after(repository.id, ref)
         return Published(commit, opened)

@@ -214,6 +214,14 @@ def test_a_pull_request_is_merged_beside_what_came_meanwhile(hub: Hub, repositor
         commit(hub, repository, AddFile("late", b"x"), branch=f"refs/pr/{number}")
 
 
+def test_a_proposal_that_is_refused_opens_nothing(hub: Hub, repository: Repository) -> None:
+    with pytest.raises(HubNotFoundError):
+        propose(hub, repository, DeleteFile("nothing"))
+    assert hub.discussions.page(repository.id, 0) == ([], 0)
+    assert [ref.name for ref in hub.revisions.refs(repository.id)] == ["refs/heads/main"]
+    assert propose(hub, repository, AddFile("a", b"a")) == 1
+
+
 def test_both_sides_on_one_file_is_a_conflict_that_is_named(hub: Hub, repository: Repository) -> None:
     commit(hub, repository, AddFile("a", b"a"))
     number = propose(hub, repository, AddFile("a", b"theirs"))
