@@ -110,6 +110,8 @@ def constraint_for(
         grammar = library.LLMatcher.grammar_from_regex(_bounded(regex, "regular expression"))
     else:
         grammar = library.LLMatcher.grammar_from_lark(f"start: {_alternatives(choices, tokens)}")
+    if tokens.lacks_bytes:
+        grammar = _unforced(grammar)
     matcher = library.LLMatcher(_library_tokens(tokens), grammar, log_level=0)
     if matcher.is_error():
         raise InputError(f"the {asked[0]} cannot be followed: {_brief(matcher.get_error())}; write it in another way")
@@ -148,6 +150,7 @@ class _Vocabulary:
         # Of tokens for the same bytes the last: pieces come behind the single bytes that stand in for missing ones.
         self._id_of = {one: number for number, one in enumerate(found) if one}
         self._longest = max(map(len, self._id_of), default=0)
+        self.lacks_bytes = any(bytes((byte,)) not in self._id_of for one in self._id_of for byte in one)
 
     def __call__(self, text: bytes | str) -> list[int]:
         """Longest tokens first. The library asks for bytes from the middle of a text, before which the tokenizer itself
@@ -203,6 +206,15 @@ def _alternatives(choices: Sequence[str], tokens: _Vocabulary) -> str:
         if sum(len(tokens.tokens[token_id]) for token_id in tokens(_bounded(choice, "choice"))) < len(choice.encode()):
             raise InputError(f"the model's tokenizer has no tokens for the choice {choice[:60]!r}; leave it out")
     return _bounded(" | ".join(map(json.dumps, choices)), "list of choices")
+
+
+def _unforced(grammar: str) -> str:
+    """The grammar for tokens that no single bytes stand beside: where all that may follow begins with the same byte, as
+    many Chinese characters do, the library would write that byte at once, for which there is no token."""
+    if grammar.startswith("{"):
+        table = json.loads(grammar)["grammars"][0]
+        grammar = table.get("lark_grammar") or f"start: %json {json.dumps(table['json_schema'])}"
+    return f'%llguidance {{"no_forcing": true}}\n{grammar}'
 
 
 def _bounded(text: str, what: str) -> str:

@@ -14,6 +14,7 @@ from minnow.decoding.constraints import constraint_for, token_bytes
 from minnow.decoding.writing import Finished, GenerationSettings, Piece, write
 from minnow.errors import InputError
 from minnow.text.foreign import ForeignTokenizer
+from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
 PERSON: dict[str, Any] = {
     "type": "object",
@@ -119,6 +120,29 @@ def test_a_rule_whose_characters_the_model_lacks_is_refused() -> None:
             written("character", regex=rule)
     with pytest.raises(InputError, match="tokenizer can write nothing that goes on"):
         written("character", regex="aΩ", beam=2, num_samples=1)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"choices": ["大学", "公司"]},
+        {"regex": "[大公][学司]"},
+        {"schema": {"enum": ["大学", "公司"]}},
+    ],
+)
+def test_characters_that_begin_with_the_same_byte_are_told_apart(rule: dict[str, Any]) -> None:
+    settings = TokenizerSettings(kind="character", vocab_size=30, lowercase=False, normalization="none")
+    one = Tokenizer.train(['"大学" "公司"'] * 3, settings)
+    rest = "公司" if "choices" in rule or "schema" in rule else "公学"
+    grammar = constraint_for(one, **rule)
+    assert grammar is not None
+    for letter in json.dumps(rest, ensure_ascii=False) if "schema" in rule else rest:
+        token_id = one.encode_ids([letter])[0][0]
+        allowed = grammar.allowed(one.vocab_size)
+        assert allowed[token_id]
+        assert not allowed[one.eos_id]
+        grammar.accept(token_id)
+    assert grammar.allowed(one.vocab_size)[one.eos_id]
 
 
 @pytest.mark.parametrize("kind", ["word", "wordpiece", "whitespace"])
