@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from minnow.errors import RecipeError, UnknownNameError
-from minnow.layers.attention import SCORES, GeneralScore, attention_score, attention_weights
+from minnow.layers.attention import SCORES, attention_score, attention_weights
 from minnow.layers.dropout import FeatureDropout, VariationalDropout
 from minnow.layers.masks import padding_mask
 from minnow.layers.recurrent import KINDS, Memory, RecurrentEncoder
@@ -127,8 +127,6 @@ class RnnSeq2Seq(Seq2Seq):
             CELLS[config.cell](size + seen if layer == 0 else units, units) for layer in range(config.decoder_layers)
         )
         self.score = attention_score(config.attention, units, units)
-        if isinstance(self.score, GeneralScore):
-            nn.init.eye_(self.score.query.weight)  # it begins as dot, which finds the way from the first step
         # Maxout halves what goes in; the deep output of Bahdanau reads the token before besides.
         additive = config.attention == "additive"
         self.readout = nn.Linear(2 * units + (size if additive else 0), config.readout_size * (2 if additive else 1))

@@ -70,12 +70,6 @@ def test_the_readout_has_the_size_of_what_it_is_multiplied_with() -> None:
     assert RnnSeq2Seq(small()).output_weight_VD.shape == (24, 12)
 
 
-def test_general_attention_begins_as_dot() -> None:
-    query_BQ, memory_BSD = torch.randn(2, 10), torch.randn(2, 5, 10)
-    general, dot = (RnnSeq2Seq(small(attention=kind)).score(query_BQ, memory_BSD) for kind in ("general", "dot"))
-    torch.testing.assert_close(general, dot)
-
-
 @torch.inference_mode()
 def test_only_dot_and_general_attention_feed_what_came_of_them_into_the_next_step() -> None:
     """Luong et al., section 3.3; Bahdanau's decoder sees the context before it steps."""
