@@ -99,10 +99,9 @@ def _table(tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int32], 
     """Of each merge its pair as one number, in ascending order; its rank; and the id that comes of it. Behind them by
     what the first id of a pair is multiplied."""
     size = tokenizer.vocab_size
-    names, id_of = tokenizer.vocabulary, {token: number for number, token in enumerate(tokenizer.vocabulary)}
     merges = tokenizer.merges()
-    pairs = np.array([left * size + right for left, right in merges], np.int64)
-    made = np.array([id_of[names[left] + names[right]] for left, right in merges], np.int32)
+    pairs = np.array([left * size + right for left, right, _ in merges], np.int64)
+    made = np.array([whole for _, _, whole in merges], np.int32)
     order = np.argsort(pairs)
     return pairs[order], order.astype(np.int32), made[order], size
 

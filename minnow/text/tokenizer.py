@@ -373,11 +373,11 @@ class Tokenizer:
         normalized = self.normalize(text)
         return [piece for piece, _ in self._library.pre_tokenizer.pre_tokenize_str(normalized)]
 
-    def merges(self) -> list[tuple[int, int]]:
-        """The pairs of ids that BPE puts together, those that go first before the others; of other kinds there are
-        none."""
+    def merges(self) -> list[tuple[int, int, int]]:
+        """The pairs of ids that BPE puts together and the id that comes of each, those that go first before the others;
+        of other kinds there are none."""
         pairs = json.loads(self._library.to_str())["model"].get("merges", [])
-        return [(self._id_of[left], self._id_of[right]) for left, right in pairs]
+        return [(self._id_of[left], self._id_of[right], self._id_of[left + right]) for left, right in pairs]
 
     def stream(self) -> TextStream:
         """Decoding token by token: text comes as soon as its characters are whole.
