@@ -64,7 +64,7 @@ def build_hub(settings: HubSettings) -> Hub:
     xet = Xet(database, blobs, settings.secret, quotas)
     large_files = LargeFiles(database, blobs, xet, quotas)
     policy = Policy(remote_code=settings.remote_code)
-    repositories = Repositories(database, objects)
+    repositories = Repositories(database, objects, quotas)
     uploads = Uploads(objects, revisions, contents, large_files, policy, quotas, xet.bases)
     descriptions = Descriptions(database, revisions, contents, large_files)
     discussions = Discussions(database, objects, quotas)
@@ -80,7 +80,7 @@ def build_hub(settings: HubSettings) -> Hub:
         large_files=large_files,
         xet=xet,
         uploads=uploads,
-        publishing=Publishing(repositories, uploads, revisions, discussions, descriptions, purging, quotas),
+        publishing=Publishing(repositories, uploads, revisions, discussions, descriptions, purging),
         listing=Listing(database),
         discussions=discussions,
         downloads=Downloads(database),

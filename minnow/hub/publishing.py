@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from minnow.errors import MinnowError
 from minnow.hub.describing import Descriptions
 from minnow.hub.discussions import Discussions
-from minnow.hub.limits import Quotas
 from minnow.hub.names import MAIN, PULLS, Kind, branch_ref
 from minnow.hub.purging import Purging
 from minnow.hub.repositories import Repositories, Repository
@@ -33,7 +32,6 @@ class Publishing:
         discussions: Discussions,
         descriptions: Descriptions,
         purging: Purging,
-        quotas: Quotas,
     ):
         self._repositories = repositories
         self._uploads = uploads
@@ -41,7 +39,6 @@ class Publishing:
         self._discussions = discussions
         self._descriptions = descriptions
         self._purging = purging
-        self._quotas = quotas
 
     def begin(
         self, kind: Kind, owner: str, name: str, *, private: bool, by: str, card: bytes | None = None
@@ -113,10 +110,8 @@ class Publishing:
         """Make a repository of what main of another one holds, with its history.
 
         Raises:
-            InputError, HubExistsError: as ``Repositories.create``.
-            QuotaError: it does not fit under the owner's name.
+            InputError, HubExistsError, QuotaError: as ``Repositories.copy``.
         """
-        self._quotas.require(owner, source.used_bytes)
         head = self._revisions.resolve(source.id, MAIN)
         made = self._repositories.copy(source, head, owner, name, private=private)
         self._descriptions.refresh(made.id)

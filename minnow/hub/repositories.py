@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError
 from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
+from minnow.hub.limits import Quotas
 from minnow.hub.names import MAIN, Kind, repository_key, repository_name
 from minnow.hub.objects import FILE_MODE, GitObject, GitObjects, TreeEntry, blob_of, commit_of, identity, tree_of
 from minnow.hub.questions import Question
@@ -68,12 +69,14 @@ class Repositories:
     """The repositories of a hub. Rights are the caller's matter: ask ``rights`` before.
 
     Args:
+        quotas: how much the owner of what was moved or copied may store.
         now: the clock, in UTC.
     """
 
-    def __init__(self, database: Database, objects: GitObjects, now: Clock = utc_now):
+    def __init__(self, database: Database, objects: GitObjects, quotas: Quotas, now: Clock = utc_now):
         self._database = database
         self._objects = objects
+        self._quotas = quotas
         self._now = now
 
     def create(
@@ -100,6 +103,7 @@ class Repositories:
 
         Raises:
             InputError, HubExistsError: as ``create``.
+            QuotaError: it does not fit under the owner's name.
         """
         now = self._now()
         with self._entered(source.kind, owner, name, private, now) as (session, row):
@@ -107,10 +111,14 @@ class Repositories:
             files = select(LargeFileRow.sha256, LargeFileRow.size).where(
                 LargeFileRow.repository_id == source.id, LargeFileRow.payer.is_(None)
             )
-            session.add_all(
+            copied = [
                 LargeFileRow(repository_id=row.id, sha256=sha256, size=size, admitted_at=now)
                 for sha256, size in session.execute(files).all()
-            )
+            ]
+            session.add_all(copied)
+            row.used_bytes = sum(file.size for file in copied)
+            session.flush()
+            self._quotas.require_within(session, owner, row.used_bytes)
         return repository_of(row)
 
     def find(self, kind: Kind, owner: str, name: str) -> Repository:
@@ -145,15 +153,17 @@ class Repositories:
         Raises:
             InputError: a name that cannot be.
             HubExistsError: the new name is taken.
+            QuotaError: it does not fit under the new owner's name.
         """
         repository_name(name)
         key = repository_key(owner, name)
         try:
             with self._database.writing() as session:
-                row = existing(session, repository_id)
-                before = row.key
+                row = locked(session, repository_id)
+                before, stays = row.key, row.owner.lower() == owner.lower()
                 row.owner, row.name, row.key = owner, name, key
                 session.flush()
+                self._quotas.require_within(session, owner, 0 if stays else row.used_bytes)
                 session.execute(_former(row.kind, key))
                 if before != key:
                     session.merge(FormerNameRow(kind=row.kind, key=before, repository_id=row.id))

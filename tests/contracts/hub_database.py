@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import pkgutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -53,6 +53,22 @@ def proposed(hub: Hub, repository: Repository, author: str, *files: AddLarge | A
     )
     assert made.pull_request
     return made.pull_request
+
+
+def that_fit(work: Callable[[int], object]) -> int:
+    """How many of eight that begin at once find room."""
+    start = threading.Barrier(8)
+
+    def fits(i: int) -> bool:
+        start.wait()
+        try:
+            work(i)
+        except QuotaError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        return sum(pool.map(fits, range(8)))
 
 
 def used(hub: Hub, *accounts: str) -> tuple[int, ...]:
@@ -311,19 +327,35 @@ class HubDatabasePromises:
         hub.accounts.create_user("bob", site_admin=True)
         hub.accounts.change("bob", quota_bytes=300)
         places = [hub.repositories.create("model", "ann", f"n{i}", private=False, by="ann") for i in range(8)]
-        start = threading.Barrier(8)
-
-        def send(i: int) -> bool:
-            start.wait()
-            try:
-                sent(hub, places[i], "bob", bytes([i]) * 100)
-            except QuotaError:
-                return False
-            return True
-
-        with ThreadPoolExecutor(8) as pool:
-            assert sum(pool.map(send, range(8))) == 3
+        assert that_fit(lambda i: sent(hub, places[i], "bob", bytes([i]) * 100)) == 3
         assert used(hub, "bob") == (300,)
+
+    def test_of_many_that_move_or_are_copied_at_once_no_more_than_fit_come(self, hub: Hub) -> None:
+        hub.accounts.create_user("ann", site_admin=True)
+        places = [hub.repositories.create("model", "ann", f"n{i}", private=False, by="ann") for i in range(8)]
+        for i, place in enumerate(places):
+            hub.publishing.commit(
+                place, "main", [sent(hub, place, "ann", bytes([i]) * 100)], Message("large"), by="ann"
+            )
+        for name in ("movers", "copies"):
+            hub.accounts.create_organization(name)
+            hub.accounts.change(name, quota_bytes=300)
+
+        assert that_fit(lambda i: hub.publishing.copy(places[i], "copies", f"n{i}", private=False)) == 3
+        assert used(hub, "ann", "copies") == (800, 300)
+        assert that_fit(lambda i: hub.repositories.move(places[i].id, "movers", f"n{i}")) == 3
+        assert used(hub, "ann", "movers") == (500, 300)
+        found = [hub.repositories.by_id(place.id).owner for place in places]
+        assert sorted(found) == ["ann"] * 5 + ["movers"] * 3
+
+    def test_who_has_no_room_left_still_renames(self, hub: Hub) -> None:
+        hub.accounts.create_user("Ann", site_admin=True)
+        repository = hub.repositories.create("model", "Ann", "one", private=False, by="Ann")
+        large = sent(hub, repository, "Ann", b"x" * 100)
+        hub.publishing.commit(repository, "main", [large], Message("large"), by="Ann")
+        hub.accounts.change("ann", quota_bytes=10)
+        assert hub.repositories.move(repository.id, "ann", "two").full_name == "ann/two"
+        assert used(hub, "ann") == (100,)
 
     def test_accounts_tokens_requests_and_the_log_are_kept(self, hub: Hub) -> None:
         hub.accounts.create_user("root", site_admin=True)

@@ -27,7 +27,7 @@ def entered(database: Database) -> Database:
 def test_values_come_back_as_they_were_put(entered: Database) -> None:
     with entered.looking() as connection, entered.reading() as session:
         [row] = NAMED.rows(connection, key="alice/one")
-        by_id = Repositories(entered, None).by_id(row.id)  # type: ignore[arg-type]
+        by_id = Repositories(entered, None, None).by_id(row.id)  # type: ignore[arg-type]
         assert Repository(*row) == by_id
         assert session.execute(select(*COLUMNS).where(RepositoryRow.id == row.id)).one() == row
         assert NAMED.first(connection, key="alice/none") is None

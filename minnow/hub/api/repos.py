@@ -146,8 +146,6 @@ class _Handlers:
         owner, name = _full_name(body.toRepo)
         require_create(caller, Place(kind, owner, name))
         owner = self._hub.accounts.find(owner).name
-        if owner.lower() != repository.owner.lower():
-            self._hub.quotas.require(owner, repository.used_bytes)
         moved = self._hub.repositories.move(repository.id, owner, name)
         self._asking.note(request, caller, "repository.move", repository, to=moved.full_name)
         return json({"url": self._url(request, moved)})
