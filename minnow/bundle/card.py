@@ -7,12 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 INDEXED = ("accuracy", "f1_macro", "f1_micro", "exact_match", "roc_auc")
-READABLE = 1e9
-
-
-def as_score(value: float) -> str:
-    """A score as people read it; text without spaces has a perplexity a word that would fill the page with digits."""
-    return f"{value:,.4f}" if abs(value) < READABLE else f"{value:.4e}"
 
 
 @dataclass(frozen=True)
@@ -117,7 +111,7 @@ class LanguageCard:
 
     Attributes:
         writes: it goes on with a text, rather than filling gaps.
-        scores: on the validation text, by metric name.
+        scores: a table in Markdown, of the validation text.
         sample: a text it wrote at the end of its training, unedited.
         curves: the folder holds pictures of the run.
         chats: it was taught to answer, from conversations.
@@ -128,7 +122,7 @@ class LanguageCard:
     parameters: int
     size_bytes: int
     writes: bool
-    scores: Mapping[str, float]
+    scores: str
     sample: str
     data: Mapping[str, Any]
     recipe: str
@@ -141,7 +135,6 @@ def render_language_card(card: LanguageCard) -> str:
     """The whole README.md of a language model."""
     kind, verb = ("text-generation", "generate") if card.writes else ("fill-mask", "predict")
     given = "Once upon a time" if card.writes else "a text with [MASK] in it"
-    rows = "\n".join(f"| {name.replace('_', ' ')} | {as_score(value)} |" for name, value in card.scores.items())
     quoted = "\n".join(f"    {line}" for line in card.sample.splitlines())
     seen = card.provenance.get("tokens_seen", 0) / max(1, card.data.get("tokens", 1))
     source = f"{card.data.get('bytes', 0):,} bytes of text, read {seen:.1f} times"
@@ -156,7 +149,7 @@ def render_language_card(card: LanguageCard) -> str:
         f"A small language model ({card.model_type}, {card.parameters:,} parameters, {card.size_bytes / 1e6:.1f} MB), "
         f"made with Minnow from {source}.",
         f"```bash\n{used}\n```",
-        f"## Scores\n\nOn {scored}; loss in nats a token:\n\n| | |\n|---|---:|\n{rows}",
+        f"## Scores\n\nOn {scored}; loss in nats a token:\n\n{card.scores}",
         *([f"## A sample\n\n{shown}:\n\n{quoted}"] if card.sample else []),
         *(["![The run](run/curves.png)"] if card.curves else []),
         _data(card),

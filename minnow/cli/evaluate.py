@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from minnow.bundle.card import as_score
 from minnow.cli.console import exit_codes, note, out, print_json
 from minnow.cli.display import progress_of
 from minnow.cli.inputs import Precision, languages_of
@@ -94,6 +93,8 @@ def evaluate(
 
 
 def _print_language(report: "LanguageReport") -> None:
+    from minnow.evaluation.tables import as_score
+
     shown = Table("score", "value", box=None)
     for name, value in report.scores.items():
         shown.add_row(name.replace("_", " "), as_score(value))

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from minnow.bundle.card import as_score
 from minnow.cli.console import err, exit_codes, note, out, print_json
 from minnow.cli.display import PretrainingDisplay
 
@@ -72,6 +71,8 @@ def pretrain(
 
 
 def _print_summary(summary: dict[str, Any], folder: Path) -> None:
+    from minnow.evaluation.tables import as_score
+
     for name in ("loss", "perplexity", "word_perplexity", "bits_per_byte"):
         if name in summary:
             out.print(f"{'validation ' + name.replace('_', ' '):<28}{as_score(summary[name])}", markup=False)

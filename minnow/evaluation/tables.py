@@ -1,10 +1,22 @@
-"""The tables of a report in Markdown, for a model card or a terminal."""
+"""Scores as people read them, and the tables of a report in Markdown, for a model card or a terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minnow.evaluation.report import Report
 from minnow.evaluation.translation import TranslationReport
+
+READABLE = 1e9
+
+
+def as_score(value: float) -> str:
+    """A score as people read it; text without spaces has a perplexity a word that would fill the page with digits."""
+    return f"{value:,.4f}" if abs(value) < READABLE else f"{value:.4e}"
+
+
+def language_table(scores: Mapping[str, float]) -> str:
+    """Each score of a language model by its name."""
+    return _markdown(("score", "value"), [(name.replace("_", " "), as_score(value)) for name, value in scores.items()])
 
 
 def scores_table(report: Report) -> str:

@@ -251,6 +251,7 @@ class LanguageRun(ABC):
         """Curves and the card; the model itself stands already."""
         from minnow.bundle.card import LanguageCard, render_language_card
         from minnow.evaluation import plots
+        from minnow.evaluation.tables import language_table
 
         journal = Journal(self.place / "journal.jsonl").rows()
         if plots.available() and len(journal) > 1:
@@ -261,7 +262,7 @@ class LanguageRun(ABC):
             parameters=summary["parameters"],
             size_bytes=summary["size_bytes"],
             writes=bundle.task["name"] == "text_generation",
-            scores={name: summary[name] for name in SCORES if name in summary},
+            scores=language_table({name: summary[name] for name in SCORES if name in summary}),
             sample=next((row["sample"] for row in reversed(journal) if "sample" in row), ""),
             data=bundle.provenance["data"],
             recipe=recipe,
