@@ -14,10 +14,11 @@ from numba import njit, types
 from numba.extending import overload
 from torch import Tensor
 
-from minnow.layers.tiles import ARITHMETICS, COLUMNS, ROWS, tile
-from minnow.layers.vector_math import FAST, array_of, bits_of, float_of, put
+from minnow.layers.tiles import COLUMNS, FEW, ROWS, tile, tile_of_few
+from minnow.layers.vector_math import FAST, bits_of, float_of, put
 
 DTYPES: dict[str, Any] = {"float32": np.float32, "bfloat16": np.uint16, "int8": np.uint8}  # of rows that are multiplied
+WEIGHTS: dict[str, Any] = DTYPES | {"int8": np.int8}
 LARGEST = 127  # of eight bits with a sign
 ALIGNED = 4  # rows are filled up to so many numbers, which is a step in eight bits
 
@@ -49,20 +50,19 @@ class Rows(NamedTuple):
 
 def pack(weight_NK: Tensor, arithmetic: str) -> Packed:
     """The matrix of a linear layer without bias; rows and columns that fill up panels and steps are zero."""
-    weight = weight_NK.detach().float().cpu()
+    weight = weight_NK.detach().cpu()
     num_columns, size = weight.shape
-    whole = torch.zeros(-(-num_columns // COLUMNS) * COLUMNS, -(-size // ALIGNED) * ALIGNED)
+    dtype = torch.bfloat16 if arithmetic == "bfloat16" else torch.float32
+    whole = torch.zeros(-(-num_columns // COLUMNS) * COLUMNS, -(-size // ALIGNED) * ALIGNED, dtype=dtype)
     whole[:num_columns, :size] = weight
     scales, sums = np.zeros(0, np.float32), np.zeros(0, np.int32)
     if arithmetic == "int8":
         scales_N = whole.abs().amax(1) / LARGEST
         whole = (whole / scales_N.clamp(min=torch.finfo(torch.float32).tiny)[:, None]).round().to(torch.int8)
         scales, sums = scales_N.numpy(), (whole.sum(1, dtype=torch.int32) * (LARGEST + 1)).numpy()
-    elif arithmetic == "bfloat16":
-        whole = whole.bfloat16()
-    step = ARITHMETICS[arithmetic][1]
-    panels = whole.view(-1, COLUMNS, whole.shape[1] // step, step).transpose(1, 2).contiguous()
-    return Packed(array_of(panels.view(*panels.shape[:2], -1)), scales, sums)
+    steps = whole.view(torch.int32)  # a step has four bytes in every arithmetic
+    panels = steps.view(-1, COLUMNS, steps.shape[1]).transpose(1, 2).contiguous()
+    return Packed(panels.view(len(panels), steps.shape[1], -1).numpy().view(WEIGHTS[arithmetic]), scales, sums)
 
 
 def room_for(num_rows: int, size: int, arithmetic: str) -> Rows:
@@ -88,7 +88,10 @@ def product(rows: Any, packed: Any, out_RN: Any, add: bool) -> None:
             if n + COLUMNS <= num_columns and r + ROWS <= num_rows:
                 tile(numbers, a, width, weights, w, steps, out_RN, at, num_columns, add, scales, r, units, n, sums)
                 continue
-            tile(numbers, a, width, weights, w, steps, edge, 0, COLUMNS, False, scales, r, units, n, sums)
+            if num_rows - r <= FEW:
+                tile_of_few(numbers, a, width, weights, w, steps, edge, 0, COLUMNS, False, scales, r, units, n, sums)
+            else:
+                tile(numbers, a, width, weights, w, steps, edge, 0, COLUMNS, False, scales, r, units, n, sums)
             for i in range(min(ROWS, num_rows - r)):
                 for j in range(min(COLUMNS, num_columns - n)):
                     before = out_RN[r + i, n + j] if add else np.float32(0)

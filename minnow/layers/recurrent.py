@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from minnow.errors import UnknownNameError
 from minnow.layers.dropout import RecurrentDropout, StateDropout, VariationalDropout
+from minnow.layers.lstm import lstm, suits_lstm
 from minnow.layers.masks import reverse_rows
 
 KINDS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -43,14 +44,27 @@ class RecurrentLayer(nn.Module):
 
     def carry(self, x_BSI: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
         """The outputs, and what the layer remembers after the last position; ``memory`` is of what came before."""
+        recurrent = self.cell.weight_hh_l0
+        if self.dropout.active:
+            recurrent = recurrent * self.dropout.mask(recurrent)
+        if isinstance(self.cell, nn.LSTM) and suits_lstm(x_BSI, recurrent):
+            return self._by_kernels(x_BSI, memory, recurrent)
         inputs = (x_BSI,) if memory is None else (x_BSI, self._as_library(memory, x_BSI))
         if self.dropout.active:
-            recurrent = self.cell.weight_hh_l0
-            masked = {"weight_hh_l0": recurrent * self.dropout.mask(recurrent)}
-            output_BSH, last = torch.func.functional_call(self.cell, masked, inputs)
+            output_BSH, last = torch.func.functional_call(self.cell, {"weight_hh_l0": recurrent}, inputs)
         else:
             output_BSH, last = self.cell(*inputs)
         return output_BSH, tuple(part[0] for part in (last if isinstance(last, tuple) else (last,)))
+
+    def _by_kernels(self, x_BSI: Tensor, memory: Memory | None, recurrent_GH: Tensor) -> tuple[Tensor, Memory]:
+        cell, dtype = self.cell, torch.get_autocast_dtype("cpu")
+        nothing = x_BSI.new_zeros(len(x_BSI), cell.hidden_size)
+        state_BH, cell_BH = (nothing, nothing) if memory is None else memory
+        bias_G = cell.bias_ih_l0 + cell.bias_hh_l0
+        halves = (one.to(dtype) for one in (cell.weight_ih_l0, recurrent_GH, bias_G))
+        x_SBI = x_BSI.to(dtype).transpose(0, 1)
+        output_SBH, cell_BH = lstm(x_SBI, state_BH.to(dtype), cell_BH.float(), *halves)
+        return output_SBH.transpose(0, 1), (output_SBH[-1], cell_BH)
 
     def _as_library(self, memory: Memory, like: Tensor) -> Tensor | tuple[Tensor, ...]:
         """[1, B, H], and in the type of the input: under autocast the memory comes back in bfloat16.

@@ -1,8 +1,9 @@
 # ruff: noqa: ARG001 - numba hands over what a kernel is called with, and the types alone count
-"""Eight rows by 32 columns of a product with packed weights, summed up in the registers of a processor with AVX-512.
+"""Eight or four rows by 32 columns of a product with packed weights, summed up in the registers of a processor with
+AVX-512.
 
 Compilers do not find such a form by themselves, so it is spelt out in LLVM's language: for each step along the rows the
-weights of 32 columns are loaded once and meet the numbers of eight rows. A step is one number in float32, two in
+weights of 32 columns are loaded once and meet the numbers of all rows. A step is one number in float32, two in
 bfloat16, four in eight bits, which one instruction multiplies and adds.
 """
 
@@ -15,7 +16,7 @@ from numba import types
 from numba.core import cgutils as untyped
 from numba.extending import intrinsic
 
-ROWS, COLUMNS = 8, 32
+ROWS, FEW, COLUMNS = 8, 4, 32
 LANES = 16  # numbers of 32 bits in a register
 VECTORS = COLUMNS // LANES
 # What a processor must have, and how many numbers a step takes.
@@ -40,7 +41,7 @@ class Given(NamedTuple):
     """What ``tile`` is called with.
 
     Attributes:
-        rows, row_at, width: numbers, those of a row behind those of the row before; the first of the eight; how many a
+        rows, row_at, width: numbers, those of a row behind those of the row before; the first of them here; how many a
             row has.
         weights, weight_at, steps: packed; where the 32 columns begin; how long they are.
         out, out_at, out_width: where the sums go, likewise; ``add`` puts them onto what stands there.
@@ -66,57 +67,62 @@ class Given(NamedTuple):
     column_sums: Any
 
 
-def _tile(
-    _: Any,
-    rows: Any,
-    row_at: Any,
-    width: Any,
-    weights: Any,
-    weight_at: Any,
-    steps: Any,
-    out: Any,
-    out_at: Any,
-    out_width: Any,
-    add: Any,
-    row_scales: Any,
-    row_scale_at: Any,
-    column_scales: Any,
-    column_at: Any,
-    column_sums: Any,
-) -> Any:
-    """``out[m, n] = sum of rows[m, k] weights[n, k]`` for eight m and 32 n; see ``Given``. For kernels alone."""
-    arithmetic, place = _ARITHMETIC_OF[weights.dtype], types.int64
+def _tile_of(num_rows: int) -> Any:
+    def tile(
+        _: Any,
+        rows: Any,
+        row_at: Any,
+        width: Any,
+        weights: Any,
+        weight_at: Any,
+        steps: Any,
+        out: Any,
+        out_at: Any,
+        out_width: Any,
+        add: Any,
+        row_scales: Any,
+        row_scale_at: Any,
+        column_scales: Any,
+        column_at: Any,
+        column_sums: Any,
+    ) -> Any:
+        """``out[m, n] = sum of rows[m, k] weights[n, k]`` for so many m and 32 n; see ``Given``. For kernels alone."""
+        arithmetic, place = _ARITHMETIC_OF[weights.dtype], types.int64
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        def start(kind: Any, value: Any) -> Any:
-            return context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            def start(kind: Any, value: Any) -> Any:
+                return (
+                    context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+                )
 
-        given = Given(*map(start, signature.args, values))
-        for m, row in enumerate(_sums(builder, arithmetic, given)):
-            sums = _in_units(builder, given, m, row) if arithmetic == "int8" else row
-            target = builder.gep(given.out, [builder.add(given.out_at, builder.mul(_LONG(m), given.out_width))])
-            for v, found in enumerate(sums):
-                pointer = _vector_at(builder, target, _FLOATS, v)
-                more = builder.fadd(found, builder.load(pointer, align=4))
-                builder.store(builder.select(given.add, more, found), pointer, align=4)
-        return context.get_dummy_value()
+            given = Given(*map(start, signature.args, values))
+            for m, row in enumerate(_sums(builder, arithmetic, given, num_rows)):
+                sums = _in_units(builder, given, m, row) if arithmetic == "int8" else row
+                target = builder.gep(given.out, [builder.add(given.out_at, builder.mul(_LONG(m), given.out_width))])
+                for v, found in enumerate(sums):
+                    pointer = _vector_at(builder, target, _FLOATS, v)
+                    more = builder.fadd(found, builder.load(pointer, align=4))
+                    builder.store(builder.select(given.add, more, found), pointer, align=4)
+            return context.get_dummy_value()
 
-    asked = Given(
-        *(rows, place, place, weights, place, place, out, place, place, types.boolean),
-        *(row_scales, place, column_scales, place, column_sums),
-    )
-    return types.void(*asked), generate
+        asked = Given(
+            *(rows, place, place, weights, place, place, out, place, place, types.boolean),
+            *(row_scales, place, column_scales, place, column_sums),
+        )
+        return types.void(*asked), generate
+
+    return intrinsic(tile)
 
 
-def _sums(builder: Any, arithmetic: str, given: Given) -> list[list[Any]]:
-    """Of eight rows, each in vectors of columns."""
+def _sums(builder: Any, arithmetic: str, given: Given, num_rows: int) -> list[list[Any]]:
+    """Of so many rows, each in vectors of columns."""
     kind = _WORDS if arithmetic == "int8" else _FLOATS
     one = _WIDE if arithmetic == "float32" else _WORD
-    starts = (builder.add(given.row_at, builder.mul(_LONG(m), given.width)) for m in range(ROWS))
+    starts = (builder.add(given.row_at, builder.mul(_LONG(m), given.width)) for m in range(num_rows))
     lines = [builder.bitcast(builder.gep(given.rows, [start]), one.as_pointer()) for start in starts]
     panel = builder.gep(given.weights, [given.weight_at])
     nothing = ir.Constant(kind, None)
-    sums = [[_llvm.alloca_once_value(builder, nothing) for _ in range(VECTORS)] for _ in range(ROWS)]
+    sums = [[_llvm.alloca_once_value(builder, nothing) for _ in range(VECTORS)] for _ in range(num_rows)]
     with _llvm.for_range(builder, given.steps, intp=_LONG) as loop:
         step = builder.gep(builder.bitcast(panel, kind.as_pointer()), [builder.mul(loop.index, _LONG(VECTORS))])
         columns = [builder.load(_vector_at(builder, step, kind, v), align=4) for v in range(VECTORS)]
@@ -166,4 +172,5 @@ def _spread(builder: Any, number: Any) -> Any:
     )
 
 
-tile: Any = intrinsic(_tile)
+tile: Any = _tile_of(ROWS)
+tile_of_few: Any = _tile_of(FEW)
