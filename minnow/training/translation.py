@@ -19,6 +19,7 @@ from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.card import TranslationCard, render_translation_card
 from minnow.bundle.provenance import came_from, machine, versions, weights_hash
+from minnow.data.other_names import add_other_names
 from minnow.data.pair_cleaning import REASONS, clean_pairs
 from minnow.data.pairs import Pairs, load_pairs, pair_parts
 from minnow.data.split import hold_out_pairs, leakage
@@ -106,7 +107,8 @@ def train_translation(
             check_same(run / SOURCE_HASH, found, resume, f"the model {recipe.model.start}")
         write_text(run / layout.RECIPE, to_toml(recipe))
         tokenizer = _tokenizer(read.train, recipe, task, source, run)
-        model, task, outcome = _fit(task, tokenizer, read, recipe, source, run, note, show)
+        lessons = replace(read, train=_with_other_names(read.train, recipe, note))
+        model, task, outcome = _fit(task, tokenizer, lessons, recipe, source, run, note, show)
         seconds = time.perf_counter() - started
         bundle = Bundle(model, task.to_dict(), tokenizer, _provenance(read.train, recipe, seconds), to_toml(recipe))
         bundle.save(folder)
@@ -181,6 +183,15 @@ def _load(recipe: TranslationRecipe, source: str, target: str, part: str, keep_e
 def _held_out(pairs: Pairs, share: float) -> tuple[Pairs, Pairs]:
     kept, held = hold_out_pairs(pairs.sources, pairs.targets, share, SPLIT_SEED)
     return pairs.chosen(kept), pairs.chosen(held)
+
+
+def _with_other_names(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pairs:
+    """What is learnt from; the vocabulary is that of the pairs as they came."""
+    if not recipe.pairs.other_names:
+        return train
+    more, count = add_other_names(train, recipe.pairs.other_names, recipe.training.seed)
+    note(f"added {count:,} pairs with another name" if count else "no pair has a name that both sides spell alike")
+    return more
 
 
 def _task(train: Pairs, source: Bundle | None) -> Translation:

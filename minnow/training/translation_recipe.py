@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from minnow.data.other_names import check_share
 from minnow.data.pair_cleaning import PairCleaningSettings
 from minnow.errors import InputError, RecipeError
 from minnow.text.subword_dropout import check_kind, check_rate
@@ -35,6 +36,8 @@ class PairSettings:
         source_column: the column of a table with the sources; "" to find it.
         target_column: the one with the targets; "" likewise.
         clean: leave out pairs that are no translations, as [cleaning] says, from train alone.
+        other_names: pairs that are added to train, as a share of them, with a made-up name in the place of one that
+            both sides spell alike; so a model learns to write names as they stand. 0 for off.
     """
 
     train: str = ""
@@ -47,6 +50,7 @@ class PairSettings:
     source_column: str = ""
     target_column: str = ""
     clean: bool = True
+    other_names: float = 0.0
 
     def share(self) -> float | None:
         """Of train to hold out; None where ``validation`` names pairs, or nothing."""
@@ -153,6 +157,7 @@ class TranslationRecipe:
                 f"pairs.languages must name two or more, but got {self.pairs.languages[0]!r} alone; such as en, de"
             )
         self.pairs.share()
+        check_share(self.pairs.other_names)
 
 
 def render(recipe: TranslationRecipe) -> str:

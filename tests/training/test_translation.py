@@ -1,6 +1,7 @@
 """Learning from pairs as a function: what it decides, what it writes, what it goes on from, and what it refuses."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -344,6 +345,23 @@ def test_pairs_that_are_none_are_left_out_and_told_of(tmp_path: Path) -> None:
         "1 pair with an empty side",
     ):
         assert words in told
+
+
+def test_pairs_with_other_names_are_learnt_from_and_told_of(tmp_path: Path) -> None:
+    """They are neither in the vocabulary nor in what the card counts."""
+    names = ("Tom", "Martin", "Barbara", "Tobias", "Bastian", "Tamara")
+    sources = [f"{name} {text}" for name, text in zip(names * 10, sequences(60, 1), strict=True)]
+    (tmp_path / "train.sources").write_text("\n".join(sources) + "\n")
+    (tmp_path / "train.targets").write_text("\n".join(map(turned, sources)) + "\n")
+    notes: list[str] = []
+    told, plain = (
+        trained(tmp_path, tmp_path / f"{share}", said={"pairs.other_names": share, "training.epochs": 1}, note=note)
+        for share, note in ((0.5, notes.append), (0, lambda _: None))
+    )
+    assert any(re.fullmatch(r"added \d+ pairs with another name", line) for line in notes)
+    assert not same(told.folder, plain.folder), "the weights must have seen them"
+    assert (told.folder / "tokenizer.json").read_bytes() == (plain.folder / "tokenizer.json").read_bytes()
+    assert told.summary["rows"] == plain.summary["rows"]
 
 
 def test_a_pair_that_is_too_long_to_be_a_sentence_is_left_out(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""Pairs said again with a made-up name, so that a model learns to write names it has never read as they stand.
+
+Of 140,000 everyday pairs one in fifteen names Tom, and next to none anyone else: what is learnt is the word "Tom".
+After the placeholders of Luong et al. (2015), "Addressing the Rare Word Problem in Neural Machine Translation", and the
+copies of Currey et al. (2017); but what is put in is text, so that nothing is special when the model is asked.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from minnow.data.pairs import Pairs
+from minnow.errors import RecipeError
+
+LONGEST = 10  # letters of a made-up name
+TRIES = 20  # for a name that is none of those known
+_WORD = re.compile(r"[^\W\d_]+")
+_VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿ")
+_START, _END = "^", "$"
+
+
+def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
+    """The pairs, and behind them such with another name in the place of one that both sides spell alike.
+
+    A name is a word with a capital that stands once on each side. Those put in are drawn letter by letter, each after
+    the two before it, from the names that are there; one that begins with a vowel gives way to one that does, as
+    articles and prepositions may hang on it.
+
+    Args:
+        share: how many are added, as a share of the pairs; each from a pair drawn anew.
+        seed: of what is drawn.
+
+    Returns:
+        All pairs, and how many were added: none where no pair has a name, and fewer than asked for where there are so
+        few names that no other can be made of them.
+
+    Raises:
+        RecipeError: the share lies outside [0, 1].
+    """
+    check_share(share)
+    found = [_names(*sides) for sides in zip(pairs.sources, pairs.targets, strict=True)]
+    rows = [row for row, names in enumerate(found) if names]
+    count = round(share * len(pairs))
+    if not rows or not count:
+        return pairs, 0
+    random = np.random.default_rng((seed, 1))
+    known = sorted({name for row in rows for name in found[row]})
+    letters = _Letters(known)
+    sources, targets, directions = list(pairs.sources), list(pairs.targets), list(pairs.directions)
+    for _ in range(count):
+        row = rows[int(random.integers(len(rows)))]
+        old = found[row][int(random.integers(len(found[row])))]
+        new = letters.name(random, _begins_with_vowel(old))
+        if new is not None:
+            sources.append(_put(pairs.sources[row], old, new))
+            targets.append(_put(pairs.targets[row], old, new))
+            directions.append(pairs.directions[row])
+    return replace(pairs, sources=sources, targets=targets, directions=directions), len(sources) - len(pairs)
+
+
+def check_share(share: float) -> None:
+    """Raise RecipeError for a share outside [0, 1]."""
+    if not 0 <= share <= 1:
+        raise RecipeError(f"pairs.other_names must lie in [0, 1], but got {share}; try 0.1, or 0 for off")
+
+
+class _Letters:
+    """What follows two letters in names."""
+
+    def __init__(self, names: Iterable[str]):
+        self._known = set(names)
+        self._after: dict[str, list[str]] = {}
+        for name in sorted(self._known):
+            spelled = f"{_START}{_START}{name}{_END}"
+            for place in range(2, len(spelled)):
+                self._after.setdefault(spelled[place - 2 : place], []).append(spelled[place])
+
+    def name(self, random: np.random.Generator, vowel: bool) -> str | None:
+        """One that is not known, with such a beginning; None where some tries bring none."""
+        fitting = [letter for letter in self._after[_START + _START] if _begins_with_vowel(letter) == vowel]
+        for _ in range(TRIES):
+            name = self._grown(fitting[int(random.integers(len(fitting)))], random)
+            if len(name) > 2 and name not in self._known:
+                return name
+        return None
+
+    def _grown(self, name: str, random: np.random.Generator) -> str:
+        while len(name) < LONGEST:
+            choices = self._after[f"{_START}{name}"[-2:]]
+            letter = choices[int(random.integers(len(choices)))]
+            if letter == _END:
+                break
+            name += letter
+        return name
+
+
+def _names(source: str, target: str) -> list[str]:
+    """Words with a capital and small letters behind it that stand once on each side."""
+    here, there = _WORD.findall(source), _WORD.findall(target)
+    return [word for word in here if word.istitle() and len(word) > 2 and here.count(word) == there.count(word) == 1]
+
+
+def _put(text: str, old: str, new: str) -> str:
+    return _WORD.sub(lambda match: new if match[0] == old else match[0], text)
+
+
+def _begins_with_vowel(word: str) -> bool:
+    return word[0].lower() in _VOWELS

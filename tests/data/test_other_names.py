@@ -1,0 +1,74 @@
+"""Made-up names stand on both sides, alike, and change nothing else."""
+
+import re
+
+import pytest
+
+from minnow.data.other_names import add_other_names
+from minnow.data.pairs import Pairs
+from minnow.errors import RecipeError
+
+SIDES = {
+    "My name is Tom.": "Je m'appelle Tom.",
+    "Tom saw the house of Alice.": "Tom a vu la maison d'Alice.",
+    "Tom knows Tom.": "Tom se connaît.",  # twice on one side: which is which?
+    "I am OK.": "Je suis OK.",  # no name, by its letters
+    "She came from Boston.": "Elle venait de Boston.",
+    "Where is Albert?": "Où est Albert ?",
+    "Mary laughed.": "Marie a ri.",  # spelled in two ways
+    "It rains.": "Il pleut.",
+}
+MORE = ("Tamara", "Tobias", "Martin", "Bastian", "Barbara", "Anton", "Alina", "Amanda", "Andrea")
+NAMES = {"Tom", "Alice", "Boston", "Albert", *MORE}
+SIDES.update({f"{name} is {years}.": f"{name} a {years} ans." for years, name in enumerate(MORE, 20)})
+
+
+def pairs(sides: dict[str, str] = SIDES) -> Pairs:
+    return Pairs(list(sides), list(sides.values()), [("en", "fr")] * len(sides), "talk", "0")
+
+
+def test_only_the_name_is_another_and_alike_on_both_sides() -> None:
+    given = pairs()
+    found, count = add_other_names(given, 1, seed=0)
+    assert 0 < count <= len(given)
+    assert (found.sources[: len(given)], found.targets[: len(given)]) == (given.sources, given.targets)
+    sides = set(zip(given.sources, given.targets, strict=True))
+    changed = set()
+    for source, target in zip(found.sources[len(given) :], found.targets[len(given) :], strict=True):
+        both = set(re.findall(r"\w+", source)) & set(re.findall(r"\w+", target))
+        fitting = [
+            (old, new)
+            for old in NAMES
+            for new in both - NAMES
+            if (source.replace(new, old), target.replace(new, old)) in sides
+        ]
+        assert len(fitting) == 1, (source, target)
+        old, new = fitting[0]
+        assert new.istitle()
+        assert (new[0] in "AEIOUY") == (old[0] in "AEIOUY"), "d'Alice is not d'Tomar"
+        changed.add(old)
+    assert len(changed) > 3
+    assert {old[0] in "AEIOUY" for old in changed} == {True, False}
+    assert len(found.directions) == len(found) == len(given) + count
+
+
+def test_where_no_other_name_can_be_made_there_is_no_pair() -> None:
+    alone = pairs({"Ada laughed.": "Ada a ri."})
+    assert add_other_names(alone, 1, seed=0) == (alone, 0)
+
+
+def test_the_seed_says_what_is_drawn() -> None:
+    assert add_other_names(pairs(), 0.5, seed=3) == add_other_names(pairs(), 0.5, seed=3)
+    assert add_other_names(pairs(), 1, seed=3) != add_other_names(pairs(), 1, seed=4)
+
+
+def test_pairs_without_a_name_stay_as_they_are() -> None:
+    plain = pairs({"It rains.": "Il pleut."})
+    assert add_other_names(plain, 1, seed=0) == (plain, 0)
+    assert add_other_names(pairs(), 0, seed=0) == (pairs(), 0)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_an_impossible_share_is_refused(share: float) -> None:
+    with pytest.raises(RecipeError, match=r"pairs.other_names must lie in \[0, 1\], but got .*; try 0.1, or 0 for off"):
+        add_other_names(pairs(), share, seed=0)
