@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from minnow.cli.console import exit_codes, out, print_json
+from minnow.cli.console import exit_codes, out, print_json, print_table
 from minnow.cli.inputs import languages_of
 
 
@@ -30,9 +30,14 @@ def compare(
         if as_json:
             print_json(found.to_json())
             return
-        table = Table("score", found.name_a, found.name_b, "difference", "95 % interval", "p", box=None)
+        bootstrap: dict[str, float] = getattr(found, "bootstrap_p_values", {})
+        digits = 2 if bootstrap else 4  # translations are scored from 0 to 100
+        columns = ("score", found.name_a, found.name_b, "difference", "95 % interval", "p")
+        table = Table(*columns, *(["p (bootstrap)"] if bootstrap else []), box=None)
         for name, row in found.differences.items():
-            figures = (f"{row.a:.4f}", f"{row.b:.4f}", f"{row.difference:+.4f}", f"{row.low:+.4f} to {row.high:+.4f}")
-            table.add_row(name, *figures, f"{row.p_value:.4f}")
-        out.print(table)
+            scores = (f"{score:.{digits}f}" for score in (row.a, row.b))
+            moved, low, high = (f"{value:+.{digits}f}" for value in (row.difference, row.low, row.high))
+            chances = (row.p_value, *([bootstrap[name]] if bootstrap else []))
+            table.add_row(name, *scores, moved, f"{low} to {high}", *(f"{chance:.4f}" for chance in chances))
+        print_table(table)
         out.print(found.verdict, markup=False)

@@ -9,12 +9,14 @@ from typing import Any
 import orjson
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from minnow.errors import MinnowError
 from minnow.files import storage_error
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+WIDEST = 1000
 
 
 def note(text: str) -> None:
@@ -25,6 +27,12 @@ def note(text: str) -> None:
 def print_json(value: Any) -> None:
     """The one JSON object that ``--json`` promises."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def print_table(table: Table) -> None:
+    """A table in full: nothing in it is cut, however narrow the screen is and where there is none."""
+    needed = out.measure(table, options=out.options.update(max_width=WIDEST)).maximum
+    Console(width=max(out.width, needed), highlight=False).print(table)
 
 
 @contextmanager

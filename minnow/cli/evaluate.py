@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from minnow.cli.console import exit_codes, note, out, print_json
+from minnow.cli.console import exit_codes, note, out, print_json, print_table
 from minnow.cli.display import progress_of
 from minnow.cli.inputs import Precision, languages_of
 
@@ -110,17 +110,19 @@ def _print_language(report: "LanguageReport") -> None:
 
 
 def _print_translations(report: "TranslationReport") -> None:
-    scores = Table("score", "value", "95 % interval", "how it was counted", box=None)
+    scores = Table("score", "value", "95 % interval", box=None)
     for name, value in report.scores.items():
         low, high = report.intervals[name]
-        scores.add_row(name, f"{value:.2f}", f"{low:.2f} to {high:.2f}", report.signatures[name])
-    out.print(scores)
+        scores.add_row(name, f"{value:.2f}", f"{low:.2f} to {high:.2f}")
+    print_table(scores)
     if len(report.directions) > 1:
-        shown = Table("direction", "rows", "bleu", "chrf", "tokenised_bleu", box=None)
+        shown = Table("direction", "rows", *report.scores, box=None)
         for row in report.directions:
-            figures = (f"{row[name]:.2f}" for name in ("bleu", "chrf", "tokenised_bleu"))
+            figures = (f"{row['scores'][name]:.2f}" for name in report.scores)
             shown.add_row(row["direction"], f"{row['rows']:,}", *figures)
-        out.print(shown)
+        print_table(shown)
+    for name, signature in report.signatures.items():
+        out.print(f"{name:<16}{signature}", markup=False)
     for row in report.retrieval:
         out.print(
             f"{row['direction']}: the nearest text of the other language is the translation for {row['forward']:.1%} "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import files_in, minnow, with_settings
-from pairs import TURNING, files, turned
+from pairs import TURNING, files, sequences, turned
 from writers import folder as writer
 
 import minnow as house
@@ -178,6 +178,20 @@ def test_a_person_reads_scores_and_the_furthest_translations(translator: Path, t
         assert words in shown.out
 
 
+def test_a_person_reads_the_scores_of_each_direction(tmp_path: Path) -> None:
+    rows = [(text, turned(text), text.upper()) for text in sequences(40, seed=3)]
+    (tmp_path / "three.tsv").write_text("en\tde\tfr\n" + "".join("\t".join(row) + "\n" for row in rows))
+    asked = (tmp_path / "three.tsv", "--langs", "en,de,fr")
+    minnow("train", *asked, "--task", "translation", "--out", tmp_path / "m", "--set", "pairs.clean=false", *QUICK)
+    found = minnow("evaluate", tmp_path / "m", *asked, "--beam", 1, "--json").json
+    lines = minnow("evaluate", tmp_path / "m", *asked, "--beam", 1).out.splitlines()
+    for row in found["directions"]:
+        shown = [f"{row['scores'][name]:.2f}" for name in ("bleu", "chrf", "tokenised_bleu")]
+        assert [row["direction"], "40", *shown] in [line.split() for line in lines]
+    for signature in found["signatures"].values():
+        assert any(line.endswith(signature) for line in lines)
+
+
 def test_a_model_may_be_measured_in_bfloat16(translator: Path, turning: Path) -> None:
     asked = ("evaluate", translator, *sides(turning, "test"), "--json")
     assert minnow(*asked, "--precision", "bfloat16").json["bleu"] == pytest.approx(minnow(*asked).json["bleu"], abs=5)
@@ -231,6 +245,20 @@ def test_two_models_are_compared_on_the_same_pairs(
     shown = minnow(*asked)
     assert found["verdict"] in shown.out
     assert "translator is better than worse" in shown.out
+    bleu = next(line for line in shown.out.splitlines() if line.startswith(" bleu"))
+    assert bleu.split()[-1] == f"{found['bootstrap_p_values']['bleu']:.4f}"
+
+
+def test_names_and_figures_are_shown_in_full_where_there_is_no_screen(
+    translator: Path, turning: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(translator, tmp_path / "a-model-whose-name-says-what-it-was-made-of")
+    test = sides(turning, "test")
+    pairs = ("--data", test[0], "--target-data", test[1])
+    shown = minnow("compare", translator, tmp_path / "a-model-whose-name-says-what-it-was-made-of", *pairs).out
+    head, bleu, *_ = shown.splitlines()
+    assert "a-model-whose-name-says-what-it-was-made-of" in head
+    assert "+0.00 to +0.00" in bleu
 
 
 def test_what_cannot_be_compared_is_one_line(
