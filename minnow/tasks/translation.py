@@ -26,6 +26,8 @@ Direction = tuple[str, str]
 BETWEEN_SENTENCES = " "
 # A sentence ends behind its last mark and the quotes and brackets that close there; Chinese has no space behind it.
 _SENTENCE = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’»)\]]))\s+|(?<=[。！？])(?![。！？”’」』）])")
+_CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[，；：、])")
+_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Translation(Task):
         directions: the pairs of languages that it has learnt, from and to.
         tagged: every source begins with a token that says into which language it goes (Johnson et al. 2017, "Google's
             Multilingual Neural Machine Translation System"), so that languages may also be paired that never were.
-        max_tokens: of a source; longer texts are translated sentence by sentence.
+        max_tokens: of a source; longer texts are translated sentence by sentence, longer sentences part by part.
     """
 
     name: ClassVar[str] = "translation"
@@ -130,8 +132,9 @@ class Translation(Task):
     ) -> list[list[Text]]:
         """The targets of each source, best first.
 
-        Lines are translated one by one; of a line that is longer than the model has learnt, sentences. Where that makes
-        several pieces, the n-th best of all are joined, sentences by a space, if their language sets one.
+        Lines are translated one by one; of a line that is longer than the model has learnt, sentences, and of such a
+        sentence, parts. Where that makes several pieces, the n-th best of all are joined, sentences and their parts by
+        a space, if their language sets one.
 
         Args:
             to: the language, or one for each source; None where the model writes one alone.
@@ -253,11 +256,14 @@ class Translation(Task):
     def pieces(self, tokenizer: Tokenizer, source: str) -> list[tuple[str, str]]:
         """What is translated by itself, and the white space behind it."""
         pieces: list[tuple[str, str]] = []
+
+        def is_short(text: str) -> bool:
+            return len(tokenizer.encode_ids([text])[0]) <= self.max_tokens
+
         for line in source.splitlines() or [""]:
-            sentences = [line]
-            if len(tokenizer.encode_ids([line])[0]) > self.max_tokens:
-                sentences = sentences_of(line)
-            pieces += [(sentence, BETWEEN_SENTENCES) for sentence in sentences]
+            sentences = [line] if is_short(line) else sentences_of(line)
+            parts = [part for sentence in sentences for part in parts_of(sentence, is_short)]
+            pieces += [(part, BETWEEN_SENTENCES) for part in parts]
             pieces[-1] = (pieces[-1][0], "\n")
         pieces[-1] = (pieces[-1][0], "")
         return [(clean(piece), space) for piece, space in pieces]
@@ -276,6 +282,19 @@ class Translation(Task):
 def sentences_of(line: str) -> list[str]:
     """The sentences of a line, by their marks."""
     return [part for part in _SENTENCE.split(line) if part]
+
+
+def parts_of(sentence: str, is_short: Callable[[str], bool]) -> list[str]:
+    """A sentence in parts that are short enough: halved where a clause ends near its middle, else at the nearest space,
+    else, where it has none, anywhere."""
+    if len(sentence) < 2 or is_short(sentence):
+        return [sentence]
+    length = len(sentence)
+    clauses = [match.span() for match in _CLAUSE.finditer(sentence)]
+    spaces = [match.span() for match in _SPACE.finditer(sentence.rstrip())]
+    inner = [span for span in clauses if length <= 4 * span[0] <= 3 * length] or [span for span in spaces if span[0]]
+    end, begin = min(inner or [(length // 2, length // 2)], key=lambda span: abs(span[0] + span[1] - length))
+    return [*parts_of(sentence[:end], is_short), *parts_of(sentence[begin:], is_short)]
 
 
 def clean(text: str) -> str:

@@ -15,7 +15,7 @@ from minnow.errors import BundleError, InputError, RecipeError
 from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.tasks.registry import task_from
 from minnow.tasks.signature import Text
-from minnow.tasks.translation import Translation, tags
+from minnow.tasks.translation import Translation, parts_of, tags
 from minnow.text.terms import Terms
 from minnow.text.tokenizer import Tokenizer
 
@@ -130,13 +130,43 @@ def test_of_a_long_line_sentences_are_translated(text: str, sentences: list[str]
     assert [BYTES.decode(row) for row in echo.read] == [text]
     assert whole.text == text
     echo = Echo(BYTES.vocab_size)
-    ((joined,),) = replace(task, max_tokens=3).translate(echo, BYTES, [text], BEST)
+    longest = max(map(len, BYTES.encode_ids(sentences)))
+    ((joined,),) = replace(task, max_tokens=longest).translate(echo, BYTES, [text], BEST)
     assert sorted(BYTES.decode(row) for row in echo.read) == sorted(sentences)
     assert joined.text == ("" if "。" in text else space).join(sentences)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "most", "parts"),
+    [
+        ("one two, three four five six", 4, ["one two,", "three four five six"]),
+        ("one, two three four five six seven", 4, ["one, two three", "four five six seven"]),
+        ("one two three four five", 2, ["one two", "three", "four five"]),
+        ("一个人走路，两只狗跑步，三只猫睡觉", 12, ["一个人走路，", "两只狗跑步，三只猫睡觉"]),
+        ("一二三四五六七八", 4, ["一二三四", "五六七八"]),
+        ("1,000,000,000", 8, ["1,000,", "000,000"]),
+        (" one two ", 1, [" one", "two "]),
+        ("", 3, [""]),
+    ],
+)
+def test_a_long_sentence_is_cut_where_a_clause_or_a_word_ends(sentence: str, most: int, parts: list[str]) -> None:
+    def is_short(text: str) -> bool:
+        return len(text.split() if " " in sentence else text) <= most
+
+    assert parts_of(sentence, is_short) == parts
+
+
+def test_nothing_that_a_model_reads_is_longer_than_it_has_learnt() -> None:
+    task, longest = replace(ONE, max_tokens=20), "word " * 500 + "x" * 3000 + "。" * 10
+    echo = Echo(BYTES.vocab_size)
+    ((found,),) = task.translate(echo, BYTES, [longest], BEST)
+    assert max(map(len, echo.read)) <= 20 + 1  # and the end
+    assert "".join(found.text.split()) == "".join(longest.split())
+    assert found.finish_reason == "stop"
+
+
 def test_sentences_are_joined_as_their_own_language_does() -> None:
-    task = replace(THREE, directions=(("en", "de"), ("en", "ja")), max_tokens=3)
+    task = replace(THREE, directions=(("en", "de"), ("en", "ja")), max_tokens=6)
     spelled = BYTES.with_special_tokens(tags(task.targets))
     echo = Echo(spelled.vocab_size, skipped=1)
     found = task.translate(echo, spelled, ["One. Two. Three."] * 2 + ["One.\nTwo."], BEST, ["ja", "de", "ja"])
