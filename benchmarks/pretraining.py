@@ -1,12 +1,12 @@
 """How fast language models train here: Minnow beside plain torch on the same shapes, in interleaved rounds.
 
-Every contender runs in a process of its own: ``python benchmarks/pretraining.py [--rounds 5] [--only gpt]``.
+Every contender runs in a process of its own: ``python benchmarks/pretraining.py [--rounds 5] [--only gpt]``. A model
+that is not run keeps what stands there of it.
 """
 
 import argparse
 import json
 import sys
-from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,24 +45,27 @@ as fast each row is as each peer."""
 
 def main() -> None:
     given = arguments()
-    stamped = stamp(0)
-    limits = run([sys.executable, str(HERE / "ceiling.py")]) or {}
-    found: dict[str, dict[str, list[Report]]] = {}
-    for model, number in product(given.only, range(given.rounds)):
-        for title, (script, options) in contenders(model, number).items():
-            tell(f"{model}, round {number + 1} of {given.rounds}: {title}")
-            report = run([sys.executable, str(HERE / "peers" / script), model, *options])
-            if report is not None:
-                tell(f"  {report['tokens_per_second']:,.0f} tokens/s")
-                found.setdefault(model, {}).setdefault(title, []).append(report)
-        keep(given.out, {**stamped, "ceiling": limits, "rounds": found})
+    stamped = {**stamp(0), "ceiling": run([sys.executable, str(HERE / "ceiling.py")]) or {}}
+    for model in given.only:
+        found: dict[str, list[Report]] = {}
+        for number in range(given.rounds):
+            for title, (script, options) in contenders(model, number).items():
+                tell(f"{model}, round {number + 1} of {given.rounds}: {title}")
+                report = run([sys.executable, str(HERE / "peers" / script), model, *options])
+                if report is not None:
+                    tell(f"  {report['tokens_per_second']:,.0f} tokens/s")
+                    found.setdefault(title, []).append(report)
+            keep(given.out, model, {**stamped, "rounds": found})
 
 
-def keep(out: Path, content: dict[str, Any]) -> None:
-    """Write what there is so far: a run that is cut off keeps its rounds."""
+def keep(out: Path, model: str, content: Report) -> None:
+    """Write what there is so far of a model: a run that is cut off keeps its rounds."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "pretraining.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    write(out / "pretraining.md", page(content))
+    path = out / "pretraining.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept[model] = content
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    write(out / "pretraining.md", page(kept))
 
 
 def arguments() -> argparse.Namespace:
@@ -85,28 +88,19 @@ def contenders(model: str, number: int) -> dict[str, tuple[str, list[str]]]:
     return {title: one for title, one in CONTENDERS.items() if runs(title)}
 
 
-def page(content: dict[str, Any]) -> list[str]:
+def page(kept: dict[str, Report]) -> list[str]:
     """The whole result as Markdown."""
-    rounds = max((len(reports) for found in content["rounds"].values() for reports in found.values()), default=0)
-    limits = ", ".join(f"{content['ceiling'][n]:,.0f} {unit}" for n, unit in LIMITS.items() if n in content["ceiling"])
-    lines = [
-        "# Training language models, side by side",
-        "",
-        f"{rounds} interleaved rounds.",
-        "",
-        *stamp_lines(content),
-        "",
-        f"Ceiling of the machine: {limits or 'not measured'}.",
-        "",
-        EXPLAINED,
-        "",
-    ]
-    for model, found in content["rounds"].items():
+    lines = ["# Training language models, side by side", "", EXPLAINED, ""]
+    for model, content in ((model, kept[model]) for model in TITLES if model in kept):
+        found, ceiling = content["rounds"], content["ceiling"]
         rates = {title: [report["tokens_per_second"] for report in reports] for title, reports in found.items()}
         parameters = next(iter(found.values()))[0]["parameters"]
+        limits = ", ".join(f"{ceiling[name]:,.0f} {unit}" for name, unit in LIMITS.items() if name in ceiling)
         lines += [f"## {TITLES[model]}", "", f"{parameters / 1e6:.1f} M parameters.", ""]
-        lines += [*table(head(rates), [row(model, title, rates, found, content["ceiling"]) for title in rates]), ""]
-    return lines
+        lines += [*table(head(rates), [row(model, title, rates, found, ceiling) for title in rates]), ""]
+        lines += [f"{max(map(len, found.values()))} interleaved rounds. {stamp_lines(content)[0]}", ""]
+        lines += [f"Ceiling of the machine: {limits or 'not measured'}. {stamp_lines(content)[2]}", ""]
+    return lines[:-1]
 
 
 def head(rates: dict[str, list[float]]) -> list[str]:
