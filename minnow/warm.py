@@ -16,7 +16,8 @@ from minnow.text.ngrams import count_ngrams
 from minnow.training.linear import LinearSettings, fit_view, signs_of
 from minnow.training.objectives import LossSum
 
-DECODERS: dict[str, dict[str, Any]] = {
+LANGUAGE_MODELS: dict[str, dict[str, Any]] = {
+    "rnn_lm": {"embedding_size": 8, "hidden_size": 8},
     "gpt2": {"n_embd": 8, "n_layer": 1, "n_head": 2, "attn_pdrop": 0.0},
     "llama": {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
 }
@@ -34,11 +35,11 @@ def compile_ngrams() -> None:
         NgramModel(config, [fitted])([counts])
 
 
-def compile_decoders() -> None:
-    """A step of each decoder in each arithmetic, on one thread, where ``layers`` has kernels."""
+def compile_language_models() -> None:
+    """A step of each in each arithmetic, on one thread, where ``layers`` has kernels."""
     torch.set_num_threads(1)
     token_ids = torch.arange(6)[None]
-    for name, shape in DECODERS.items():
+    for name, shape in LANGUAGE_MODELS.items():
         config_class, model_class = architecture(name)
         loss = LossSum(model_class(config_class.from_dict({"vocab_size": 8, **shape})), False, None)
         for narrow in (False, True):
@@ -77,5 +78,5 @@ def compile_packed(model: TransformerSeq2Seq) -> None:
 
 if __name__ == "__main__":
     compile_ngrams()
-    compile_decoders()
+    compile_language_models()
     compile_seq2seq()

@@ -4,9 +4,9 @@ import pytest
 import torch
 from numba import types
 
-from minnow.layers import activations, cross_entropy, fused_attention, norm, packed_transformer, positions
+from minnow.layers import activations, cross_entropy, fused_attention, lstm, norm, packed_transformer, positions
 from minnow.layers.tiles import arithmetics_here
-from minnow.warm import compile_decoders, compile_seq2seq
+from minnow.warm import compile_language_models, compile_seq2seq
 
 
 @pytest.fixture(autouse=True)
@@ -16,8 +16,8 @@ def _threads() -> None:
     torch.set_num_threads(threads)
 
 
-def test_every_kernel_of_a_decoder_is_compiled_for_both_arithmetics() -> None:
-    compile_decoders()
+def test_every_kernel_of_a_language_model_is_compiled_for_both_arithmetics() -> None:
+    compile_language_models()
     kernels = (
         activations._gelu_tanh,
         activations._gelu_tanh_backward,
@@ -33,6 +33,9 @@ def test_every_kernel_of_a_decoder_is_compiled_for_both_arithmetics() -> None:
         held = {given.dtype for signature in kernel.signatures for given in signature if isinstance(given, types.Array)}
         assert {types.float32, types.uint16} <= held, kernel
     assert cross_entropy._softmax_less_target.signatures
+    if "bfloat16" in arithmetics_here():
+        assert lstm._walk.signatures
+        assert lstm._walk_back.signatures
 
 
 def test_every_kernel_of_a_search_is_compiled_for_all_arithmetics_of_this_processor() -> None:
