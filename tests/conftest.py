@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 from colours import csv_file, rows
 from command import minnow, net, with_settings
+from hypothesis import settings
+
+# How long an example takes is the machine's matter, and another test may be running beside it.
+settings.register_profile("any_machine", deadline=None)
+settings.load_profile("any_machine")
 
 
 @pytest.fixture(scope="session")
