@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ class Model(Opened):
             to: the language, where the model writes several.
             glossary: translations of terms, such as ``{"bicycle": "Fahrrad"}``, or several of which one must be
                 written: where the term stands in a source, its target has the translation. See ``text/terms.py``.
-            keep: ``numbers`` and ``codes`` of a source stand in its target as they are.
+            keep: ``numbers``, ``codes`` and ``names`` of a source stand in its target as they are.
             settings: ``beam``, ``length_penalty``, ``n_best``, ``max_ratio``, ``max_extra``, ``sample``,
                 ``temperature``, ``top_k``, ``seed``; see ``TranslationSettings``.
 
@@ -114,8 +115,11 @@ class Model(Opened):
         alone = isinstance(texts, str)
         asked = [texts] if isinstance(texts, str) else list(texts)
         chosen = settings_of(TranslationSettings, settings)
-        terms = Terms(glossary, keep) or None
-        best = self.translator().translate(self.bundle.model, self.tokenizer(), asked, chosen, to, terms=terms)
+        task = self.translator()
+        if "names" in keep and {source for source, _ in task.directions} == {"de"}:
+            raise InputError("names are told by their capitals, which German gives to every noun; use a glossary")
+        terms = Terms(glossary, keep, partial(task.is_word, self.tokenizer())) or None
+        best = task.translate(self.bundle.model, self.tokenizer(), asked, chosen, to, terms=terms)
         found = best if chosen.n_best > 1 else [texts[0] for texts in best]
         return found[0] if alone else found
 

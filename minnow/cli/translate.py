@@ -47,7 +47,7 @@ def translate(
         Path | None, typer.Option("--glossary", help="Terms and translations that must be written, a tab between.")
     ] = None,
     keep: Annotated[
-        str | None, typer.Option("--keep", help="What stays as it is: numbers, codes, or both with a comma between.")
+        str | None, typer.Option("--keep", help="What stays as it is: numbers, codes, names, with commas between.")
     ] = None,
     attention: Annotated[
         Path | None, typer.Option("--attention", help="A picture (png or svg) of what each word looked at; one text.")

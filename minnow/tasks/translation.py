@@ -269,6 +269,13 @@ class Translation(Task):
         return [(clean(piece), space) for piece, space in pieces]
 
     @staticmethod
+    def is_word(tokenizer: Tokenizer, word: str) -> bool:
+        """Whether the vocabulary of the sources has this word whole, within a sentence."""
+        alone, behind = tokenizer.encode_ids(["a", f"a {word}"])
+        added = behind[len(alone) :]
+        return len(added) == 1 and added[0] != tokenizer.unk_id
+
+    @staticmethod
     def _tag_id(tokenizer: Tokenizer, language: str) -> int:
         try:
             return tokenizer.vocabulary.index(_tag(language))

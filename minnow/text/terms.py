@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from minnow.errors import InputError, UnknownNameError
@@ -12,14 +12,18 @@ _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0fff\u1000-\u109f\u
 _LETTER = rf"[^\W{_UNSPACED}]"
 _ONE_LETTER = re.compile(_LETTER)
 _UNIT = re.compile(rf"[{_UNSPACED}]|{_LETTER}+|[^\w\s]")
-_NUMBER = re.compile(rf"(?<!{_LETTER})\d+(?:[.,:/]\d+)*(?!{_LETTER})")
+_NUMBER = re.compile(rf"(?<!{_LETTER})\d+(?:(?:-\d+){{2,}}|(?:[.,:/]\d+)*)(?!{_LETTER})")  # with two dashes a date
 _CODE = re.compile(
     r"(?:https?://|www\.)[^\s<>\"'，。、；：（）「」《》]*[^\s<>\"'，。、；：（）「」《》.,;:!?)\]]"  # addresses
     rf"|(?<!{_LETTER}){_LETTER}[\w.+-]{{0,63}}@[\w-]+(?:\.[\w-]+)+"  # e-mail
     rf"|(?<!{_LETTER})[@#]{_LETTER}+"  # names and tags
     rf"|(?<!{_LETTER})(?=[\w-]{{0,63}}\d)(?=[\w-]{{0,63}}[A-Z]){_LETTER}+(?:-{_LETTER}+)*"  # A320, COVID-19
 )
-KEPT = {"codes": _CODE, "numbers": _NUMBER}
+_WORD = re.compile(rf"{_LETTER}+(?:['’-]{_LETTER}+)*")
+_SENTENCE_MARKS, _QUOTES = ".!?…:", " \"'“”„‚«»‹›‘’([¿¡-–—"
+_SHORT_TITLE = re.compile(r"(?<!\w)[A-Z]\w{0,2}\.$")  # Mr. and the like, behind which no sentence begins
+PATTERNS = {"codes": _CODE, "numbers": _NUMBER}
+KEPT = (*PATTERNS, "names")
 Translations = tuple[str, ...]  # of which one must be written
 Span = tuple[int, int]
 
@@ -33,13 +37,20 @@ class Requirement(Protocol):
 class Terms:
     """The requirements of a glossary, and of what is kept."""
 
-    def __init__(self, glossary: Mapping[str, str | Sequence[str]] | None = None, keep: Sequence[str] = ()):
+    def __init__(
+        self,
+        glossary: Mapping[str, str | Sequence[str]] | None = None,
+        keep: Sequence[str] = (),
+        is_known: Callable[[str], bool] = lambda _: False,
+    ):
         """Take both up.
 
         Args:
             glossary: the translation of each term, or several of which one must be written. A term with a capital is
                 found as it stands, others in any case.
-            keep: ``numbers`` such as 3, 1,000 and 10:30; ``codes`` such as A320, addresses, @names and #tags.
+            keep: ``numbers`` such as 3, 1,000 and 10:30; ``codes`` such as A320, addresses, @names and #tags;
+                ``names``: words with a capital that the model does not know.
+            is_known: whether the model has learnt a word as a whole.
 
         Raises:
             InputError: an empty term or translation.
@@ -49,7 +60,8 @@ class Terms:
         for kind in kinds:
             if kind not in KEPT:
                 raise UnknownNameError("kind of word to keep", kind, KEPT)
-        self._kept = [pattern for kind, pattern in KEPT.items() if kind in kinds]
+        self._kept = [pattern for kind, pattern in PATTERNS.items() if kind in kinds]
+        self._is_name = (lambda word: word[0].isupper() and not is_known(word)) if "names" in kinds else None
         self._exact: dict[str, Translations] = {}
         self._folded: dict[str, Translations] = {}
         self._longest = 0  # in units
@@ -63,7 +75,7 @@ class Terms:
             (self._exact if cased else self._folded)[spelled if cased else spelled.casefold()] = translations
 
     def __bool__(self) -> bool:
-        return bool(self._kept or self._longest)
+        return bool(self._kept or self._is_name or self._longest)
 
     def required(self, source: str) -> list[Translations]:
         """What the target of this source must hold, each once: the translations of its terms, the longest that fit, and
@@ -79,12 +91,30 @@ class Terms:
         for start, end, translations in self._terms(text):
             found.setdefault(translations, []).append((start, end))
             taken[start:end] = b"\1" * (end - start)
-        for pattern in self._kept:
-            for match in pattern.finditer(text):
-                if not any(taken[match.start() : match.end()]):
-                    found.setdefault((match[0],), []).append(match.span())
-                    taken[match.start() : match.end()] = b"\1" * len(match[0])
+        for spans in (
+            *(map(re.Match.span, pattern.finditer(text)) for pattern in self._kept),
+            self._names(text, taken),
+        ):
+            for start, end in spans:
+                if not any(taken[start:end]):
+                    found.setdefault((text[start:end],), []).append((start, end))
+                    taken[start:end] = b"\1" * (end - start)
         return found
+
+    def _names(self, text: str, taken: bytearray) -> Iterator[Span]:
+        """Where names stand in what is left; those with a space between are one. What begins a sentence has a capital
+        in any case, so that it is one only where another follows."""
+        if self._is_name is None:
+            return
+        spans: list[Span] = []
+        for match in _WORD.finditer(text):
+            if any(taken[match.start() : match.end()]) or not self._is_name(match[0]):
+                continue
+            if spans and text[spans[-1][1] : match.start()] == " ":
+                spans[-1] = (spans[-1][0], match.end())
+            else:
+                spans.append(match.span())
+        yield from (span for span in spans if " " in text[slice(*span)] or not _begins_sentence(text, span[0]))
 
     def _terms(self, text: str) -> Iterator[tuple[int, int, Translations]]:
         """The terms from left to right, of those that begin at a place the longest, with their places."""
@@ -100,6 +130,11 @@ class Terms:
                     first = last
                     break
             first += 1
+
+
+def _begins_sentence(text: str, place: int) -> bool:
+    before = text[max(0, place - 16) : place].rstrip(_QUOTES)
+    return not before or (before[-1] in _SENTENCE_MARKS and not _SHORT_TITLE.search(before))
 
 
 def stands_in(text: str, phrase: str) -> bool:

@@ -1,5 +1,7 @@
 """``minnow translate`` with a glossary and things to keep: what must be written stands in every line."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,7 +64,18 @@ def test_what_cannot_be_is_one_line(translator: Path, glossary: Path, tmp_path: 
 
     assert "cannot write '12', for its vocabulary (word) has no tokens for it" in error("--keep", "numbers")
     assert "cannot write 'A320'" in error("--keep", "codes")
-    assert "unknown kind of word to keep 'names'" in error("--keep", "names")
+    assert "unknown kind of word to keep 'nouns'; choose one of: codes, names, numbers" in error("--keep", "nouns")
     assert "cannot read" in error("--glossary", tmp_path / "none.tsv")
     glossary.write_text("two\n")
     assert "line 1 of" in error("--glossary", glossary)
+
+
+def test_names_are_not_told_by_the_capitals_of_german(translator: Path, tmp_path: Path) -> None:
+    shutil.copytree(translator, tmp_path / "m")
+    told = json.loads((tmp_path / "m" / "minnow.json").read_text())
+    for languages, words in ((["de", "en"], "German gives to every noun"), (["en", "de"], "cannot write 'Anna'")):
+        told["task"]["directions"] = [languages]
+        (tmp_path / "m" / "minnow.json").write_text(json.dumps(told))
+        failed = minnow("translate", tmp_path / "m", "one Anna two", "--keep", "names", fails=True)
+        assert failed.code == 2
+        assert words in failed.error

@@ -17,7 +17,7 @@ from minnow.tasks.registry import task_from
 from minnow.tasks.signature import Text
 from minnow.tasks.translation import Translation, parts_of, tags
 from minnow.text.terms import Terms
-from minnow.text.tokenizer import Tokenizer
+from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ONE = Translation((("en", "de"),))
@@ -260,6 +260,14 @@ def test_a_term_stands_at_the_positions_of_its_tokens(tagged_: bool, monkeypatch
 
 
 # In the folder
+
+
+def test_a_word_is_known_where_the_vocabulary_has_it_whole() -> None:
+    settings = TokenizerSettings(kind="bpe", vocab_size=300, lowercase=False, normalization="none", min_frequency=1)
+    learnt = Tokenizer.train(["a Boston a Boston a Boston"], settings)
+    assert [ONE.is_word(learnt, word) for word in ("Boston", "boston", "Bost", "Anna")] == [True, False, False, False]
+    words = Tokenizer.train(["a Boston"], replace(settings, kind="word"))
+    assert [ONE.is_word(words, word) for word in ("Boston", "Anna")] == [True, False]
 
 
 @pytest.mark.parametrize("task", [ONE, THREE, replace(ONE, max_tokens=7)])

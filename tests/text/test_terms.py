@@ -52,6 +52,7 @@ def test_terms_are_whole_words_and_the_longest_counts(source: str, wanted: list[
         ("Born on 24/12/2020, $5, 50%, -7.", ["24/12/2020", "5", "50", "7"]),
         ("the 3rd, the 80s, an mp3, A320", []),
         ("a 3-year-old", ["3"]),
+        ("On 2027-01-31, call 030-555-0199, 3-4 times.", ["2027-01-31", "030-555-0199", "3", "4"]),
         ("有3个人", ["3"]),
         ("no number", []),
     ],
@@ -72,6 +73,24 @@ def test_numbers_stay_as_they_stand(source: str, wanted: list[str]) -> None:
 )
 def test_codes_stay_as_they_stand(source: str, wanted: list[str]) -> None:
     assert required(source, ("codes",)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("My friend Anna Schmidt meets Bob in Timbuktu.", ["Anna Schmidt", "Bob", "Timbuktu"]),
+        ("Bicyclers meet O'Neill-Smith. Bicyclers!", ["O'Neill-Smith"]),
+        ("Anna Schmidt meets Mr. Łukasz", ["Anna Schmidt", "Łukasz"]),
+        ('He said: "Bicyclers!" In Boston.', []),
+        ("我叫Annika。", ["Annika"]),
+        ("no name, a mcDonald", []),
+    ],
+)
+def test_names_stay_as_they_stand_where_the_model_does_not_know_them(source: str, wanted: list[str]) -> None:
+    terms = Terms(GLOSSARY, ("names",), {"Boston", "In", "Mr", "My", "He"}.__contains__)
+    assert ["|".join(one) for one in terms.required(source)] == wanted
+    assert terms
+    assert Terms({"Bob": "Robert"}, "names").required("with Bob Schmidt") == [("Robert",), ("Schmidt",)]
 
 
 def test_what_is_part_of_something_longer_is_not_asked_for_beside_it() -> None:
