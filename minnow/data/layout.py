@@ -235,8 +235,8 @@ def _lines(text: str) -> Iterator[str]:
 def _has_header(rows: list[list[str]]) -> bool:
     """Careful: a data row taken for a header is lost, so a header needs a sign.
 
-    Signs: names of known roles; a word above numbers; the sides of sentence pairs, such as two languages; single words
-    that never come back above longer cells or classes.
+    Signs: names of known roles; a word above numbers or dates; the sides of sentence pairs, such as two languages;
+    single words that never come back above longer cells or classes.
     """
     first, rest = rows[0], rows[1:]
     cells = [cell.strip() for cell in first]
@@ -274,7 +274,8 @@ def _names_sides(cells: Sequence[str]) -> bool:
 
 
 def _is_number(cell: str) -> bool:
-    return re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", cell) is not None
+    """Or a date or a time, such as 2027-01-31, 31/1/27 and 10:30."""
+    return re.fullmatch(r"\s*-?\d+([.:/-]\d+)*\s*", cell) is not None
 
 
 def _longer_below(cells: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:

@@ -58,7 +58,10 @@ def find_sides(
     if len(texts) != 2:
         raise _unclear(frame, name, texts)
     if languages and _are_languages(texts):
-        raise unknown_language(languages[0], name, texts)
+        raise DataError(
+            f"{unknown_language(languages[0], name, texts)}; if the columns hold these languages, name them with "
+            "source_column and target_column (--text and --label)"
+        )
     return _named((texts[0], texts[1]), languages, "the only columns of text")
 
 
@@ -100,8 +103,8 @@ def _as_asked(
 ) -> Sides:
     if source is None or target is None:
         raise DataError(
-            f"source_column and target_column go together, but only {source or target!r} was given; "
-            f"columns: {listed(frame.columns)}"
+            "source_column and target_column (--text and --label) go together, but only "
+            f"{source or target!r} was given; columns: {listed(frame.columns)}"
         )
     for column in (source, target):
         if column not in frame.columns:
@@ -138,7 +141,7 @@ def _unclear(frame: pl.DataFrame, name: str, texts: Sequence[str]) -> DataError:
         )
     return DataError(
         f"{name} should have two columns of text, a source and a target, but has {len(texts)}; name them with "
-        f"source_column and target_column; columns: {listed(frame.columns)}"
+        f"source_column and target_column (--text and --label); columns: {listed(frame.columns)}"
     )
 
 

@@ -138,13 +138,12 @@ def _source(recipe: TranslationRecipe) -> Bundle | None:
 def _read(recipe: TranslationRecipe, note: Note) -> _Read:
     said = recipe.pairs
     train = _load(recipe, said.train, said.train_target, "train")
-    for line in (f"{train.name}: {len(train):,} pairs of {', '.join(train.languages)}", *train.notes):
+    directions = dict.fromkeys(train.directions)
+    spelt = ", ".join(train.languages) if len(directions) > 1 else " to ".join(*directions)
+    for line in (f"{train.name}: {len(train):,} pairs of {spelt}", *train.notes):
         note(line)
     if said.clean:
-        train, counts = clean_pairs(train, recipe.cleaning)
-        for name, reason in REASONS.items():
-            if counts.get(name):
-                note(f"left out {counts[name]:,} pairs {reason}")
+        train = _cleaned(train, recipe, note)
     own_parts = () if said.train_target else pair_parts(said.train)
     share = said.share()
     if said.validation and share is None:
@@ -165,6 +164,26 @@ def _read(recipe: TranslationRecipe, note: Note) -> _Read:
         if other is not None and leaked:
             note(f"{leaked:,} of {len(other):,} sources of {other.name} stand in the training part too")
     return _Read(train, validation, test)
+
+
+def _cleaned(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pairs:
+    """The pairs that are translations; what is left out is told.
+
+    Raises:
+        DataError: that are all of them.
+    """
+    cleaned, counts = clean_pairs(train, recipe.cleaning)
+    for name, reason in REASONS.items():
+        if counts.get(name):
+            note(f"left out {counts[name]:,} pairs {reason}")
+    if not len(cleaned):
+        most = max(REASONS, key=lambda name: counts.get(name, 0))
+        hint = "see whether the languages are the right way round" if most == "language" else "mend them"
+        raise DataError(
+            f"all {len(train):,} pairs of {train.name} were left out, most of them {REASONS[most]}; {hint}, or keep "
+            "them with --set pairs.clean=false"
+        )
+    return cleaned
 
 
 def _load(recipe: TranslationRecipe, source: str, target: str, part: str, keep_empty: bool = False) -> Pairs:

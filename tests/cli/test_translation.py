@@ -53,7 +53,7 @@ def test_json_is_one_object_with_the_names_of_the_scores(small: Path, turning: P
     assert "version:" in told["signatures"]["chrf"]
     assert {"loss", "bleu", "chrf", "tokenised_bleu"} <= told["validation"].keys()
     assert told["parameters"] > 0 < told["size_bytes"]
-    assert "40 pairs of de, en" in made.err
+    assert "40 pairs of en to de" in made.err
 
 
 def test_without_json_scores_go_out_and_notes_go_to_standard_error(

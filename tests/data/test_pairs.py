@@ -280,7 +280,12 @@ FILES = {
         ("vague.csv", None, {"languages": ("en", "de", "fr")}, "no language 'en'; it has: one, two, three"),
         ("many.csv", None, {}, r"many\.csv has 3 languages \(en, de, fr\); say between which .* such as en,de"),
         ("vague.csv", None, {}, "should have two columns of text, .* but has 3; name them .* columns: one, two, three"),
-        ("numbers.csv", None, {}, "but has 1; name them with source_column and target_column; columns: en, de"),
+        (
+            "numbers.csv",
+            None,
+            {},
+            r"but has 1; name them with source_column and target_column \(--text and --label\); columns: en, de",
+        ),
         (
             "single.csv",
             None,

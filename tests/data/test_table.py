@@ -128,6 +128,7 @@ def test_fasttext_lines_come_back(tmp_path: Path, pairs: list[tuple[list[str], s
         ("a.tsv", "src\ttgt\nGo.\tGeh.\n", ["src", "tgt"], 1),
         ("a.tsv", "Hi\tHé\nGo\tVa\n", ["column_1", "column_2"], 2),
         ("a.csv", "ok,en\nja,de\nno,en\n", ["column_1", "column_2"], 3),
+        ("a.csv", 'written,iso\n"May 3, 1999",1999-05-03\n"June 1, 2004",2004-06-01\n', ["written", "iso"], 2),
     ],
 )
 def test_files_as_people_have_them(tmp_path: Path, name: str, content: str, columns: list[str], num_rows: int) -> None:

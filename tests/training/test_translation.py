@@ -107,7 +107,7 @@ def test_pairs_are_held_out_so_that_no_text_stands_in_both_parts(data: Path, tmp
     assert 0.1 * 90 < held <= 0.2 * 90
     assert rows + held == 90
     told = "\n".join(notes)
-    assert "90 pairs of source, target" in told
+    assert "90 pairs of source to target" in told
     assert "rnn_seq2seq" in told
     assert made.test is None
     assert (made.summary["measured_on"], made.summary["test_rows"]) == ("validation", None)
@@ -428,6 +428,15 @@ def test_a_model_that_stands_is_replaced_only_where_that_was_said(data: Path, ol
     trained(data, tmp_path / "m", "transformer", overwrite=True)
     assert load(tmp_path / "m").bundle.model.config.model_type == "transformer_seq2seq"
     assert not (tmp_path / "m" / "target_tokenizer.json").exists()
+
+
+def test_pairs_that_are_all_left_out_say_why(tmp_path: Path) -> None:
+    english = "A brown dog runs through the deep snow of the mountains number"
+    german = "Ein brauner Hund rennt durch den tiefen Schnee der Berge Nummer"
+    rows = "".join(f"{german} {row}\t{english} {row}\n" for row in range(20))
+    (tmp_path / "turned.tsv").write_text(f"en\tde\n{rows}")
+    with pytest.raises(DataError, match=r"all 20 pairs .*in another language; see whether .* the right way round"):
+        trained(tmp_path / "turned.tsv", tmp_path / "m", said={"pairs.clean": "true"})
 
 
 def test_too_few_pairs_are_refused(tmp_path: Path) -> None:
