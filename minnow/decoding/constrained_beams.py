@@ -10,6 +10,7 @@ spelling · V vocabulary · N tokens written so far
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import log
 from typing import Any
 
 import torch
@@ -316,6 +317,11 @@ class _Asked:
         far_BTA = sizes_BA[:, None] - (self.lengths[:, None] - num_matched_BTA)
         return torch.where((num_matched_BTA > 0) & self._wanted(have_BTP), far_BTA, 0)
 
+    def is_placed(self, progress: _Progress) -> Tensor:
+        """Whether a phrase is begun that belongs somewhere [B, T]."""
+        begun_BTA = self._begun(progress, self._have(progress)) * self.seen.any(2)[:, None]
+        return begun_BTA.amax(2) > 0
+
     def _is_begun(self, progress: _Progress) -> Tensor:
         """Whether a phrase is begun [B, T]."""
         return self._begun(progress, self._have(progress)).amax(2) > 0
@@ -410,6 +416,10 @@ def _candidates(
     misplaced_BC = _of_tokens(misplaced_BWA, next_BWA, parents_BC, token_ids_BC)
     passed_BC = asked.passed(beams.progress, looks_BWS).gather(1, parents_BC).masked_fill(token_ids_BC == end_id, 0.0)
     placing_BC = torch.where(further_BC, misplaced_BC, passed_BC)
+    if looks_BWS is not None:
+        # Else a model that is fond of repeating what it wrote last would begin a phrase over and over.
+        again_BC = (banks_BC == beams.banks.gather(1, parents_BC)) & asked.is_placed(progress)
+        placing_BC = placing_BC.masked_fill(again_BC, PLACING * log(LEAST_SHARE))
     totals_BC = beams.totals.gather(1, parents_BC) + own_BC + placing_BC
     totals_BC = totals_BC.masked_fill(twice_BC | early_BC, MINUS_INFINITY)
     forced_BC = beams.forced.gather(1, parents_BC) + torch.where(further_BC, own_BC, 0.0) + placing_BC

@@ -196,6 +196,18 @@ def test_a_phrase_begins_where_the_model_looks_at_what_it_translates(seed: int) 
     assert written[4:6] == (7, 8)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_phrase_is_not_begun_over_and_over_by_a_model_that_repeats_itself(seed: int) -> None:
+    model = Reading(TableConfig(vocab_size=10, seed=seed))
+    with torch.no_grad():
+        model.weight[..., 0] -= 4.0
+        model.weight[..., 7:] = -9.0
+        model.weight[:, 7, 7] = 12.0  # once it has said it, it goes on to
+    text = placed(model, ((Spelling((7, 8)),),), [[3]])
+    assert text[3:5] == (7, 8)
+    assert text.count(7) == 1
+
+
 def test_a_phrase_that_belongs_nowhere_is_placed_as_without_sight() -> None:
     for seed in range(5):
         model = Reading(TableConfig(seed=seed))
