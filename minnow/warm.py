@@ -8,6 +8,7 @@ import torch
 from minnow.decoding.leading import leading
 from minnow.decoding.packed_seq2seq import PackedSeq2Seq
 from minnow.layers.cross_entropy import chunked_cross_entropy
+from minnow.layers.lstm import SMALLEST
 from minnow.layers.tiles import arithmetics_here
 from minnow.models.ngram import NgramConfig, NgramModel, ViewConfig
 from minnow.models.registry import architecture
@@ -17,7 +18,7 @@ from minnow.training.linear import LinearSettings, fit_view, signs_of
 from minnow.training.objectives import LossSum
 
 LANGUAGE_MODELS: dict[str, dict[str, Any]] = {
-    "rnn_lm": {"embedding_size": 8, "hidden_size": 8},
+    "rnn_lm": {"embedding_size": SMALLEST, "hidden_size": SMALLEST},
     "gpt2": {"n_embd": 8, "n_layer": 1, "n_head": 2, "attn_pdrop": 0.0},
     "llama": {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
 }

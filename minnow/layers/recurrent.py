@@ -61,9 +61,9 @@ class RecurrentLayer(nn.Module):
         nothing = x_BSI.new_zeros(len(x_BSI), cell.hidden_size)
         state_BH, cell_BH = (nothing, nothing) if memory is None else memory
         bias_G = cell.bias_ih_l0 + cell.bias_hh_l0
-        halves = (one.to(dtype) for one in (cell.weight_ih_l0, recurrent_GH, bias_G))
+        input_GI, recurrent_GH = cell.weight_ih_l0.to(dtype), recurrent_GH.to(dtype)
         x_SBI = x_BSI.to(dtype).transpose(0, 1)
-        output_SBH, cell_BH = lstm(x_SBI, state_BH.to(dtype), cell_BH.float(), *halves)
+        output_SBH, cell_BH = lstm(x_SBI, state_BH.to(dtype), cell_BH.float(), input_GI, recurrent_GH, bias_G)
         return output_SBH.transpose(0, 1), (output_SBH[-1], cell_BH)
 
     def _as_library(self, memory: Memory, like: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -31,6 +31,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers of any size take the kernels."""
+    monkeypatch.setattr(module, "SMALLEST", 4)
+
+
 def in_bfloat16() -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16)
 
@@ -127,12 +133,13 @@ def test_the_memory_goes_between_training_and_reading() -> None:
         assert torch.equal(got, wanted)
 
 
-def test_the_library_serves_single_precision_and_what_is_only_read() -> None:
+def test_the_library_serves_single_precision_small_layers_and_what_is_only_read() -> None:
     x, weight = torch.randn(2, 3, 4), torch.empty(16, 4, requires_grad=True)
     assert not suits_lstm(x, weight)
     with in_bfloat16():
         assert suits_lstm(x, weight)
         assert not suits_lstm(x, weight.detach())
+        assert not suits_lstm(x, torch.empty(12, 3, requires_grad=True))
     with torch.autocast("cpu", torch.float16):
         assert not suits_lstm(x, weight)
 
