@@ -98,8 +98,8 @@ def page(kept: dict[str, Report]) -> list[str]:
         limits = ", ".join(f"{ceiling[name]:,.0f} {unit}" for name, unit in LIMITS.items() if name in ceiling)
         lines += [f"## {TITLES[model]}", "", f"{parameters / 1e6:.1f} M parameters.", ""]
         lines += [*table(head(rates), [row(model, title, rates, found, ceiling) for title in rates]), ""]
-        lines += [f"{max(map(len, found.values()))} interleaved rounds. {stamp_lines(content)[0]}", ""]
-        lines += [f"Ceiling of the machine: {limits or 'not measured'}. {stamp_lines(content)[2]}", ""]
+        rounds = f"{max(map(len, found.values()))} interleaved rounds"
+        lines += [f"{rounds}. Ceiling of the machine: {limits or 'not measured'}.", "", *stamp_lines(content), ""]
     return lines[:-1]
 
 

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,16 +109,13 @@ class Model(Opened):
                 vocabulary cannot spell what must be written.
         """
         from minnow.decoding.translating import TranslationSettings
-        from minnow.text.terms import Terms
 
         alone = isinstance(texts, str)
         asked = [texts] if isinstance(texts, str) else list(texts)
         chosen = settings_of(TranslationSettings, settings)
-        task = self.translator()
-        if "names" in keep and {source for source, _ in task.directions} == {"de"}:
-            raise InputError("names are told by their capitals, which German gives to every noun; use a glossary")
-        terms = Terms(glossary, keep, partial(task.is_word, self.tokenizer())) or None
-        best = task.translate(self.bundle.model, self.tokenizer(), asked, chosen, to, terms=terms)
+        task, tokenizer = self.translator(), self.tokenizer()
+        terms = task.terms(tokenizer, glossary, keep) or None
+        best = task.translate(self.bundle.model, tokenizer, asked, chosen, to, terms=terms)
         found = best if chosen.n_best > 1 else [texts[0] for texts in best]
         return found[0] if alone else found
 

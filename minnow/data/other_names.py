@@ -46,8 +46,7 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
     if not rows or not count:
         return pairs, 0
     random = np.random.default_rng((seed, 1))
-    known = sorted({name for row in rows for name in found[row]})
-    letters = _Letters(known)
+    letters = _Letters(name for row in rows for name in found[row])
     sources, targets, directions = list(pairs.sources), list(pairs.targets), list(pairs.directions)
     for _ in range(count):
         row = rows[int(random.integers(len(rows)))]

@@ -9,7 +9,6 @@ one kernel, with recurrent weights that are packed once for it.
 S positions · B rows · I inputs · H units · G gates, 4 H: input, forget, cell, output
 """
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ def suits_lstm(x: Tensor, weight_GH: Tensor) -> bool:
     bfloat16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
     trained = weight_GH.requires_grad and torch.is_grad_enabled()
     large = weight_GH.shape[-1] >= SMALLEST
-    return bfloat16 and large and suits_kernels(x, trained) and "bfloat16" in _arithmetics_here()
+    return bfloat16 and large and suits_kernels(x, trained) and "bfloat16" in arithmetics_here()
 
 
 def lstm(
@@ -90,15 +89,10 @@ class _LSTM(torch.autograd.Function):
         )
 
 
-_arithmetics_here = cache(arithmetics_here)
-
-
 def _prepared(weight: Tensor, num_rows: int) -> tuple[Packed, Rows]:
     """A weight [outputs, inputs] for ``product``, and room for the rows that it multiplies."""
     arithmetic = ARITHMETICS[weight.dtype]
-    rows = room_for(num_rows, weight.shape[1], arithmetic)
-    rows.numbers[:, weight.shape[1] :] = 0
-    return pack(weight, arithmetic), rows
+    return pack(weight, arithmetic), room_for(num_rows, weight.shape[1], arithmetic)
 
 
 _ONE, _TWO = np.float32(1), np.float32(2)

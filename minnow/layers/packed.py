@@ -62,13 +62,14 @@ def pack(weight_NK: Tensor, arithmetic: str) -> Packed:
         scales, sums = scales_N.numpy(), (whole.sum(1, dtype=torch.int32) * (LARGEST + 1)).numpy()
     steps = whole.view(torch.int32)  # a step has four bytes in every arithmetic
     panels = steps.view(-1, COLUMNS, steps.shape[1]).transpose(1, 2).contiguous()
-    return Packed(panels.view(len(panels), steps.shape[1], -1).numpy().view(WEIGHTS[arithmetic]), scales, sums)
+    return Packed(panels.numpy().view(WEIGHTS[arithmetic]), scales, sums)
 
 
 def room_for(num_rows: int, size: int, arithmetic: str) -> Rows:
     """For so many rows of so many numbers."""
     whole = -(-num_rows // ROWS) * ROWS
     numbers = np.empty((whole, -(-size // ALIGNED) * ALIGNED), DTYPES[arithmetic])
+    numbers[:, size:] = 0
     numbers[num_rows:] = 0  # what happens to lie there might be numbers so small that they are multiplied slowly
     return Rows(numbers, np.empty(whole, np.float32))
 

@@ -8,6 +8,7 @@ bfloat16, four in eight bits, which one instruction multiplies and adds.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import llvmlite.binding
@@ -31,6 +32,7 @@ _ARITHMETIC_OF = {types.float32: "float32", types.uint16: "bfloat16", types.int8
 llvmlite.binding.initialize_native_asmparser()  # which reads the two instructions
 
 
+@cache
 def arithmetics_here() -> tuple[str, ...]:
     """In which of ``ARITHMETICS`` this processor multiplies tiles."""
     has = llvmlite.binding.get_host_cpu_features()

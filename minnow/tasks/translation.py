@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,13 +15,12 @@ from minnow.errors import BundleError, InputError, RecipeError, nearest
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Field, Signature, Text
 from minnow.text.language import sentence_space
-from minnow.text.terms import normal
+from minnow.text.terms import Requirement, Terms, normal, stands_in
 from minnow.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from minnow.decoding.search import Hypothesis
     from minnow.decoding.translating import Required, TranslationSettings
-    from minnow.text.terms import Requirement
 
 Direction = tuple[str, str]
 BETWEEN_SENTENCES = " "
@@ -208,7 +208,6 @@ class Translation(Task):
     ) -> Required:
         from minnow.decoding.phrases import Speller
         from minnow.decoding.translating import Required
-        from minnow.text.terms import stands_in
 
         if settings.sample:
             raise InputError("a draw cannot be held to terms; leave out sample, or the glossary and what is kept")
@@ -261,12 +260,25 @@ class Translation(Task):
             return len(tokenizer.encode_ids([text])[0]) <= self.max_tokens
 
         for line in source.splitlines() or [""]:
-            sentences = [line] if is_short(line) else sentences_of(line)
-            parts = [part for sentence in sentences for part in parts_of(sentence, is_short)]
+            parts = [line]
+            if not is_short(line):
+                parts = [part for sentence in sentences_of(line) for part in parts_of(sentence, is_short)]
             pieces += [(part, BETWEEN_SENTENCES) for part in parts]
             pieces[-1] = (pieces[-1][0], "\n")
         pieces[-1] = (pieces[-1][0], "")
         return [(clean(piece), space) for piece, space in pieces]
+
+    def terms(
+        self, tokenizer: Tokenizer, glossary: Mapping[str, str | Sequence[str]] | None, keep: Sequence[str]
+    ) -> Terms:
+        """What a target must hold, as ``Terms`` says; names are words that the vocabulary does not have whole.
+
+        Raises:
+            InputError: as ``Terms``, or names are to be kept of German alone, which gives every noun a capital.
+        """
+        if "names" in keep and {source for source, _ in self.directions} == {"de"}:
+            raise InputError("names are told by their capitals, which German gives to every noun; use a glossary")
+        return Terms(glossary, keep, partial(self.is_word, tokenizer))
 
     @staticmethod
     def is_word(tokenizer: Tokenizer, word: str) -> bool:
