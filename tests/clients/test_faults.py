@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from command import minnow, start
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
+from ports import free_port
 
 KILLS = int(os.environ.get("MINNOW_TEST_KILLS", "3"))
 WRITERS = 3
@@ -24,9 +24,7 @@ class Mortal:
     def __init__(self, data: Path):
         self.data = data
         self.token = str(minnow("hub", "init", "--data", data, "--admin", "root", "--json").json["token"])
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.live()
 
     def live(self) -> None:

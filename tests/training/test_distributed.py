@@ -1,12 +1,12 @@
 """Two real processes under ``torchrun`` give the curve and the weights of one."""
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from ports import free_port
 from safetensors.torch import load_file, save_file
 
 from training.language_runs import CUT, RUNS, curve, run_of
@@ -18,10 +18,7 @@ SCRIPT = Path(__file__).parent / "torchrun_runs.py"
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of finished runs: ``NAME-HOW-OPTIMIZER`` of two processes, without HOW of one, with ``-cut`` cut off."""
     folder = tmp_path_factory.mktemp("runs")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    where = ["--nproc-per-node", "2", "--master-addr", "127.0.0.1", "--master-port", str(port)]
+    where = ["--nproc-per-node", "2", "--master-addr", "127.0.0.1", "--master-port", str(free_port())]
     both = subprocess.Popen(
         [sys.executable, "-m", "torch.distributed.run", *where, str(SCRIPT), str(folder)],
         stdout=subprocess.PIPE,
