@@ -89,7 +89,8 @@ def epoch_line(row: dict[str, Any]) -> str:
     """One epoch in one line."""
     share = next((name for name in ("accuracy", "f1_macro") if name in row), None)
     scored = f"{share.replace('_', ' ')} {row[share]:.2%}  " if share else ""
-    scored += "".join(f"{name} {row[key]:.2f}  " for key, name in (("bleu", "BLEU"), ("chrf", "chrF")) if key in row)
+    written = {"bleu": "BLEU", "chrf": "chrF", "exact_match": "exact match"} if "bleu" in row else {}
+    scored += "".join(f"{name} {row[key]:.2f}  " for key, name in written.items())
     return (
         f"epoch {row['epoch']:>2}  loss {row['loss']:.4f}  validation loss {row['validation_loss']:.4f}  "
         f"{scored}{row['tokens_per_second']:,.0f} tokens/s  "

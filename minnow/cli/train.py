@@ -112,8 +112,7 @@ def _translate(recipe: Any, folder: Path | None, overwrite: bool, resume: bool, 
         print_json(trained.summary)
         return
     summary = trained.summary
-    for name in ("bleu", "chrf", "tokenised_bleu"):
-        low, high = summary["intervals"][name]
+    for name, (low, high) in summary["intervals"].items():
         out.print(f"{name:<28}{summary[name]:.2f}  [{low:.2f}, {high:.2f}]", markup=False)
     out.print(f"{'measured on':<28}{summary['measured_on']}, {summary['signatures']['bleu']}", markup=False)
     out.print(f"{'parameters':<28}{summary['parameters']:,}", markup=False)

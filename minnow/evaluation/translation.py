@@ -34,7 +34,8 @@ class TranslationReport:
 
     Attributes:
         name: of the model.
-        scores: ``bleu``, ``chrf`` and ``tokenised_bleu`` of all rows, 0 to 100; see ``metrics/translation.py``.
+        scores: ``bleu``, ``chrf``, ``tokenised_bleu`` and ``exact_match`` of all rows, 0 to 100; see
+            ``metrics/translation.py``.
         intervals: the lower and upper end of each score's 95 % interval.
         signatures: how each was counted, in sacreBLEU's form.
         length_ratio: words of the translations over words of the references.

@@ -1,6 +1,6 @@
-"""How near translations come to what people wrote: BLEU and chrF, counted row by row.
+"""How near translations come to what people wrote: BLEU, chrF and the share that are the same, counted row by row.
 
-N rows · C counts. The numbers are sacreBLEU's; ``counted.py`` makes intervals and tests of them.
+N rows · C counts. BLEU and chrF are sacreBLEU's; ``counted.py`` makes intervals and tests of them.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ UNSPACED = JAPANESE | {"th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo",
 
 
 def translation_scores(hypotheses: Sequence[str], *references: Sequence[str], language: str) -> dict[str, Counted]:
-    """``bleu``, ``chrf`` and ``tokenised_bleu`` of N translations into one language.
+    """``bleu``, ``chrf``, ``tokenised_bleu`` and ``exact_match`` of N translations into one language.
 
     Raises:
         DataError: no rows.
@@ -42,6 +42,7 @@ def translation_scores(hypotheses: Sequence[str], *references: Sequence[str], la
         "bleu": bleu(hypotheses, *references, language=language),
         "chrf": chrf(hypotheses, *references),
         "tokenised_bleu": tokenised_bleu(hypotheses, *references, language=language),
+        "exact_match": exact_match(hypotheses, *references),
     }
 
 
@@ -109,6 +110,19 @@ def chrf(hypotheses: Sequence[str], *references: Sequence[str]) -> Counted:
     return Counted(counts_MNC[best_N, np.arange(len(best_N))], _chrf_scores, str(from_sacrebleu.get_signature()))
 
 
+def exact_match(hypotheses: Sequence[str], *references: Sequence[str]) -> Counted:
+    """Translations in a hundred that are a reference to the letter, white space around both left out.
+
+    Capitals, punctuation and white space between words count. The errors are those of ``bleu``.
+    """
+    _check(hypotheses, references)
+    counts = [
+        [any(hypothesis.strip() == text.strip() for text in texts), 1]
+        for hypothesis, *texts in zip(hypotheses, *references, strict=True)
+    ]
+    return Counted(np.array(counts, np.int64), _shares, f"nrefs:{len(references)}|case:mixed|space:stripped")
+
+
 def length_ratio(bleu: Counted) -> float:
     """The words of all translations over those of the references; below 1 the brevity penalty of BLEU sets in."""
     given, wanted = bleu.counts[:, -2:].sum(axis=0)
@@ -170,6 +184,10 @@ def _chrf_scores(counts_RC: Ints) -> Floats:
     precision, recall = (ratio(ratio(matching, side).sum(axis=1), orders) for side in (given, wanted))
     weight = CHRF_BETA**2
     return 100 * ratio((1 + weight) * precision * recall, weight * precision + recall)
+
+
+def _shares(counts_RC: Ints) -> Floats:
+    return 100 * ratio(counts_RC[:, 0], counts_RC[:, 1])
 
 
 def _character_ngrams(text: str, order: int) -> Counter[str]:

@@ -17,8 +17,8 @@ from minnow.decoding.translating import TranslationSettings
 from minnow.layers.cross_entropy import chunked_cross_entropy, token_losses
 from minnow.layers.every_core import on_every_core
 from minnow.layers.masks import padding_mask
-from minnow.metrics.counted import pooled
-from minnow.metrics.translation import bleu, chrf
+from minnow.metrics.counted import Counted, pooled
+from minnow.metrics.translation import bleu, chrf, exact_match
 from minnow.tasks.batching import TokenRows, bucketed, padded
 from minnow.tasks.translation import Translation
 from minnow.text.subword_dropout import SubwordDropout
@@ -56,7 +56,8 @@ def pair_rows(task: Translation, tokenizer: Tokenizer, pairs: Pairs) -> PairRows
 class Translating:
     """The lesson of a model that translates; see ``trainer.Lesson``.
 
-    It is measured by the loss on the validation pairs, and by BLEU and chrF of greedy translations of them.
+    It is measured by the loss on the validation pairs, and by BLEU, chrF and exact match of greedy
+    translations of them.
 
     Args:
         train: rows of the training pairs.
@@ -156,14 +157,13 @@ def _written(model: Any, pairs: PairRows, rows: Rows, device: torch.device, read
 
 
 def _scores(hypotheses: Sequence[str], references: Sequence[str], into: Sequence[str]) -> dict[str, float]:
-    """BLEU and chrF over all rows; each language is cut into words in its own way."""
-    parts = []
+    """BLEU, chrF and exact match over all rows; each language is cut into words in its own way."""
+    parts: dict[str, list[Counted]] = {"bleu": [], "chrf": [], "exact_match": []}
     for language in dict.fromkeys(into):
         rows = [row for row, one in enumerate(into) if one == language]
         sides = ([side[row] for row in rows] for side in (hypotheses, references))
         given, wanted = sides
-        parts.append((bleu(given, wanted, language=language), chrf(given, wanted)))
-    return {
-        "bleu": pooled([found for found, _ in parts]).value,
-        "chrf": pooled([found for _, found in parts]).value,
-    }
+        parts["bleu"].append(bleu(given, wanted, language=language))
+        parts["chrf"].append(chrf(given, wanted))
+        parts["exact_match"].append(exact_match(given, wanted))
+    return {name: pooled(found).value for name, found in parts.items()}

@@ -16,7 +16,7 @@ from minnow.training.recipe_file import among, at_least
 
 KIND = "pairs"  # the section by which such a recipe is told from others
 MODELS = ("transformer_seq2seq", "rnn_seq2seq")
-METRICS = ("bleu", "chrf", "loss")
+METRICS = ("bleu", "chrf", "exact_match", "loss")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class TranslationTraining(TrainingSettings):
     """How a model learns to translate.
 
     Attributes:
-        metric: to choose the best epoch by: bleu or chrf of greedy translations, or loss.
+        metric: to choose the best epoch by: bleu, chrf or exact_match of greedy translations, or loss.
         r_drop: weight of the divergence between two readings of each batch under dropouts of their own (Liang et al.
             2021); above 0 a step is twice the work.
     """

@@ -15,6 +15,7 @@ from writers import folder as writer
 import minnow as house
 from minnow.evaluation.translation import TranslationReport
 
+SCORES = ("bleu", "chrf", "tokenised_bleu", "exact_match")
 QUICK = with_settings(TURNING | {"training.epochs": 1, "training.tokens_per_batch": 512})
 
 
@@ -46,12 +47,12 @@ def test_json_is_one_object_with_the_names_of_the_scores(small: Path, turning: P
     told = made.json
     assert (told["model"], told["model_type"], told["directions"]) == (str(tmp_path / "m"), "rnn_seq2seq", ["en-de"])
     assert (told["measured_on"], told["test_rows"]) == ("test", 40)
-    for name in ("bleu", "chrf", "tokenised_bleu"):
+    for name in SCORES:
         low, high = told["intervals"][name]
         assert 0 <= low <= told[name] <= high <= 100
     assert told["signatures"]["bleu"].startswith("nrefs:1|")
     assert "version:" in told["signatures"]["chrf"]
-    assert {"loss", "bleu", "chrf", "tokenised_bleu"} <= told["validation"].keys()
+    assert {"loss", *SCORES} <= told["validation"].keys()
     assert told["parameters"] > 0 < told["size_bytes"]
     assert "40 pairs of en to de" in made.err
 
@@ -156,11 +157,11 @@ def test_the_scores_of_a_report_are_printed_and_written(translator: Path, turnin
     asked = ("evaluate", translator, *sides(turning, "test"), "--out", tmp_path / "r")
     found = minnow(*asked, "--json")
     assert found.json["bleu"] > 50
-    assert {"bleu", "chrf", "tokenised_bleu", "signatures", "intervals", "directions", "worst"} <= found.json.keys()
+    assert {*SCORES, "signatures", "intervals", "directions", "worst"} <= found.json.keys()
     assert found.json["data"]["rows"] == 40
     assert files_in(tmp_path / "r") == ["report.json", "translations.txt"]
     saved = TranslationReport.from_json(json.loads((tmp_path / "r" / "report.json").read_text()))
-    assert saved.scores == {name: found.json[name] for name in ("bleu", "chrf", "tokenised_bleu")}
+    assert saved.scores == {name: found.json[name] for name in SCORES}
     written = (tmp_path / "r" / "translations.txt").read_text().splitlines()
     assert written == minnow("translate", translator, "--file", turning / "test.sources").out.splitlines()
 
@@ -186,7 +187,7 @@ def test_a_person_reads_the_scores_of_each_direction(tmp_path: Path) -> None:
     found = minnow("evaluate", tmp_path / "m", *asked, "--beam", 1, "--json").json
     lines = minnow("evaluate", tmp_path / "m", *asked, "--beam", 1).out.splitlines()
     for row in found["directions"]:
-        shown = [f"{row['scores'][name]:.2f}" for name in ("bleu", "chrf", "tokenised_bleu")]
+        shown = [f"{row['scores'][name]:.2f}" for name in SCORES]
         assert [row["direction"], "40", *shown] in [line.split() for line in lines]
     for signature in found["signatures"].values():
         assert any(line.endswith(signature) for line in lines)
@@ -239,7 +240,7 @@ def test_two_models_are_compared_on_the_same_pairs(
     asked = ("compare", translator, tmp_path / "worse", "--data", test[0], "--target-data", test[1])
     found = minnow(*asked, "--json").json
     assert found["rows"] == 40
-    assert set(found["differences"]) == {"bleu", "chrf", "tokenised_bleu"}
+    assert set(found["differences"]) == set(SCORES)
     assert found["differences"]["bleu"]["difference"] > 0
     assert found["differences"]["bleu"]["a"] == minnow("evaluate", translator, *test, "--json").json["bleu"]
     shown = minnow(*asked)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minnow.errors import DataError, InputError, MinnowError
-from minnow.metrics.counted import Counted
-from minnow.metrics.translation import bleu, chrf, length_ratio, tokenised_bleu, translation_scores
+from minnow.metrics.counted import Counted, intervals_of_counts, pooled
+from minnow.metrics.translation import bleu, chrf, exact_match, length_ratio, tokenised_bleu, translation_scores
 
 pytest.importorskip("sacrebleu")
 pytest.importorskip("sacremoses")
@@ -22,7 +22,7 @@ GERMAN = [
     "Das rot-weiße Boot gehört dem Nachbarn meiner Tante.",
 ]
 CHINESE = ["老港口就在市场后面。", "我们昨天等火车等了两个小时！", "红白相间的船是我姨妈邻居的。"]
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=30)
 sentences = st.lists(st.sampled_from(["der", "die", "Boot", "Zug", "liegt", ".", ","]), max_size=9).map(" ".join)
 pairs = st.lists(st.tuples(sentences, sentences), min_size=1, max_size=6)
 
@@ -34,8 +34,8 @@ def every(hypotheses: list[str], *references: list[str]) -> list[float]:
 @pytest.mark.parametrize(("texts", "language"), [(GERMAN, "de"), (CHINESE, "zh"), (CHINESE, "ja")])
 def test_what_people_wrote_scores_100(texts: list[str], language: str) -> None:
     scores = translation_scores(texts, texts, language=language)
-    assert list(scores) == ["bleu", "chrf", "tokenised_bleu"]
-    assert [score.value for score in scores.values()] == pytest.approx([100, 100, 100])
+    assert list(scores) == ["bleu", "chrf", "tokenised_bleu", "exact_match"]
+    assert [score.value for score in scores.values()] == pytest.approx([100, 100, 100, 100])
     assert length_ratio(scores["bleu"]) == 1
 
 
@@ -105,7 +105,7 @@ def test_languages_without_spaces_are_counted_in_characters(language: str, cut: 
 def test_empty_translations_are_counted_and_score_nothing() -> None:
     empty = [""] * len(GERMAN)
     scores = translation_scores(empty, GERMAN, language="de")
-    assert [score.value for score in scores.values()] == [0, 0, 0]
+    assert [score.value for score in scores.values()] == [0, 0, 0, 0]
     assert length_ratio(scores["bleu"]) == 0
     partly = translation_scores([GERMAN[0], "", " "], GERMAN, language="de")
     assert all(0 < score.value < 60 for score in partly.values())
@@ -114,11 +114,28 @@ def test_empty_translations_are_counted_and_score_nothing() -> None:
 
 def test_one_row_is_enough() -> None:
     scores = translation_scores(GERMAN[:1], GERMAN[:1], language="de")
-    assert [score.value for score in scores.values()] == pytest.approx([100, 100, 100])
+    assert [score.value for score in scores.values()] == pytest.approx([100, 100, 100, 100])
 
 
-def test_two_empty_texts_score_nothing() -> None:
-    assert every([""], [""]) == [0, 0, 0]
+def test_two_empty_texts_are_the_same_and_score_nothing_else() -> None:
+    assert every([""], [""]) == [0, 0, 0, 100]
+
+
+def test_texts_are_the_same_to_the_letter_but_for_white_space_around_them() -> None:
+    references = ["2026-11-26", "drei zwei eins", "Anna", "Ende."]
+    hypotheses = [" 2026-11-26\n", "drei  zwei eins", "anna", "Ende"]
+    found = exact_match(hypotheses, references)
+    assert found.per_row().tolist() == [100, 0, 0, 0]
+    assert found.value == 25
+
+
+def test_texts_are_the_same_as_any_reference_and_are_counted_over_all_rows() -> None:
+    first, second = ["eins", "zwei", "drei"], ["1", "2", "3"]
+    both = exact_match(["1", "zwei", "vier"], first, second)
+    assert both.per_row().tolist() == [100, 100, 0]
+    assert pooled([both, exact_match(["a"] * 3, first, second)]).value == pytest.approx(100 / 3)
+    low, high = intervals_of_counts({"exact_match": both})["exact_match"]
+    assert 0 <= low < both.value < high <= 100
 
 
 SCORES: list[Callable[..., Counted]] = [
@@ -126,6 +143,7 @@ SCORES: list[Callable[..., Counted]] = [
     lambda hypotheses, *references: tokenised_bleu(hypotheses, *references, language="de"),
     lambda hypotheses, *references: tokenised_bleu(hypotheses, *references, language="zh"),
     chrf,
+    exact_match,
 ]
 
 

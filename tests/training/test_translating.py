@@ -1,5 +1,6 @@
 """What a model that translates learns from: each token of each target, once and alike, and scores of what it writes."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from minnow.decoding.translating import TranslationSettings
 from minnow.evaluation.measure import measure_translation
 from minnow.tasks.translation import Translation, tags
 from minnow.training.translating import PairRows, Translating, pair_rows
+from minnow.training.translation_recipe import METRICS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -126,6 +128,16 @@ def test_it_is_measured_by_the_loss_and_by_what_it_writes(model: Any, training: 
     report = measure_translation(bundle, PAIRS, "m", settings=TranslationSettings(1))
     assert scores["chrf"] == pytest.approx(report.scores["chrf"])
     assert scores["bleu"] == pytest.approx(report.scores["bleu"])
+
+
+def test_all_that_an_epoch_may_be_chosen_by_is_measured() -> None:
+    model = net("general", READING.vocab_size)
+    assert set(lesson().measure(model)) == set(METRICS)
+    into = [target for _, target in DIRECTIONS]
+    written = [best[0].text for best in TASK.translate(model, READING, SOURCES, TranslationSettings(1), into)]
+    pairs = replace(PAIRS, targets=[f"{text} " if row % 4 else "other" for row, text in enumerate(written)])
+    most = Translating(TASK, READING, pair_rows(TASK, READING, PAIRS), pairs, 0.0)
+    assert most.measure(model)["exact_match"] == 75
 
 
 def test_of_many_pairs_so_many_are_translated_from_the_first_to_the_last() -> None:

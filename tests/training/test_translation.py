@@ -118,7 +118,7 @@ def test_scores_are_those_of_the_test_part_where_there_is_one(data: Path, tmp_pa
     made = trained(data, tmp_path / "m", said=said)
     assert made.test is not None
     assert (made.summary["measured_on"], made.summary["test_rows"]) == ("test", 20)
-    for name in ("bleu", "chrf", "tokenised_bleu"):
+    for name in ("bleu", "chrf", "tokenised_bleu", "exact_match"):
         assert made.summary[name] == made.test.scores[name]
         low, high = made.summary["intervals"][name]
         assert low <= made.summary[name] <= high
