@@ -15,21 +15,25 @@ from minnow.data.pairs import Pairs
 from minnow.errors import RecipeError
 
 LONGEST = 10  # letters of a made-up name
+AT_BEGINNING = 0.1  # of the added pairs those whose name begins a sentence: else a rare word there is taken for one
 TRIES = 20  # for a name that is none of those known
 _WORD = re.compile(r"[^\W\d_]+")
 _VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿ")
 _START, _END = "^", "$"
+Place = tuple[int, str]
 
 
 def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
     """The pairs, and behind them such with another name in the place of one that both sides spell alike.
 
-    A name is a word with a capital that stands once on each side. Those put in are drawn letter by letter, each after
+    A name is a word with a capital that stands once on each side; at the beginning of a side, where every word has a
+    capital, it is none if it stands in small letters somewhere. Those put in are drawn letter by letter, each after
     the two before it, from the names that are there; one that begins with a vowel gives way to one that does, as
     articles and prepositions may hang on it.
 
     Args:
-        share: how many are added, as a share of the pairs; each from a pair drawn anew.
+        share: how many are added, as a share of the pairs; each from a name drawn anew, one in ten from those at the
+            beginning of a side, as far as there are others.
         seed: of what is drawn.
 
     Returns:
@@ -40,17 +44,16 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
         RecipeError: the share lies outside [0, 1].
     """
     check_share(share)
-    found = [_names(*sides) for sides in zip(pairs.sources, pairs.targets, strict=True)]
-    rows = [row for row, names in enumerate(found) if names]
+    first, within = _places(pairs)
     count = round(share * len(pairs))
-    if not rows or not count:
+    if not (first or within) or not count:
         return pairs, 0
     random = np.random.default_rng((seed, 1))
-    letters = _Letters(name for row in rows for name in found[row])
+    letters = _Letters(name for places in (first, within) for _, name in places)
     sources, targets, directions = list(pairs.sources), list(pairs.targets), list(pairs.directions)
     for _ in range(count):
-        row = rows[int(random.integers(len(rows)))]
-        old = found[row][int(random.integers(len(found[row])))]
+        places = first if not within or (first and random.random() < AT_BEGINNING) else within
+        row, old = places[int(random.integers(len(places)))]
         new = letters.name(random, _begins_with_vowel(old))
         if new is not None:
             sources.append(_put(pairs.sources[row], old, new))
@@ -93,6 +96,26 @@ class _Letters:
                 break
             name += letter
         return name
+
+
+def _places(pairs: Pairs) -> tuple[list[Place], list[Place]]:
+    """Every row and a name in it: first those at the beginning of a side, then the others."""
+    sides = list(zip(pairs.sources, pairs.targets, strict=True))
+    small = {word for both in sides for text in both for word in _WORD.findall(text) if word.islower()}
+    first: list[Place] = []
+    within: list[Place] = []
+    for row, (source, target) in enumerate(sides):
+        for name in _names(source, target):
+            if name not in (_first(source), _first(target)):
+                within.append((row, name))
+            elif name.lower() not in small:
+                first.append((row, name))
+    return first, within
+
+
+def _first(text: str) -> str:
+    match = _WORD.search(text)
+    return match[0] if match else ""
 
 
 def _names(source: str, target: str) -> list[str]:

@@ -52,6 +52,26 @@ def test_only_the_name_is_another_and_alike_on_both_sides() -> None:
     assert len(found.directions) == len(found) == len(given) + count
 
 
+def test_few_of_the_names_begin_a_sentence() -> None:
+    """Of everyday pairs half do, and a model would take every rare word that begins one for a name."""
+    sides = {f"{name} saw number {n}.": f"{name} a vu le {n}." for n in range(40) for name in NAMES}
+    sides |= {f"I saw {name} and number {n}.": f"J'ai vu {name} et le {n}." for n in range(10) for name in NAMES}
+    given = pairs(sides)
+    found, count = add_other_names(given, 1, seed=0)
+    first = sum(not source.startswith("I saw") for source in found.sources[len(given) :])
+    assert 0.05 < first / count < 0.15
+    alone = pairs({source: target for source, target in sides.items() if not source.startswith("I saw")})
+    assert add_other_names(alone, 1, seed=0)[1] > 0.9 * len(alone)
+
+
+def test_a_word_that_stands_in_small_letters_is_no_name_where_it_begins_a_sentence() -> None:
+    common = {"Excuse me.": "Excuse moi.", "Please excuse me.": "Veuillez m'excuser.", "Ask Rose.": "Demande à Rose."}
+    found, count = add_other_names(pairs(SIDES | common | {"A rose.": "Une rose."}), 1, seed=0)
+    added = found.sources[-count:]
+    assert any(source.startswith("Ask ") for source in added)
+    assert not any(source.endswith(" me.") for source in added)
+
+
 def test_where_no_other_name_can_be_made_there_is_no_pair() -> None:
     alone = pairs({"Ada laughed.": "Ada a ri."})
     assert add_other_names(alone, 1, seed=0) == (alone, 0)
