@@ -19,7 +19,8 @@ _CODE = re.compile(
     rf"|(?<!{_LETTER})[@#]{_LETTER}+"  # names and tags
     rf"|(?<!{_LETTER})(?=[\w-]{{0,63}}\d)(?=[\w-]{{0,63}}[A-Z]){_LETTER}+(?:-{_LETTER}+)*"  # A320, COVID-19
 )
-_WORD = re.compile(rf"{_LETTER}+(?:['’-]{_LETTER}+)*")
+_WORD = re.compile(rf"{_LETTER}+(?:-{_LETTER}+)*")  # I'm and d'Anna are two
+_WITHIN_NAMES = (" ", "'", "’")
 _SENTENCE_MARKS, _QUOTES = ".!?…:", " \"'“”„‚«»‹›‘’([¿¡-–—"
 _SHORT_TITLE = re.compile(r"(?<!\w)[A-Z]\w{0,2}\.$")  # Mr. and the like, behind which no sentence begins
 PATTERNS = {"codes": _CODE, "numbers": _NUMBER}
@@ -102,15 +103,15 @@ class Terms:
         return found
 
     def _names(self, text: str, taken: bytearray) -> Iterator[Span]:
-        """Where names stand in what is left; those with a space between are one. What begins a sentence has a capital
-        in any case, so that it is one only where another follows."""
+        """Where names stand in what is left; those with a space or an apostrophe between are one. What begins a
+        sentence has a capital in any case, so that it is one only where another follows."""
         if self._is_name is None:
             return
         spans: list[Span] = []
         for match in _WORD.finditer(text):
             if any(taken[match.start() : match.end()]) or not self._is_name(match[0]):
                 continue
-            if spans and text[spans[-1][1] : match.start()] == " ":
+            if spans and text[spans[-1][1] : match.start()] in _WITHIN_NAMES:
                 spans[-1] = (spans[-1][0], match.end())
             else:
                 spans.append(match.span())

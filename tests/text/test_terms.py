@@ -83,11 +83,12 @@ def test_codes_stay_as_they_stand(source: str, wanted: list[str]) -> None:
         ("Anna Schmidt meets Mr. Łukasz", ["Anna Schmidt", "Łukasz"]),
         ('He said: "Bicyclers!" In Boston.', []),
         ("我叫Annika。", ["Annika"]),
+        ("He said I'm Anna's friend, d'Ulm", ["Anna", "Ulm"]),
         ("no name, a mcDonald", []),
     ],
 )
 def test_names_stay_as_they_stand_where_the_model_does_not_know_them(source: str, wanted: list[str]) -> None:
-    terms = Terms(GLOSSARY, ("names",), {"Boston", "In", "Mr", "My", "He"}.__contains__)
+    terms = Terms(GLOSSARY, ("names",), {"Boston", "In", "Mr", "My", "He", "I"}.__contains__)
     assert ["|".join(one) for one in terms.required(source)] == wanted
     assert terms
     assert Terms({"Bob": "Robert"}, "names").required("with Bob Schmidt") == [("Robert",), ("Schmidt",)]
