@@ -129,7 +129,10 @@ class LanguageTrainer:
         """Seconds of a step: a few at rate zero, after which the run is as if they had not been."""
         times: list[float] = []
         began = time.monotonic()
-        while len(times) <= REHEARSED and (len(times) < 2 or time.monotonic() - began < REHEARSAL_SECONDS):
+        # Every process must take as many steps as the others, so the clock of one of them decides.
+        while len(times) <= REHEARSED and (
+            len(times) < 2 or self.world.told(time.monotonic() - began < REHEARSAL_SECONDS)
+        ):
             started = time.monotonic()
             self._update(self._gradient(len(times)), 0.0)
             times.append(time.monotonic() - started)
@@ -160,9 +163,10 @@ class LanguageTrainer:
             return outcome.scores
         a_token = self.validation_seconds / self.measured_tokens
         most = int(self.final_seconds / max(a_token, 1e-12)) if self.settings.budget else self.validation.num_tokens
+        most = self.world.told(most)
         if most <= self.measured_tokens:
             return outcome.scores
-        return self.measure(self.world.told(most))
+        return self.measure(most)
 
     @property
     def _measures_all(self) -> bool:
@@ -270,8 +274,8 @@ class LanguageTrainer:
         counted = asked.count * self.world.size
         if self.objective is not causal:
             counted = int(self.world.sum([asked.count])[0])
-        workers, turns = len(self.replicas.copies), self.settings.accumulation
-        parts = _split(asked, min(len(asked.inputs), workers * turns))
+        workers = len(self.replicas.copies)
+        parts = _split(asked, min(len(asked.inputs), self._most_parts))
         total = 0.0
         for first in range(0, len(parts), workers):
             now = [(first + i, part) for i, part in enumerate(parts[first : first + workers])]
@@ -280,6 +284,11 @@ class LanguageTrainer:
                 shares = [self.world.size / counted] * len(now)
                 total += self.replicas.backward(self._loss, now, shares, accumulate=first > 0)
         return total
+
+    @property
+    def _most_parts(self) -> int:
+        """Into which this process cuts its rows of a step: one for each worker and turn."""
+        return len(self.replicas.copies) * self.settings.accumulation
 
     def _loss(self, module: nn.Module, part: tuple[int, Asked]) -> Tensor:
         number, asked = part
@@ -488,15 +497,25 @@ class LanguageTrainer:
         }
 
     def _restore_states(self, tensors: dict[str, Tensor]) -> None:
-        parts: dict[int, dict[str, Tensor]] = {}
+        """The memory of this process's rows, cut as it cuts a step, however many processes and cores left it."""
+        parts: dict[tuple[int, int], dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
-            if key.startswith(f"state:{self.world.rank}:"):
-                _, _, part, name = key.split(":", 3)
-                parts.setdefault(int(part), {})[name] = tensor.to(self.device)
-        if parts:
-            with torch.no_grad():
-                like = self.model.hidden(torch.zeros(1, 1, dtype=torch.int64, device=self.device))[1]
-            self.states = {part: type(like).from_tensors(named) for part, named in parts.items()}
+            if key.startswith("state:"):
+                _, rank, part, name = key.split(":", 3)
+                parts.setdefault((int(rank), int(part)), {})[name] = tensor
+        if not parts:
+            return
+        in_order = [parts[place] for place in sorted(parts)]
+        rows = {name: torch.cat([part[name] for part in in_order]) for name in in_order[0]}
+        own = {name: tensor.tensor_split(self.world.size)[self.world.rank] for name, tensor in rows.items()}
+        num_parts = min(len(next(iter(own.values()))), self._most_parts)
+        cut = {name: tensor.tensor_split(num_parts) for name, tensor in own.items()}
+        with torch.no_grad():
+            like = self.model.hidden(torch.zeros(1, 1, dtype=torch.int64, device=self.device))[1]
+        self.states = {
+            part: type(like).from_tensors({name: pieces[part].clone().to(self.device) for name, pieces in cut.items()})
+            for part in range(num_parts)
+        }
 
 
 def optimizers_for(

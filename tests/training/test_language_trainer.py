@@ -9,6 +9,7 @@ import torch
 
 from minnow.data.windows import Window
 from minnow.errors import MinnowError
+from minnow.training.distributed import World
 from minnow.training.language_trainer import LanguageTrainer, optimizers_for
 from minnow.training.muon import Muon
 from training.language_runs import ALONE, SETTINGS, VALIDATION, curve, net, trainer
@@ -72,6 +73,20 @@ def test_a_run_that_was_cut_goes_on_to_the_same_curve_and_weights(name: str, tmp
     again.fit()
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
     assert same(weights(again), weights(whole))
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])  # parts of a step, as by other cores or processes
+def test_a_recurrent_run_goes_on_where_a_step_is_cut_otherwise(before: int, after: int, tmp_path: Path) -> None:
+    shape = ALONE["rnn_lm"]
+    said: dict[str, Any] = {"optimizer": "adamw", "learning_rate": 1e-3}
+    trainer(tmp_path / "whole", net("rnn_lm", **shape), **said).fit()
+    with pytest.raises(KilledError):
+        cut(trainer(tmp_path / "cut", net("rnn_lm", **shape), accumulation=before, **said), 7).fit()
+    again = trainer(tmp_path / "cut", net("rnn_lm", seed=5, **shape), accumulation=after, **said)
+    assert again.resume()
+    again.fit()
+    for one, other in zip(curve(tmp_path / "whole"), curve(tmp_path / "cut"), strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
 
 
 def test_a_killed_run_whose_journal_is_ahead_of_its_checkpoint_writes_no_step_twice(tmp_path: Path) -> None:
@@ -164,6 +179,28 @@ def test_a_budget_that_outlasts_the_steps_does_not_prolong_the_run(tmp_path: Pat
     run = trainer(tmp_path, steps=10, budget="60s", checkpoint_seconds=60.0)
     run.plan(run.rehearse(), 60.0, 0.0)
     assert run.fit(budget=60.0).num_steps == 10
+
+
+class Slower(World):
+    """This process's clock says that there is time for more; that of the one that leads says that there is none."""
+
+    def told(self, value: Any) -> Any:
+        return False if value is True else 0 if isinstance(value, int) else value
+
+
+def test_all_processes_rehearse_as_many_steps_as_the_one_that_leads(tmp_path: Path) -> None:
+    run = trainer(tmp_path, world=Slower())
+    cut(run, 2).rehearse()  # a third step would wait for ever for the other processes
+    with pytest.raises(KilledError):
+        cut(trainer(tmp_path), 2).rehearse()
+
+
+def test_all_processes_measure_the_end_as_the_one_that_leads(tmp_path: Path) -> None:
+    run = trainer(tmp_path, world=Slower(), validation_tokens=100)
+    run.rehearse_validation()
+    outcome = run.fit()
+    run.measure = None  # type: ignore[assignment]  # would wait for ever likewise
+    assert run.final_scores(outcome) == outcome.scores
 
 
 def test_scores_follow_from_the_loss_and_what_the_text_holds(tmp_path: Path) -> None:
