@@ -67,15 +67,16 @@ def save_foreign(bundle: Bundle, source: Path, folder: Path) -> None:
     Raises:
         StorageError: the disk refuses.
     """
-    replacing.begin(folder)
-    try:
-        for name in (layout.CARD, *layout.PAPERS):  # who made it and on which terms
-            paper = (source if source.is_dir() else source.parent) / name
-            if paper.is_file() and paper.stat().st_size <= LARGEST_PAPER:
-                write_bytes(folder / name, paper.read_bytes())
-        bundle.save(folder)
-    finally:
-        replacing.end(folder)
+    with replacing.alone(folder):
+        replacing.begin(folder)
+        try:
+            for name in (layout.CARD, *layout.PAPERS):  # who made it and on which terms
+                paper = (source if source.is_dir() else source.parent) / name
+                if paper.is_file() and paper.stat().st_size <= LARGEST_PAPER:
+                    write_bytes(folder / name, paper.read_bytes())
+            bundle.save(folder)
+        finally:
+            replacing.end(folder)
 
 
 def _llama2c_in(folder: Path) -> Path | None:

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from minnow.bundle.layout import (
@@ -22,11 +25,47 @@ from minnow.bundle.layout import (
     WEIGHTS,
     is_bundle,
 )
+from minnow.errors import StorageError
 from minnow.files import storage_error
 
 MODEL = (CONFIG, WEIGHTS, ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 FILES = (*MODEL, TOKENIZER, TARGET_TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, RECIPE, CARD, *PAPERS, MANIFEST)
 FOLDERS = (RUN, EVALUATION)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One at a time makes a model in ``folder``; the system takes the hold back from one that is killed.
+
+    Raises:
+        StorageError: another one is at it, which would lose its checkpoint, or the disk refuses.
+    """
+    if sys.platform == "win32":  # has no hold on a folder
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    try:
+        _hold(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _hold(handle: int, folder: Path) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StorageError(
+            f"another run is writing {folder} at this moment; wait until it ends, or choose another --out"
+        ) from error
+    except OSError:
+        pass  # a file system without such holds
 
 
 def begin(folder: Path) -> None:

@@ -9,6 +9,7 @@ import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,16 +158,17 @@ class LanguageRun(ABC):
             layout.check_free(self.folder, overwrite)
         self.world.wait()  # until all have seen what stands there
         read = self.read()
-        if not resume and self.world.leads:
-            replacing.begin(self.folder)
-            write_text(self.place / layout.RECIPE, to_toml(self.recipe))
-        try:
-            self.begin(read, resume)
-            return self._fit(read, resume)
-        except (InputError, KeyboardInterrupt):
+        with replacing.alone(self.folder) if self.world.leads else nullcontext():
             if not resume and self.world.leads:
-                replacing.end(self.folder)
-            raise
+                replacing.begin(self.folder)
+                write_text(self.place / layout.RECIPE, to_toml(self.recipe))
+            try:
+                self.begin(read, resume)
+                return self._fit(read, resume)
+            except (InputError, KeyboardInterrupt):
+                if not resume and self.world.leads:
+                    replacing.end(self.folder)
+                raise
 
     def _fit(self, read: Any, resume: bool) -> Pretrained | None:
         material = self.material(read, resume)

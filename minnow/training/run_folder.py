@@ -20,15 +20,19 @@ def attempt(folder: Path, resume: bool) -> Iterator[Path]:
     """What trains in here puts a new model in the place of an old one, which comes back if nothing comes of it.
 
     Gives the folder of what a run leaves behind. The body calls ``replacing.end`` when the model is complete.
+
+    Raises:
+        StorageError: another run is writing the folder, or the disk refuses.
     """
-    if not resume:
-        replacing.begin(folder)
-    try:
-        yield folder / layout.RUN
-    except (InputError, KeyboardInterrupt):
+    with replacing.alone(folder):
         if not resume:
-            replacing.end(folder)
-        raise
+            replacing.begin(folder)
+        try:
+            yield folder / layout.RUN
+        except (InputError, KeyboardInterrupt):
+            if not resume:
+                replacing.end(folder)
+            raise
 
 
 def check_same(path: Path, found: str, resume: bool, what: str) -> None:

@@ -32,6 +32,14 @@ def test_a_failed_attempt_leaves_everything_as_it_was(old: Path) -> None:
     assert files_in(old) == before
 
 
+def test_two_do_not_write_one_folder_at_a_time(old: Path) -> None:
+    before = files_in(old)
+    with replacing.alone(old), pytest.raises(StorageError, match="another run"), replacing.alone(old):
+        pass
+    with replacing.alone(old):
+        assert files_in(old) == before
+
+
 def test_while_the_new_one_is_made_the_old_one_is_a_whole_model_aside(old: Path) -> None:
     before = {name: content for name, content in files_in(old).items() if name != "notes.txt"}
     replacing.begin(old)

@@ -236,6 +236,22 @@ def test_a_resumed_run_must_see_the_text_it_began_with(novel: Path, tmp_path: Pa
     assert (tmp_path / "m" / layout.RUN / "checkpoint").is_dir()
 
 
+@pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}])
+def test_a_run_that_goes_on_is_not_disturbed_by_another(how: dict[str, bool], novel: Path, tmp_path: Path) -> None:
+    tried: list[str] = []
+
+    def disturb(row: dict[str, Any]) -> None:
+        if "validation_loss" in row:
+            with pytest.raises(StorageError, match="another run"):
+                run(novel, tmp_path / "m", **how)
+            tried.append("in vain")
+
+    run(novel, tmp_path / "m", show=disturb)
+    run(novel, tmp_path / "alone")
+    assert tried == ["in vain", "in vain"]
+    assert same_weights(tmp_path / "m", tmp_path / "alone")
+
+
 def test_a_recipe_without_a_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="minnow pretrain CORPUS"):
         pretrain(recipe_from({}), tmp_path / "m")
