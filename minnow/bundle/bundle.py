@@ -176,8 +176,10 @@ class Bundle:
 
     def _save_for_transformers(self, tokenizer: Tokenizer, folder: Path) -> None:
         """Which tokens begin, end and pad a text, so that ``transformers`` opens the folder as it is."""
-        tokenizer.save_config(folder)
-        if hasattr(self.model, "prefill"):
+        writes = hasattr(self.model, "prefill")
+        # What is written must follow its prompt: of prompts side by side the shorter ones are filled up before.
+        tokenizer.save_config(folder, **({"padding_side": "left"} if writes else {}))
+        if writes:
             ends = tokenizer.eos_ids
             generation = {
                 "eos_token_id": list(ends) if len(ends) > 1 else ends[0],

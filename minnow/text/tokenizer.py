@@ -256,9 +256,9 @@ class Tokenizer:
         if self.chat_template is not None:
             self.save_config(Path(path).parent)
 
-    def save_config(self, folder: Path | str) -> None:
-        """Write ``tokenizer_config.json``, from which ``transformers`` learns the roles of tokens."""
-        text = json.dumps(self.config(), ensure_ascii=False, indent=2, sort_keys=True)
+    def save_config(self, folder: Path | str, **more: Any) -> None:
+        """Write ``tokenizer_config.json``, from which ``transformers`` learns the roles of tokens, and ``more``."""
+        text = json.dumps({**self.config(), **more}, ensure_ascii=False, indent=2, sort_keys=True)
         write_text(Path(folder) / CONFIG_FILE, text + "\n")
 
     def config(self) -> dict[str, Any]:

@@ -83,6 +83,20 @@ def test_greedy_text_is_the_same(made: Any, tmp_path: Path) -> None:
     assert token_ids == written
 
 
+@pytest.mark.parametrize("made", [llama, gpt2])
+def test_prompts_side_by_side_are_written_on_as_each_alone(made: Any, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    tokenizer = tokenizer_of("bpe", tmp_path)
+    folder = saved(made(tokenizer.vocab_size), tokenizer, tmp_path / "model")
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    other = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    asked = {"max_new_tokens": 8, "min_new_tokens": 8, "do_sample": False}
+    prompts = ["Once upon a time", "The"]
+    together = other.generate(**theirs(prompts, return_tensors="pt", padding=True), **asked)
+    alone = [other.generate(**theirs(prompt, return_tensors="pt"), **asked)[0] for prompt in prompts]
+    assert [row[-8:].tolist() for row in together] == [row[-8:].tolist() for row in alone]
+
+
 def test_a_masked_model_of_ours_opens_with_its_mask(tmp_path: Path) -> None:
     torch.manual_seed(0)
     tokenizer = tokenizer_of("bpe", tmp_path).with_special_tokens(["<mask>"])
@@ -91,6 +105,7 @@ def test_a_masked_model_of_ours_opens_with_its_mask(tmp_path: Path) -> None:
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
     other = transformers.AutoModelForMaskedLM.from_pretrained(folder)
     assert theirs.mask_token_id == tokenizer.mask_id
+    assert theirs.padding_side == "right"  # its positions count from the first token
     token_ids = [*theirs.encode("the kettle"), theirs.mask_token_id]
     assert token_ids[:-1] == tokenizer.encode("the kettle").token_ids
     with torch.no_grad():
