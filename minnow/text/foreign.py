@@ -12,18 +12,12 @@ from typing import Any, Self
 from tokenizers import Tokenizer as Library
 
 from minnow.errors import BundleError
+from minnow.text.offsets import without_space
+from minnow.text.portions import PORTION_LENGTH, portions, without_surrogates
 from minnow.text.roles import CONFIG_FILE, CUSTOMARY, ROLES, settings_beside
+from minnow.text.shortening import Keep, cutter
 from minnow.text.streaming import TextStream, WindowStream
-from minnow.text.tokenizer import (
-    PORTION_LENGTH,
-    Encoding,
-    Keep,
-    Tokenizer,
-    cutter,
-    portions,
-    without_space,
-    without_surrogates,
-)
+from minnow.text.tokenizer import Encoding, Tokenizer
 
 KEPT_SETTINGS = (
     "add_bos_token",

@@ -9,8 +9,9 @@ from tokenizers import Tokenizer as Library
 
 from minnow.errors import BundleError, InputError
 from minnow.text.foreign import ForeignTokenizer
+from minnow.text.pipelines import damage_named, is_ours, read_library
 from minnow.text.roles import CUSTOMARY, ROLES, read_text, settings_beside
-from minnow.text.tokenizer import Tokenizer, damage_named, is_ours, read_library
+from minnow.text.tokenizer import Tokenizer
 
 
 def open_tokenizer(path: Path | str) -> Tokenizer:

@@ -1,4 +1,4 @@
-"""What the files beside a tokenizer say: which token plays which role, and the chat template."""
+"""Which token plays which role: in the house's own tokenizers, and by the files beside one; and the chat template."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,10 @@ from typing import Any
 
 from minnow.errors import BundleError
 
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>")  # the first entries of every vocabulary of this house
+PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
+MASK_TOKEN = "<mask>"
+OUR_ROLES = dict(zip(("pad_token", "unk_token", "bos_token", "eos_token"), SPECIAL_TOKENS, strict=True))
 CONFIG_FILE = "tokenizer_config.json"
 ROLES = ("pad_token", "unk_token", "bos_token", "eos_token", "cls_token", "sep_token", "mask_token")
 # What a lone tokenizer.json calls its tokens, most telling names first.

@@ -7,7 +7,7 @@ from typing import Protocol
 
 _CLOSING = frozenset(",.;:!?%)]}”’-/_") | {"..."}
 _OPENING = frozenset("([{“‘#$€£@-/_")
-_CONTINUES = "##"
+CONTINUES = "##"  # what WordPiece puts before a piece inside a word
 MAX_HELD = 16  # tokens: no character has so many bytes, so what is held so long will not become one
 
 Shown = Callable[[int], str]
@@ -82,8 +82,8 @@ class WordStream:
         piece = self._shown(token_id)
         if not piece:
             return ""
-        if self._joiner.in_word and piece.startswith(_CONTINUES) and piece != _CONTINUES:
-            more = piece.removeprefix(_CONTINUES)
+        if self._joiner.in_word and piece.startswith(CONTINUES) and piece != CONTINUES:
+            more = piece.removeprefix(CONTINUES)
             if not self._held:
                 self._joiner.extend(more)
                 return more

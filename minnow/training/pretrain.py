@@ -26,7 +26,8 @@ from minnow.layers.precision import precision_for
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
 from minnow.models.registry import architecture
 from minnow.text.opening import open_tokenizer
-from minnow.text.tokenizer import MASK_TOKEN, Tokenizer
+from minnow.text.roles import MASK_TOKEN
+from minnow.text.tokenizer import Tokenizer
 from minnow.training import adapters, sizes
 from minnow.training.adapters import check_adapter
 from minnow.training.language_run import (

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minnow.errors import InputError, UnknownNameError
-from minnow.text.tokenizer import SPECIAL_TOKENS, Tokenizer, TokenizerSettings
+from minnow.text.roles import SPECIAL_TOKENS
+from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
 # Written for these tests: what normalising, cutting and counting places could get wrong.
 TEXTS = [
@@ -39,7 +40,7 @@ FRAGMENTS = [
     "3.5",
 ]
 texts = st.one_of(st.lists(st.sampled_from(FRAGMENTS), max_size=24).map("".join), st.text(max_size=40))
-quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 def with_marks(text: str, start: int, end: int) -> str:

@@ -6,7 +6,8 @@ import pytest
 from decoding.held import holds
 from minnow.decoding.phrases import Borders, Speller, Spelling
 from minnow.errors import InputError
-from minnow.text.tokenizer import Tokenizer, TokenizerSettings, kinds
+from minnow.text.kinds import KINDS
+from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
 TEXTS = [
     "The old bicycle (an e-bike) of 12 riders.",
@@ -27,7 +28,7 @@ def held(made: Tokenizer, text: str, *translations: str) -> bool:
     return holds(made.encode_ids([text])[0], speller.phrases([translations]), speller.borders)
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_text_holds_the_words_that_stand_in_it_wherever_they_stand(kind: str) -> None:
     made = tokenizer(kind)
     for text in ("bicycle", "The bicycle", "bicycle of riders", "old bicycle of 12"):

@@ -13,8 +13,9 @@ from minnow.bundle.bundle import Bundle
 from minnow.models.bert import Bert, BertConfig
 from minnow.models.gpt2 import GPT2, GPT2Config
 from minnow.models.llama import Llama, LlamaConfig
+from minnow.text.kinds import KINDS
 from minnow.text.opening import open_tokenizer
-from minnow.text.tokenizer import Tokenizer, TokenizerSettings, kinds
+from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 transformers = pytest.importorskip("transformers")
@@ -45,7 +46,7 @@ def saved(model: Any, tokenizer: Tokenizer, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("made", [llama, gpt2])
-@pytest.mark.parametrize("kind", [*kinds(), *(f"their {name}" for name in HOUSES)])
+@pytest.mark.parametrize("kind", [*KINDS, *(f"their {name}" for name in HOUSES)])
 def test_auto_classes_open_our_folder(kind: str, made: Any, tmp_path: Path) -> None:
     torch.manual_seed(0)
     tokenizer = tokenizer_of(kind, tmp_path)

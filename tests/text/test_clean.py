@@ -41,20 +41,20 @@ def test_damage_is_undone(text: str, repaired: str) -> None:
     assert repair(text, RULES) == repaired
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(marked | st.text(max_size=40))
 def test_repairing_twice_is_repairing_once(text: str) -> None:
     once = repair(text, RULES)
     assert repair(once, RULES) == once
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="<&"), max_size=60))
 def test_clean_text_only_loses_surplus_spaces(text: str) -> None:
     assert repair(text, RULES) == " ".join(text.split())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.characters(max_codepoint=0x2FFF, exclude_characters="&", exclude_categories=["Cs"]), max_size=40))
 def test_repair_never_invents(text: str) -> None:
     """Without entities and mojibake every character of the result stands in the text, in the same order."""

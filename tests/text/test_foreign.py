@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from minnow.errors import BundleError, InputError
 from minnow.text.foreign import ForeignTokenizer
 from minnow.text.opening import open_foreign, open_tokenizer
-from minnow.text.tokenizer import SEGMENT_LENGTH, Tokenizer, TokenizerSettings
+from minnow.text.portions import SEGMENT_LENGTH
+from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 texts = st.one_of(
     st.lists(st.sampled_from([*TEXTS, " ", "\n", "😀", "the ", "a", "</s>", "é"])).map("".join), st.text()
 )

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minnow.errors import InputError
-from minnow.text.tokenizer import Tokenizer, TokenizerSettings, kinds
+from minnow.text.kinds import KINDS
+from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
-TRAINED = {kind: Tokenizer.train(TEXTS, TokenizerSettings(kind, 400, min_frequency=1)) for kind in kinds()}
+TRAINED = {kind: Tokenizer.train(TEXTS, TokenizerSettings(kind, 400, min_frequency=1)) for kind in KINDS}
 SENTENCE = 'the kettle won\'t 👩🏽‍🚀 leak, 水壶坏了 "said" he'
 
 
@@ -17,7 +18,7 @@ def streamed(tokenizer: Tokenizer, token_ids: list[int]) -> list[str]:
     return [*map(stream.push, token_ids), stream.flush()]
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", KINDS)
 @quick
 @given(data=st.data())
 def test_the_parts_are_the_whole_for_any_ids(kind: str, data: st.DataObject) -> None:
@@ -37,7 +38,7 @@ def test_pieces_that_become_punctuation_are_waited_for(pieces: list[str]) -> Non
     assert "".join(streamed(tokenizer, token_ids)) == tokenizer.decode(token_ids)
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", KINDS)
 def test_text_comes_as_soon_as_it_is_whole(kind: str) -> None:
     tokenizer = TRAINED[kind]
     token_ids = tokenizer.encode(SENTENCE).token_ids

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minnow.errors import RecipeError
@@ -31,7 +31,6 @@ def drawn(dropout: SubwordDropout, seed: int) -> list[list[int]]:
     return [ids[first:last].tolist() for first, last in pairwise(starts)]
 
 
-@settings(deadline=None)  # the first one compiles
 @given(texts=st.lists(st.text() | st.sampled_from(TEXTS), max_size=4))
 def test_without_a_rate_the_rows_come_back(tokenizer: Tokenizer, texts: list[str]) -> None:
     rows = tokenizer.encode_ids(texts)

@@ -10,10 +10,13 @@ import pytest
 from contracts.tokenizer import TEXTS, TokenizerPromises, quick, texts
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import pre_tokenizers
 
 from minnow.errors import BundleError, InputError, RecipeError, UnknownNameError
-from minnow.text import tokenizer as module
-from minnow.text.tokenizer import Encoding, Tokenizer, TokenizerSettings, kinds
+from minnow.text import portions
+from minnow.text.kinds import KINDS
+from minnow.text.tokenizer import Encoding, Tokenizer, TokenizerSettings
+from minnow.text.vocabularies import count_pieces
 
 
 def spans(tokenizer: Tokenizer, text: str) -> list[str]:
@@ -78,7 +81,7 @@ class TestBPE(TokenizerPromises):
     settings = TokenizerSettings(kind="bpe", vocab_size=500)
 
     def spelled(self, token: str) -> str:
-        letters = module.pre_tokenizers.ByteLevel.alphabet()
+        letters = pre_tokenizers.ByteLevel.alphabet()
         assert set(token) <= set(letters)
         # A piece of a character's bytes cannot be read alone.
         return token if token.isascii() else ""
@@ -161,43 +164,34 @@ class TestWhitespace(TokenizerPromises):
 
 
 @quick
-@given(text=texts, kind=st.sampled_from(kinds()))
+@given(text=texts, kind=st.sampled_from(sorted(KINDS)))
 def test_counting_stretch_by_stretch_counts_what_the_whole_text_holds(text: str, kind: str) -> None:
     library = EMPTY[kind]._library
     expected: dict[str, int] = {}
     for piece, _ in library.pre_tokenizer.pre_tokenize_str(EMPTY[kind].normalize(text)):
         expected[piece] = expected.get(piece, 0) + 1
-    assert module._count_pieces(library, [text], module._KINDS[kind].cut, False) == expected
+    assert count_pieces(library, [text], KINDS[kind].cut, False) == expected
 
 
-EMPTY = {kind: Tokenizer.train([], TokenizerSettings(kind)) for kind in kinds()}
+EMPTY = {kind: Tokenizer.train([], TokenizerSettings(kind)) for kind in KINDS}
 
 
 @quick
 @given(text=texts)
 def test_a_long_text_in_segments_is_the_text_at_once(text: str) -> None:
     long = (text + " and so on\n") * 3
-    for kind in kinds():
+    for kind in KINDS:
         trained = EMPTY[kind] if kind != "bpe" else BPE
         whole = trained.encode(long)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "SEGMENT_LENGTH", 1)
-            patch.setattr(module, "_SEGMENT", module._CHUNK)
-            patch.setattr(module, "PORTION_LENGTH", 20)
+            patch.setattr(portions, "SEGMENT_LENGTH", 1)
+            patch.setattr(portions, "_SEGMENT", portions.CHUNK)
+            patch.setattr(portions, "PORTION_LENGTH", 20)
             assert trained.encode_batch(["x", long, "y"])[1] == whole
             assert trained.encode_ids([long, "x"])[0] == whole.token_ids
 
 
 BPE = Tokenizer.train(TEXTS, TokenizerSettings("bpe"))
-
-
-def test_segments_are_bounded_and_lose_nothing() -> None:
-    limit = module.SEGMENT_LENGTH
-    for text in ("a" * (3 * limit + 5), "word " * limit, " " * (2 * limit + 1), "x" * limit + " y"):
-        segments = module._segments(text)
-        assert "".join(segments) == text
-        assert max(map(len, segments)) <= limit
-    assert all(segment.endswith("word") for segment in module._segments("word " * limit)[:-1])
 
 
 def is_old(character: str) -> bool:
@@ -224,7 +218,7 @@ def test_settings_are_kept_in_the_file(tmp_path: Path) -> None:
 
 
 def test_special_tokens_may_be_added_and_no_text_produces_them(tmp_path: Path) -> None:
-    for kind in kinds():
+    for kind in KINDS:
         tokenizer = Tokenizer.train(TEXTS, TokenizerSettings(kind, 300))
         before = tokenizer.encode("the <mask>, <user> kettle")
         extended = tokenizer.with_special_tokens(["<mask>", "<user>", "<pad>"])
@@ -268,8 +262,9 @@ def test_settings_are_strict() -> None:
 def test_another_process_learns_the_same_bytes(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from contracts.tokenizer import TEXTS\n"
-        "from minnow.text.tokenizer import Tokenizer, TokenizerSettings, kinds\n"
-        "for kind in kinds(): Tokenizer.train(TEXTS, TokenizerSettings(kind, 300)).save(Path(sys.argv[1]) / kind)"
+        "from minnow.text.kinds import KINDS\n"
+        "from minnow.text.tokenizer import Tokenizer, TokenizerSettings\n"
+        "for kind in KINDS: Tokenizer.train(TEXTS, TokenizerSettings(kind, 300)).save(Path(sys.argv[1]) / kind)"
     )
     root = Path(__file__).parents[2]
     for seed, parallel in (("1", "true"), ("2", "false")):
@@ -279,7 +274,7 @@ def test_another_process_learns_the_same_bytes(tmp_path: Path) -> None:
             "TOKENIZERS_PARALLELISM": parallel,
         }
         subprocess.run([sys.executable, "-c", script, str(tmp_path / seed)], check=True, env=environment)
-    for kind in kinds():
+    for kind in KINDS:
         assert (tmp_path / "1" / kind).read_bytes() == (tmp_path / "2" / kind).read_bytes()
 
 
@@ -326,7 +321,7 @@ def test_any_damage_is_a_bundle_error_or_a_tokenizer(
 
 
 def test_training_is_silent_unless_asked(capfd: pytest.CaptureFixture[str]) -> None:
-    for kind in kinds():
+    for kind in KINDS:
         Tokenizer.train(TEXTS, TokenizerSettings(kind))
     assert capfd.readouterr() == ("", "")
     Tokenizer.train(TEXTS, TokenizerSettings("bpe"), progress=True)
