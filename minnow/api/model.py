@@ -150,7 +150,7 @@ class Model(Opened):
             progress: called with what is done, how much of it, and of how much.
 
         Raises:
-            InputError: the model has no such vectors, ``count`` is below 1, or there are no texts.
+            InputError: the model has no such vectors, ``count`` is below 1, there are no texts, or a query is empty.
         """
         from minnow.metrics.retrieval import centre, nearest
         from minnow.tasks.signature import Neighbour
@@ -158,6 +158,12 @@ class Model(Opened):
         asked = [queries] if isinstance(queries, str) else list(queries)
         if not texts:
             raise InputError("there are no texts to look among; give one at least")
+        for number, query in enumerate(asked, 1):
+            if not query.strip():
+                raise InputError(
+                    f"a query must have words in it, but query {number} of {len(asked)} is {query!r}; give it some, or "
+                    "leave it out"
+                )
         asked_QD = self.vectors(asked)
         parts = []
         for first in range(0, len(texts), BATCH_ROWS):

@@ -59,5 +59,9 @@ def test_what_cannot_be_is_one_line(translator: Path, linear: Path, file: Path, 
         "no texts to look among"
         in minnow("neighbours", translator, "a", "--file", tmp_path / "empty", fails=True).error
     )
+    lines = ("neighbours", translator, "-", "--file", file)
+    assert "query 2 of 3 is ' '" in minnow(*lines, given="one\n \ntwo\n", fails=True).error
+    with pytest.raises(InputError, match="a query must have words in it, but query 1 of 1 is ''"):
+        house.load(translator).neighbours("", TEXTS)
     with pytest.raises(InputError, match="count must be at least 1"):
         house.load(translator).neighbours("a", TEXTS, 0)
