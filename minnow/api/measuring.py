@@ -74,6 +74,7 @@ def _translation_report(
     beam: int | None,
     progress: Callable[[str, int, int], None] | None,
 ) -> "TranslationReport":
+    from minnow.data.pairs import pair_parts
     from minnow.decoding.translating import TranslationSettings
     from minnow.evaluation.measure import measure_translation
 
@@ -87,7 +88,8 @@ def _translation_report(
             progress("translating", done, len(pairs))
 
     settings = TranslationSettings() if beam is None else TranslationSettings(beam=beam)
-    return measure_translation(opened.bundle, pairs, opened.folder.name, part, settings, advance)
+    read = part if target is None and part in pair_parts(data) else "all"
+    return measure_translation(opened.bundle, pairs, opened.folder.name, read, settings, advance)
 
 
 def pairs_to_measure(

@@ -15,7 +15,7 @@ def test_json_has_the_names_of_the_metrics(linear: Path, colours: Path) -> None:
     trained = json.loads((linear / "evaluation" / "report.json").read_text())
     for name in ("accuracy", "f1_macro", "roc_auc", "expected_calibration_error"):
         assert report[name] == pytest.approx(trained["scores"][name], rel=1e-3)
-    assert report["data"]["rows"] == 80
+    assert (report["data"]["part"], report["data"]["rows"]) == ("all", 80)
     assert sum(map(sum, report["confusion"])) == 80
     assert {row["label"] for row in report["per_label"]} == {"red", "blue", "green"}
 
@@ -48,7 +48,8 @@ def test_labels_that_the_model_has_never_seen_count_as_errors_and_are_told(linea
 
 
 def test_a_part_of_a_folder_can_be_named(linear: Path, colours: Path) -> None:
-    assert minnow("evaluate", linear, colours, "--part", "train", "--json").json["data"]["rows"] == 240
+    data = minnow("evaluate", linear, colours, "--part", "train", "--json").json["data"]
+    assert (data["part"], data["rows"]) == ("train", 240)
     assert minnow("evaluate", linear, colours, "--json").json["data"]["rows"] == 80
     failed = minnow("evaluate", linear, colours, "--part", "valid", fails=True)
     assert failed.code == 2

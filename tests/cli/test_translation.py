@@ -205,6 +205,23 @@ def test_an_empty_side_of_a_test_pair_stays_a_row(translator: Path, tmp_path: Pa
     assert minnow("evaluate", translator, tmp_path / "a.txt", tmp_path / "b.txt", "--json").json["data"]["rows"] == 3
 
 
+def test_only_what_has_parts_is_said_to_be_the_test_part(translator: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text("source\ttarget\none two\ttwo one\n")
+    (tmp_path / "train.tsv").write_text("source\ttarget\none\tone\ntwo\ttwo\n")
+    for name, side in (("a.txt", "one two\n"), ("b.txt", "two one\n")):
+        (tmp_path / "plain" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "plain" / name).write_text(side)
+    plain = [tmp_path / "plain" / name for name in ("a.txt", "b.txt")]
+    for given, part, rows in (
+        ([tmp_path], "test", 1),
+        ([tmp_path, "--part", "train"], "train", 2),
+        ([tmp_path / "test.tsv"], "all", 1),
+        (plain, "all", 1),
+    ):
+        data = minnow("evaluate", translator, *given, "--json").json["data"]
+        assert (data["part"], data["rows"]) == (part, rows)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
