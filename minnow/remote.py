@@ -1,5 +1,6 @@
 """Folders to a hub and back, through ``huggingface_hub`` itself: pushed, pulled, found; whole or not at all."""
 
+import glob
 import hashlib
 import os
 import re
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 KINDS = ("model", "dataset", "space")
 NAME = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>[^\s@]{1,200}))?", re.ASCII)
-LEFT_OUT = ("run/**", ".previous/**", "**/.*.part", ".*.part", "**/__pycache__/**")
+LEFT_OUT = (".previous/**", "**/.*.part", ".*.part", "**/__pycache__/**")
+RUN = "run"
+PICTURES = (".png", ".svg")
 HASH = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 CHUNK_BYTES = 1 << 20
 
@@ -91,7 +94,7 @@ def push(
 ) -> Pushed:
     """Write a folder into a repository, which is made where there is none; what is the same is not sent again.
 
-    What a training run keeps for itself (``run/``) stays at home.
+    What a training run keeps for itself (``run/``) stays at home, but for its pictures, which the card shows.
 
     Args:
         name: its revision is the branch to write to, which is made where there is none.
@@ -116,12 +119,19 @@ def push(
             repo_type=kind,
             revision=name.revision,
             commit_message=message or f"Push {folder.resolve().name}",
-            ignore_patterns=list(LEFT_OUT),
+            ignore_patterns=[*LEFT_OUT, *_kept_of_run(folder)],
             delete_patterns="*" if delete else None,
         )
         if tag:
             api.create_tag(name.id, tag=tag, revision=commit.oid, repo_type=kind)
     return Pushed(name.id, commit.oid, str(made))
+
+
+def _kept_of_run(folder: Path) -> Iterator[str]:
+    """A pattern for each file of ``run/`` that stays at home."""
+    for path in (folder / RUN).rglob("*"):
+        if path.suffix not in PICTURES:
+            yield glob.escape(path.relative_to(folder).as_posix())
 
 
 def check_folder(folder: Path) -> None:

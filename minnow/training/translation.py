@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ import torch
 
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.card import TranslationCard, render_translation_card
 from minnow.bundle.provenance import came_from, machine, versions, weights_hash
 from minnow.data.other_names import add_other_names
 from minnow.data.pair_cleaning import REASONS, clean_pairs
@@ -34,11 +33,11 @@ from minnow.tasks.registry import task_of
 from minnow.tasks.translation import Translation, tags
 from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
-from minnow.training.journal import Journal
 from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import DATA_HASH, SOURCE_HASH, attempt, check_same, drop_state
 from minnow.training.trainer import Outcome, Trainer, choose_device
 from minnow.training.translating import Translating, pair_rows
+from minnow.training.translation_evidence import write_evidence
 from minnow.training.translation_recipe import TranslationRecipe
 
 HELD_OUT = 0.02
@@ -121,7 +120,7 @@ def train_translation(
     test = None if read.test is None else measure_translation(bundle, read.test, folder.name, "test")
     for line in (test or validation).notes:
         note(line)
-    _write_evidence(folder, bundle, validation, test, recipe)
+    write_evidence(folder, bundle, validation, test, recipe)
     return Translator(folder, bundle, validation, test, _summary(folder, bundle, validation, test, seconds, outcome))
 
 
@@ -357,44 +356,3 @@ def _summary(
         "train_seconds": round(seconds, 3),
         "sentences_per_second": shown.sentences_per_second,
     }
-
-
-def _write_evidence(
-    folder: Path,
-    bundle: Bundle,
-    validation: TranslationReport,
-    test: TranslationReport | None,
-    recipe: TranslationRecipe,
-) -> None:
-    """Reports, curves and the card; the model itself stands already."""
-    from minnow.evaluation import plots, tables
-
-    shown = test or validation
-    shown.save(folder / layout.EVALUATION)
-    if test is not None:
-        validation.save(folder / layout.EVALUATION / "validation")
-    journal = Journal(folder / layout.RUN / "journal.jsonl").rows()
-    curves = plots.available() and len(journal) > 1
-    if curves:
-        plots.save(plots.training_curves(journal), folder / layout.RUN / "curves")
-    data: Mapping[str, Any] = bundle.provenance["data"]
-    card = TranslationCard(
-        name=folder.name,
-        languages=sorted({language for direction in bundle.task["directions"] for language in direction}),
-        summary=(
-            f"A small model ({bundle.model.config.model_type}, {bundle.model.num_parameters():,} parameters, "
-            f"{size_on_disk(folder) / 1e6:.1f} MB) that translates "
-            f"{', '.join(' to '.join(direction) for direction in bundle.task['directions'])}, made with Minnow from "
-            f"{data['rows']:,} pairs."
-        ),
-        tables={
-            f"Scores on {shown.data['name']}": tables.directions_table(shown),
-            "Translations": tables.translations_table(shown.examples),
-            "Furthest from the references": tables.translations_table(shown.worst[:8]),
-        },
-        curves=curves,
-        data=data,
-        recipe=to_toml(recipe),
-        provenance=bundle.provenance,
-    )
-    write_text(folder / layout.CARD, render_translation_card(card))

@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import httpx2
 import pytest
 from command import minnow, start
 from huggingface_hub import HfApi
@@ -43,7 +44,8 @@ def pushed(linear: Path, live_hub: LiveHub, token: str) -> str:
 def test_a_model_goes_up_and_comes_down_the_same(linear: Path, pushed: str, home: Path) -> None:
     told = minnow("pull", f"{pushed}@v1", "--out", home / "copy", "--json").json
     assert told["folder"] == str(home / "copy")
-    sent = {path.relative_to(linear) for path in linear.rglob("*") if path.is_file() and "run" not in path.parts}
+    files = [path.relative_to(linear) for path in linear.rglob("*") if path.is_file()]
+    sent = {path for path in files if path.parts[0] != "run" or path.suffix in (".png", ".svg")}
     assert {path.relative_to(home / "copy") for path in (home / "copy").rglob("*") if path.is_file()} == sent | {
         Path(".gitattributes")
     }
@@ -103,6 +105,20 @@ def test_what_is_the_same_is_not_sent_again(linear: Path, home: Path) -> None:
     assert {path.name for path in house.pull("mia/twice").iterdir()} == {".gitattributes", "notes.txt"}
     house.push(home / "more", "mia/twice@trial")
     assert (house.pull("mia/twice@trial") / "model.safetensors").exists() is False
+
+
+def test_of_a_run_the_pictures_go_up_which_the_card_shows(home: Path, live_hub: LiveHub) -> None:
+    kept = ["run/journal.jsonl", "run/log [1].txt", "run/checkpoint/tensors.safetensors"]
+    sent = ["minnow.json", "run/curves.png", "run/curves.svg"]
+    for name in (*kept, *sent):
+        (home / "made" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "made" / name).write_bytes(b"{}")
+    house.push(home / "made", "mia/pictures")
+    folder = house.pull("mia/pictures")
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert found == [".gitattributes", *sent]
+    picture = httpx2.get(f"{live_hub.url}/mia/pictures/resolve/main/run/curves.png", follow_redirects=True)
+    assert (picture.content, picture.headers["content-type"]) == (b"{}", "image/png")
 
 
 def derived(folder: Path, base: Path) -> Path:
