@@ -294,7 +294,7 @@ def _line(
     *,
     colour: str = BLUE,
     zero: bool = False,
-    numbers: str = "~g",
+    numbers: str = ".6~g",  # without a precision 40 reads 4e+1
     ticks: list[float] | None = None,
 ) -> Chart:
     axis = alt.Axis(format=numbers, values=ticks) if ticks else alt.Axis(format=numbers, tickCount=4)

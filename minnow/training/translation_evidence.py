@@ -71,5 +71,5 @@ def _draw_attention(bundle: Bundle, report: TranslationReport, path: Path) -> st
         if all(0 < len(side) <= MOST_DRAWN for side in words):
             plots.save(plots.attention_picture(*words, found.weights_TS), path)
             picture = f"![Attention]({layout.RUN}/{path.name}.png)"
-            return f"\nWhat each word of translation {place} looked at:\n\n{picture}\n"
+            return f"\nWhat each word of translation {place} looked at:\n\n{picture}"
     return ""

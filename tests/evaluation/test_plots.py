@@ -76,6 +76,12 @@ def test_curves_are_drawn_from_what_the_journal_has(journal: list[dict[str, floa
     assert ("best 0.25" in svg) == ("validation_loss" in journal[-1] or "accuracy" in journal[-1])
 
 
+def test_scores_up_to_100_are_written_out(tmp_path: Path) -> None:
+    svg = drawn(plots.training_curves([{"step": n, "bleu": 4.0 * n} for n in range(1, 11)], "bleu"), tmp_path)
+    assert ">30<" in svg
+    assert "e+1" not in svg
+
+
 def test_an_empty_journal_is_refused() -> None:
     with pytest.raises(MinnowError, match="at least one step"):
         plots.training_curves([{"event": "start"}])
