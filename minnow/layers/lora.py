@@ -89,10 +89,13 @@ def attach(model: nn.Module, settings: LoraSettings) -> list[str]:
     """
     found = linear_layers(model)
     last_names = {name.rpartition(".")[2] for name in found}
+    if not found:
+        raise RecipeError(
+            "the model has no linear layer in its blocks, so no adapter can learn beside it; leave it out"
+        )
     unknown = [target for target in settings.targets if target not in last_names]
-    if unknown or not found:
-        listed = ", ".join(sorted(last_names)) or "no linear layer in its blocks"
-        raise RecipeError(f"the model has no layer {unknown[0] if unknown else 'for an adapter'!r}; it has: {listed}")
+    if unknown:
+        raise RecipeError(f"the model has no layer {unknown[0]!r}; it has: {', '.join(sorted(last_names))}")
     chosen = [name for name in found if not settings.targets or name.rpartition(".")[2] in settings.targets]
     attach_to(model, dict.fromkeys(chosen, settings))
     return chosen

@@ -119,6 +119,9 @@ class _Pretraining(LanguageRun):
         """What must be the same stands in the shards."""
 
     def material(self, read: _Read, resume: bool) -> Material:
+        if read.source is not None and not resume:
+            for line in _unused(self.recipe, read.source):
+                self.note(line)
         tokenizer = self._tokenizer(read.corpora[0], read.source)
         train, validation = self._shards(read.corpora, tokenizer, resume)
         return Material(self._model(tokenizer, train, read.source), tokenizer, train, validation)
@@ -194,7 +197,8 @@ class _Pretraining(LanguageRun):
     def _model(self, tokenizer: Tokenizer, train: TokenShards, source: Bundle | None) -> Any:
         """The model to train; its shape goes into the recipe."""
         if source is not None:
-            self.recipe = replace(self.recipe, shape={})
+            kind = replace(self.recipe.model, name=source.model.config.model_type)
+            self.recipe = replace(self.recipe, model=kind, shape={})
             return source.model
         recipe = self.recipe
         parameters = parameters_of(recipe.model.size)
@@ -311,6 +315,22 @@ class _Pretraining(LanguageRun):
 
     def counts(self, material: Material) -> dict[str, Any]:
         return {"corpus_tokens": material.train.num_tokens, "held_out_tokens": material.validation.num_tokens}
+
+
+def _unused(recipe: PretrainingRecipe, source: Bundle) -> Iterator[str]:
+    """What the recipe asks of a model that is there already, which has its own."""
+    usual = PretrainingRecipe()
+    asked = {
+        "model.name": recipe.model.name not in (usual.model.name, source.model.config.model_type),
+        "model.size": recipe.model.size != usual.model.size,
+        "tokenizer": recipe.tokenizer != usual.tokenizer,
+        "shape": bool(recipe.shape),
+    }
+    if names := [name for name, said in asked.items() if said]:
+        yield (
+            f"{recipe.model.start} is a {source.model.config.model_type} with a shape and a tokenizer of its own; what "
+            f"the recipe says as {', '.join(names)} is not used"
+        )
 
 
 def _corpora(recipe: PretrainingRecipe) -> tuple[Corpus, Corpus]:

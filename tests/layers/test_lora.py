@@ -90,6 +90,11 @@ def test_an_unknown_layer_is_named_with_those_there_are() -> None:
         attach(Net(), LoraSettings(targets=("query",)))
 
 
+def test_a_model_without_layers_for_one_is_refused() -> None:
+    with pytest.raises(RecipeError, match="no linear layer in its blocks, so no adapter"):
+        attach(nn.LSTM(4, 4), LoraSettings())
+
+
 @pytest.mark.parametrize("wrong", [{"rank": 0}, {"alpha": 0}, {"dropout": 1}])
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(RecipeError, match=next(iter(wrong))):

@@ -113,6 +113,18 @@ def test_pretraining_goes_on_from_a_model_with_its_tokenizer(novel: Path, tmp_pa
     assert second.summary["loss"] == pytest.approx(first.summary["loss"], abs=0.02)
 
 
+def test_what_a_model_to_go_on_from_brings_is_said_and_stands_in_the_recipe(novel: Path, tmp_path: Path) -> None:
+    run(novel, tmp_path / "first", "model.name=gpt2", "training.steps=2")
+    said: list[str] = []
+    asked = ("training.steps=2", "tokenizer.vocab_size=99", "model.name=bert")
+    run(novel, tmp_path / "second", f"model.start={tmp_path / 'first'}", *asked, note=said.append)
+    notes = "\n".join(said)
+    assert "is a gpt2" in notes
+    assert "model.name, model.size, tokenizer is not used" in notes
+    assert "model: gpt2" in notes
+    assert read_recipe(tmp_path / "second" / layout.RECIPE).model.name == "gpt2"
+
+
 def test_a_validation_text_of_its_own_is_used(novel: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("the dog sat. " * 40, encoding="utf-8")
