@@ -22,7 +22,7 @@ from minnow.data.layout import format_of
 from minnow.data.prepare import steps
 from minnow.data.sources import hash_split
 from minnow.data.sources import parts as source_parts
-from minnow.data.streams import MAX_LINE_BYTES, blocks, decode
+from minnow.data.streams import MAX_LINE_BYTES, Block, blocks, decode
 from minnow.data.table import iterate_rows, read_table
 from minnow.errors import DataError
 from minnow.text.clean import strip_markup
@@ -68,7 +68,7 @@ class RunningText:
     def pieces(self) -> Iterator[Piece]:
         place = 0
         waiting: str | None = None
-        for block in blocks(self.path, self.encoding, MAX_LINE_BYTES):
+        for block in self._blocks():
             first, last = max(0, self.start - place), None if self.stop is None else self.stop - place
             place += len(block.text)
             if first >= len(block.text):
@@ -78,7 +78,8 @@ class RunningText:
             if waiting is not None:
                 yield Piece(waiting, False)
             cut = _at_character(block.text, first), _at_character(block.text, last)
-            waiting = decode(self.path, replace(block, text=block.text[slice(*cut)])).replace("\r\n", "\n")
+            own = replace(block, text=block.text[slice(*cut)])
+            waiting = decode(self.path, own, every_line=True).replace("\r\n", "\n")
         if waiting is not None:
             yield Piece(waiting, self.is_document)
 
@@ -97,7 +98,11 @@ class RunningText:
 
     def size(self) -> int:
         """Bytes of the whole file as UTF-8, unpacked."""
-        return sum(len(block.text) for block in blocks(self.path, self.encoding, MAX_LINE_BYTES))
+        return sum(len(block.text) for block in self._blocks())
+
+    def _blocks(self) -> Iterator[Block]:
+        """A running text is no list of examples: empty lines and those that come again are part of it."""
+        return blocks(self.path, self.encoding, MAX_LINE_BYTES, every_line=True)
 
 
 @dataclass(frozen=True)

@@ -52,16 +52,24 @@ def read_head(path: Path, size: int = 16) -> bytes:
 
 
 def blocks(
-    path: Path, encoding: str | None = None, max_line_bytes: int = MAX_LINE_BYTES, ahead: bool = True
+    path: Path,
+    encoding: str | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    ahead: bool = True,
+    every_line: bool = False,
 ) -> Iterator[Block]:
-    """Yield the file as blocks of whole UTF-8 lines; ``ahead`` unpacks gz in a second thread while the caller works.
+    """Yield the file as blocks of whole UTF-8 lines.
+
+    Args:
+        ahead: unpack gz in a second thread while the caller works.
+        every_line: as in ``decode``.
 
     Raises:
         DataError: a line above ``max_line_bytes``, a NUL, bytes that are not UTF-8 (or not ``encoding``), a damaged gz.
     """
     for block in _whole_lines(_utf8(path, encoding, ahead), path, max_line_bytes):
         if b"\0" in block.text:
-            raise _nul_error(path, block)
+            raise _nul_error(path, block, every_line)
         yield block
 
 
@@ -81,14 +89,17 @@ def encoding_error(path: Path, block: Block, error: UnicodeDecodeError, every_li
     line = block.first_line + block.text.count(b"\n", 0, error.start)
     guess = _guess_encoding(block.text)
     start = block.text.rfind(b"\n", 0, error.start) + 1
-    convert = (
-        f"iconv -f {guess} -t utf-8 {path}" if every_line else f"minnow data clean {path} --encoding {guess} --out DIR"
-    )
     return DataError(
         f"{path} is not UTF-8: byte 0x{block.text[error.start]:02x} in line {line}, "
         f"at byte {error.start - start + 1} of the line; if it is {guess}, "
-        f"convert it with: {convert}"
+        f"convert it with: {_conversion(path, guess, every_line)}"
     )
+
+
+def _conversion(path: Path, encoding: str, every_line: bool) -> str:
+    if every_line:
+        return f"iconv -f {encoding} -t utf-8 {path} > OTHER"
+    return f"minnow data clean {path} --encoding {encoding} --out DIR"
 
 
 def _whole_lines(chunks: Iterator[bytes], path: Path, max_line_bytes: int) -> Iterator[Block]:
@@ -220,14 +231,14 @@ def _ahead(chunks: Iterator[bytes], depth: int = 4) -> Iterator[bytes]:
         thread.join()
 
 
-def _nul_error(path: Path, block: Block) -> DataError:
+def _nul_error(path: Path, block: Block, every_line: bool) -> DataError:
     text = block.text
     at = text.index(b"\0")
     line = block.first_line + text.count(b"\n", 0, at)
     hint = "it is no text file; if it is, take such bytes out with: tr -d '\\000' < FILE > OTHER"
     if len(text) >= 4 and text.count(b"\0") > len(text) // 4:
         guess = "utf-16-le" if text[1:2] == b"\0" else "utf-16-be"
-        hint = f"if it is {guess}, convert it with: minnow data clean {path} --encoding {guess} --out DIR"
+        hint = f"if it is {guess}, convert it with: {_conversion(path, guess, every_line)}"
     return DataError(f"{path} holds a NUL byte in line {line}, which text never does; {hint}")
 
 

@@ -65,7 +65,7 @@ def read_lines(path: Path, encoding: str | None = None) -> list[str]:
 
 def iterate_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
     """The same, one by one in constant memory."""
-    for block in _bounded(path, blocks(path, encoding, MAX_LINE_BYTES)):
+    for block in _bounded(path, blocks(path, encoding, MAX_LINE_BYTES, every_line=True)):
         yield from _bare_lines(decode(path, block, every_line=True))
 
 

@@ -129,9 +129,13 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="has no files of text"):
         open_corpus(tmp_path / "empty")
+    # Cleaning would drop empty lines and those that come again.
     (tmp_path / "odd.txt").write_bytes(b"caf\xe9 au lait\n")
-    with pytest.raises(DataError, match="is not UTF-8"):
+    with pytest.raises(DataError, match=r"is not UTF-8.*: iconv -f cp1252"):
         list(open_corpus(tmp_path / "odd.txt").pieces())
+    (tmp_path / "wide.txt").write_bytes("two words\n".encode("utf-16-le"))
+    with pytest.raises(DataError, match=r"NUL byte.*: iconv -f utf-16-le"):
+        list(open_corpus(tmp_path / "wide.txt").pieces())
     monkeypatch.setattr("minnow.data.corpus.MAX_LINE_BYTES", 1000)
     with pytest.raises(DataError, match=r"line 1 of .* is longer than"):
         list(open_corpus(written(tmp_path / "long.txt", "word " * 500_000)).pieces())
