@@ -19,6 +19,8 @@ from torch import distributed as dist
 
 from minnow.errors import MinnowError
 
+LOST = ("Connection closed by peer", "Connection reset by peer")  # gloo's words where another process is gone
+
 
 @dataclass(frozen=True)
 class World:
@@ -82,13 +84,30 @@ def world(device: str = "auto") -> Iterator[World]:
             f"the processes of torchrun could not join ({error}); check MASTER_ADDR and the port"
         ) from error
     try:
-        with warnings.catch_warnings():
+        with explained(), warnings.catch_warnings():
             # Blocks give views, which nothing here changes in place; and the newer name is unknown to older torch.
             warnings.filterwarnings("ignore", message=".*returned a view tensor")
             warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
             yield World(dist.get_rank(), dist.get_world_size(), local, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """What a process hears when another one of the run has ended, in words for people: that one knows why.
+
+    Raises:
+        MinnowError: in place of the error of the connection.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in LOST):
+            raise
+        raise MinnowError(
+            "another process of this run has ended, whose own lines say why; where it was killed, go on with --resume"
+        ) from error
 
 
 def wrapped(module: nn.Module, how: str, device: torch.device) -> nn.Module:

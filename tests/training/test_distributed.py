@@ -9,6 +9,8 @@ import torch
 from ports import free_port
 from safetensors.torch import load_file, save_file
 
+from minnow.errors import MinnowError
+from minnow.training.distributed import explained
 from training.language_runs import CUT, RUNS, curve, run_of
 
 SCRIPT = Path(__file__).parent / "torchrun_runs.py"
@@ -55,3 +57,11 @@ def test_two_processes_give_the_curve_of_one(name: str, how: str, optimizer: str
 @pytest.mark.parametrize("kind", CUT)
 def test_two_processes_that_were_cut_go_on_to_the_same_curve(kind: tuple[str, str, str], runs: Path) -> None:
     assert_same_run(runs / "-".join((*kind, "cut")), runs / "-".join(kind))
+
+
+def test_a_process_that_has_lost_another_says_so_in_a_line() -> None:
+    lost = "[tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:60637. This is typically caused by a remote worker"
+    with pytest.raises(MinnowError, match="another process of this run has ended"), explained():
+        raise RuntimeError(lost)
+    with pytest.raises(RuntimeError, match="sizes"), explained():
+        raise RuntimeError("the sizes do not match")
