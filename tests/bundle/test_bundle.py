@@ -208,7 +208,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, saved: Path, name: st
     assert str(tmp_path) in message or name in message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(FILES), st.data())
 def test_any_damage_is_refused_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, saved: Path, name: str, data: st.DataObject
@@ -226,7 +226,7 @@ def test_any_damage_is_refused_or_harmless(
 odd_values = st.sampled_from([None, True, -1, 0, 2.5, 10**400, "", "lsmt", [], [0], {}, float("nan")])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from([layout.CONFIG, layout.MANIFEST]), odd_values, st.data())
 def test_an_odd_value_is_refused_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, saved: Path, name: str, odd: Any, data: st.DataObject

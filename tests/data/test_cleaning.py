@@ -64,7 +64,7 @@ def test_near_duplicates_can_be_left_and_the_other_columns_stay() -> None:
     assert cleaned.frame.equals(frame)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables)
 def test_cleaning_twice_is_cleaning_once(rows: list[tuple[str, str]]) -> None:
     once = clean(as_frame(rows), ROLES, CleaningRules())

@@ -92,7 +92,7 @@ def test_chinese_has_fewer_characters_and_that_is_usual() -> None:
     assert clean_pairs(mixed, only_length)[1]["dropped"] == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=9), st.integers(1, 12))
 def test_the_usual_ratio_is_no_fault_whatever_it_is(lengths: list[int], ratio: int) -> None:
     texts = [("a" * length, "b" * (length * ratio)) for length in lengths]
@@ -100,7 +100,7 @@ def test_the_usual_ratio_is_no_fault_whatever_it_is(lengths: list[int], ratio: i
     assert clean_pairs(made(texts), asked)[1]["length_ratio"] == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.text("ab ", max_size=60), st.text("ab ", max_size=60)), max_size=12))
 def test_pairs_are_judged_alike_in_both_directions_and_all_are_counted(texts: list[tuple[str, str]]) -> None:
     asked = PairCleaningSettings(language_confidence=0, max_length_ratio=1.4142)  # which no pair has exactly

@@ -19,7 +19,7 @@ from minnow.data.split import leakage
 from minnow.data.summary import summarise
 from minnow.errors import DataError
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 on_this_machine = pytest.mark.skipif(
     not (present(find("multi30k")) and present(find("tatoeba-eng-cmn")) and present(find("tatoeba-eng-fra"))),
     reason="the sets of sentence pairs are not on this machine",
@@ -355,7 +355,7 @@ scraps = st.lists(
 ).map(b"".join)  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scraps, st.sampled_from(["a.csv", "a.tsv", "a.jsonl", "a.json", "a.parquet", "a.txt", "a.en"]), st.booleans())
 def test_any_bytes_are_pairs_or_a_one_line_error(tmp_path: Path, content: bytes, name: str, alone: bool) -> None:
     path = tmp_path / name

@@ -11,7 +11,7 @@ from minnow.data.split import folds, hold_out, hold_out_pairs, leakage
 from minnow.errors import InputError
 from minnow.text.clean import normalise
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(["a", "A ", "Ａ", "b", "好"])
 corpora = st.lists(words, min_size=1, max_size=40)
 # Few sentences, so that many pairs share one.

@@ -20,7 +20,7 @@ from minnow.data.table import (
 )
 from minnow.errors import DataError, StorageError
 
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # Without NUL and surrogates, which text files do not hold.
 nasty = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     [
@@ -213,7 +213,7 @@ scraps = st.lists(
 ).map(b"".join)  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scraps, st.sampled_from(["csv", "tsv", "jsonl", "json", "txt", "parquet"]), st.booleans())
 def test_any_bytes_are_a_table_or_a_one_line_error(tmp_path: Path, content: bytes, suffix: str, packed: bool) -> None:
     path = tmp_path / f"a.{suffix}"

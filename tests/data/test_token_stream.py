@@ -79,7 +79,7 @@ def test_one_end_token_closes_a_document(kind: str, text: str) -> None:
     assert counts.documents == 2
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(cuts=st.sets(st.integers(1, 12)), text=st.text(alphabet="ab \n.", min_size=1, max_size=60))
 @pytest.mark.parametrize("kind", KINDS)
 def test_where_pieces_are_cut_changes_nothing(kind: str, cuts: set[int], text: str) -> None:

@@ -16,7 +16,7 @@ def by_the_library(logits_BV: Tensor, forbidden_V: Tensor, count: int) -> tuple[
     return logits_BV.log_softmax(1).masked_fill(forbidden_V, float("-inf")).topk(count, dim=1)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=st.integers(1, 5), size=st.integers(1, 3 * BLOCK + 5), data=st.data())
 def test_it_is_the_beginning_of_the_sorted_softmax(rows: int, size: int, data: st.DataObject) -> None:
     count = data.draw(st.integers(1, min(size, 9)))

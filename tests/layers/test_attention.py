@@ -6,7 +6,7 @@ B rows · S positions · D memory features · Q query features · A units of the
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -51,7 +51,6 @@ def test_several_queries_of_a_row_are_scored_as_each_alone_and_against_keys_that
             torch.testing.assert_close(scores_BKS[:, k], scorer(query_BKQ[:, k], memory_BSD))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=4), st.integers(0, 2**32 - 1), st.sampled_from([0.1, 1, 1e4]))
 def test_weights_are_the_softmax_of_the_text_alone(lengths: list[int], seed: int, scale: float) -> None:
     width = max(*lengths, 1)

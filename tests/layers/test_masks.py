@@ -1,7 +1,7 @@
 """Which positions are text, and rows read backwards."""
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minnow.layers.masks import padding_mask, reverse_rows
@@ -9,7 +9,6 @@ from minnow.layers.masks import padding_mask, reverse_rows
 lengths = st.lists(st.integers(0, 6), min_size=1, max_size=5)
 
 
-@settings(deadline=None)
 @given(lengths, st.integers(0, 3))
 def test_the_mask_holds_as_many_positions_as_a_row_is_long(lengths: list[int], num_padding: int) -> None:
     width = max(lengths) + num_padding
@@ -17,7 +16,6 @@ def test_the_mask_holds_as_many_positions_as_a_row_is_long(lengths: list[int], n
     assert mask_BS.tolist() == [[True] * length + [False] * (width - length) for length in lengths]
 
 
-@settings(deadline=None)
 @given(lengths, st.integers(0, 3), st.sampled_from([(), (2,), (2, 3)]))
 def test_a_row_is_reversed_and_its_padding_stays(lengths: list[int], num_padding: int, rest: tuple[int, ...]) -> None:
     x = torch.rand(len(lengths), max(lengths) + num_padding, *rest)

@@ -75,7 +75,7 @@ def test_recurrent_dropout_leaves_the_weights_and_the_answers_alone(kind: str) -
 
 
 @kinds
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(lengths=st.lists(st.integers(1, S), min_size=1, max_size=4), seed=st.integers(0, 2**32 - 1))
 @torch.no_grad()
 def test_two_ways_are_two_one_way_runs_over_the_row_and_its_reverse(kind: str, lengths: list[int], seed: int) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from minnow.metrics.calibration import expected_calibration_error, fit_temperature, reliability_bins, sigmoid, softmax
 
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 temperatures = st.floats(0.2, 8)
 seeds = st.integers(0, 2**32 - 1)
 

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from minnow.metrics.classification import confusion_matrix, scores_from_confusion
 
 square_counts = st.integers(1, 6).flatmap(lambda k: arrays.arrays(np.int64, (k, k), elements=st.integers(0, 50)))
-few = settings(max_examples=50, deadline=None)
+few = settings(max_examples=50)
 
 
 @few

@@ -14,7 +14,7 @@ def vectors(num_rows: int, size: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(num_rows, size)).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(2, 6), st.integers(0, 9), st.booleans())
 def test_it_is_the_share_of_rows_whose_nearest_is_their_own(num_rows: int, size: int, seed: int, centred: bool) -> None:
     sources = vectors(num_rows, size, seed).astype(np.float64)
@@ -62,7 +62,7 @@ def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert again[1] == pytest.approx(near[1], abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 5), st.integers(1, 20), st.integers(1, 25), st.integers(0, 9))
 def test_the_nearest_are_those_of_the_highest_cosines(num_queries: int, num_texts: int, count: int, seed: int) -> None:
     queries, texts = vectors(num_queries, 3, seed), vectors(num_texts, 3, seed + 50)

@@ -10,7 +10,7 @@ from minnow.metrics.cells import cells_of_labels
 from minnow.metrics.significance import mcnemar_exact, paired_tests
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 400), st.integers(0, 400))
 def test_mcnemar_is_the_binomial_test_with_a_fair_coin(only_a: int, only_b: int) -> None:
     expected = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0

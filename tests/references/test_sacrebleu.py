@@ -21,7 +21,7 @@ significance = pytest.importorskip("sacrebleu.significance")
 
 MULTI30K = Path(os.environ.get("MINNOW_DATA", "data")) / "multi30k"
 on_this_machine = pytest.mark.skipif(not MULTI30K.is_dir(), reason="multi30k is not on this machine")
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
 
 # Written for these tests, with what tokenizers trip over.

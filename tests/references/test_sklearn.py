@@ -19,7 +19,7 @@ from minnow.metrics.classification import (
 from minnow.metrics.ranking import area_under_roc, roc_auc
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 def random_labels(seed: int, num_rows: int, num_labels: int) -> tuple[np.ndarray, np.ndarray]:

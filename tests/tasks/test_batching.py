@@ -19,7 +19,7 @@ from minnow.tasks.batching import TokenRows, bucketed, logits_for, padded, token
 from minnow.text.ngrams import NgramCounts
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 lengths = st.lists(st.integers(1, 30), max_size=60)
 limits = st.integers(1, 80)
 seeds = st.none() | st.integers(0, 99)

@@ -25,7 +25,7 @@ LABELS = ("late", "broken", "坏了")
 ONE = TextClassification(LABELS)
 SEVERAL = TextClassification(LABELS, multi_label=True)
 either = pytest.mark.parametrize("task", [ONE, SEVERAL], ids=["one", "several"])
-quick = settings(max_examples=50, deadline=None)
+quick = settings(max_examples=50)
 logits = st.integers(0, 6).flatmap(lambda num: arrays(np.float32, (num, 3), elements=st.floats(-80, 80, width=32)))
 temperatures = st.floats(0.05, 20)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from minnow.errors import DataError, InputError
 from minnow.vectors.keyed import KeyedVectors
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\t"), min_size=1, max_size=8)
 

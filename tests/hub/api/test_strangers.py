@@ -30,7 +30,7 @@ from minnow.hub.signing import Stamp
 from minnow.hub.uploads import AddFile
 from minnow.hub.xet.service import BeyondEndError
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = """
     name organization type visibility private gated fromRepo toRepo files path size sample gitIgnore operation objects
     oid transfers ref tag message startingPoint title description pullRequest status comment content repoType sha

@@ -18,7 +18,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lz4 import frame
 from safetensors.numpy import save
@@ -191,13 +191,11 @@ def test_text_and_odd_bytes_are_not_taken_for_pickles(content: bytes) -> None:
     check_upload("notes.txt", Bytes(content))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_no_text_is_taken_for_a_pickle(text: str) -> None:
     assert not is_pickle(text.encode())
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=700))
 def test_any_bytes_are_taken_or_refused_and_nothing_breaks(content: bytes) -> None:
     for tried in (
@@ -214,7 +212,6 @@ def test_any_bytes_are_taken_or_refused_and_nothing_breaks(content: bytes) -> No
             pass
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_damaged_archives_never_break_the_check(data: st.DataObject) -> None:
     content = bytearray(data.draw(st.sampled_from([wrap(b"text" * 50) for wrap in WRAPPINGS.values()])))

@@ -25,7 +25,6 @@ def tensor(start: int = 0, stop: int = 8, shape: Any = (2,), dtype: Any = "F32")
     return {"dtype": dtype, "shape": list(shape), "data_offsets": [start, stop]}
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text(min_size=1, max_size=5).filter(lambda name: name != "__metadata__"),
@@ -39,7 +38,7 @@ def test_what_the_library_writes_is_taken(arrays: dict[str, tuple[str, list[int]
     assert set(header) == {*arrays, "__metadata__"}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_what_is_taken_the_library_can_read(data: st.DataObject) -> None:
     content = bytearray(save({"a": np.zeros((2, 3), "float32"), "b": np.ones(5, "int8")}))
@@ -52,7 +51,6 @@ def test_what_is_taken_the_library_can_read(data: st.DataObject) -> None:
     safetensors.deserialize(bytes(content))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_anything_else_is_refused(content: bytes) -> None:
     for tried in (content, struct.pack("<Q", len(content)) + content):

@@ -51,7 +51,7 @@ def taken(content: bytes) -> list[bytes]:
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(FILES, st.sampled_from(FORMS))
 def test_files_come_out_as_they_went_in(files: list[tuple[str, bytes]], form: int) -> None:
     content = archive(files, form)
@@ -59,7 +59,7 @@ def test_files_come_out_as_they_went_in(files: list[tuple[str, bytes]], form: in
     assert seen(content) == taken(content)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(FILES, st.sampled_from(FORMS), st.data())
 def test_nothing_hides_in_a_changed_archive(files: list[tuple[str, bytes]], form: int, data: st.DataObject) -> None:
     content = bytearray(archive(files, form))

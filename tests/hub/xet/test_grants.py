@@ -1,7 +1,7 @@
 """Tokens and addresses cannot be made up, stretched to anything else, or used after their time."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minnow.errors import ForbiddenError, NotSignedInError
@@ -30,7 +30,6 @@ def test_a_token_for_reading_writes_nothing() -> None:
     assert SIGNER.grant(SIGNER.token(GRANT), 0, writing=True) == GRANT
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_changed_token_is_none(data: st.DataObject) -> None:
     token = SIGNER.token(GRANT)
@@ -40,7 +39,6 @@ def test_a_changed_token_is_none(data: st.DataObject) -> None:
         SIGNER.grant(token[:place] + other + token[place + 1 :], 0)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_anything_else_is_no_token(text: str) -> None:
     with pytest.raises(NotSignedInError):

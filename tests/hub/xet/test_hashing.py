@@ -4,7 +4,7 @@ from pathlib import Path
 
 import hf_xet
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minnow.errors import RefusedUploadError
@@ -36,7 +36,6 @@ def test_a_tree_depends_on_order_and_on_lengths() -> None:
     assert len({tree_hash(nodes), tree_hash(nodes[::-1]), tree_hash(longer), tree_hash(nodes[:-1])}) == 4
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32))
 def test_text_reads_back(hashed: bytes) -> None:
     assert from_text(to_text(hashed)) == hashed

@@ -1,6 +1,6 @@
 """Any range of a file is made of no more chunks than it needs, from requests that cover every term."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.xet.chunks import contents, hashes, xorb
@@ -28,7 +28,6 @@ def test_a_table_reads_back() -> None:
     assert [chunk.hash for chunk in read.chunks(2, 4)] == [chunk_hash(part) for part in parts[2:4]]
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_every_range_comes_out_of_what_is_fetched(data: st.DataObject) -> None:
     xorbs = {}

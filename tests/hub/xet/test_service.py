@@ -241,7 +241,7 @@ def test_progress_is_told(xet: Xet, repository: int) -> None:
     assert all(0 <= done <= total for done, total in seen)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_range_is_read_and_planned(xet: Xet, repository: int, data: st.DataObject) -> None:
     for parts in (PARTS[:4], PARTS[4:]):

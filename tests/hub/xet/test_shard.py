@@ -4,7 +4,7 @@ import struct
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.xet.chunks import END, contents, hashes, proof, record, shard, shard_file, term
@@ -52,7 +52,6 @@ def test_a_written_shard_reads_back_with_its_hashes_under_the_key() -> None:
     assert struct.unpack("<Q", footer[-8:])[0] == len(written) - FOOTER_BYTES
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_shard_that_is_cut_off_is_refused(data: st.DataObject) -> None:
     parts = contents(3)
@@ -61,7 +60,6 @@ def test_a_shard_that_is_cut_off_is_refused(data: st.DataObject) -> None:
         read_shard(sent[: data.draw(st.integers(0, len(sent) - 1))])
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_changed_bytes_are_read_or_refused_and_nothing_breaks(data: st.DataObject) -> None:
     parts = contents(3)
@@ -72,7 +70,6 @@ def test_changed_bytes_are_read_or_refused_and_nothing_breaks(data: st.DataObjec
         read_shard(bytes(changed))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=500))
 def test_anything_else_is_refused(content: bytes) -> None:
     for sent in (content, struct.pack("<32sQQ", TAG, 2, 0) + content):

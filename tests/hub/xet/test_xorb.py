@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lz4 import frame
 
@@ -28,14 +28,12 @@ def taken(content: bytes, claimed: bytes, size: int = 1000) -> CheckedXorb:
     return checked
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=5000), st.sampled_from(Scheme))
 @example(b"abcde" * 3, Scheme.GROUPED_LZ4)
 def test_content_unpacks_as_it_was(content: bytes, scheme: Scheme) -> None:
     assert unpack(pack(content, scheme), scheme, len(content)) == content
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=30), st.integers(1, 400))
 def test_a_xorb_reads_back_in_any_pieces(parts: list[bytes], size: int) -> None:
     hashed, content = xorb(parts)
@@ -71,7 +69,6 @@ def test_a_xorb_of_nothing_is_refused() -> None:
         list(CheckedXorb([], tree_hash([])))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_never_passes_as_other_content(data: st.DataObject) -> None:
     parts = contents(4, longest=200)
@@ -87,14 +84,12 @@ def test_a_changed_byte_never_passes_as_other_content(data: st.DataObject) -> No
     assert list(read_chunks([stored])) == parts
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400), st.binary(min_size=32, max_size=32))
 def test_anything_else_is_refused_and_nothing_breaks(content: bytes, claimed: bytes) -> None:
     with pytest.raises(RefusedUploadError):
         list(CheckedXorb([content], claimed))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([1, 2]), st.integers(1, 131072))
 def test_any_frame_is_unpacked_to_its_length_or_refused(tail: bytes, scheme: int, length: int) -> None:
     for packed in (tail, b"\x04\x22\x4d\x18" + tail):
