@@ -75,7 +75,7 @@ class RandomWindows:
 class NoText:
     """Nothing to measure on."""
 
-    num_tokens = 2
+    num_tokens = 1
 
 
 def main() -> None:

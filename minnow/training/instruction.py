@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.data.conversations import Conversations, read_conversations
 from minnow.data.folders import folder_parts
-from minnow.data.shards import TokenShards
 from minnow.data.windows import RowWindows, padded
 from minnow.decoding.chat import ROLE_TOKENS, house_template, taught_ids
 from minnow.errors import BundleError, DataError, RecipeError
@@ -31,6 +30,8 @@ from minnow.text.messages import Message
 from minnow.text.tokenizer import Tokenizer
 from minnow.training import adapters
 from minnow.training.adapters import check_adapter
+from minnow.training.distributed import World
+from minnow.training.held_out import Question, scores_of, turns
 from minnow.training.instruction_recipe import InstructionRecipe
 from minnow.training.language_run import (
     LanguageRun,
@@ -44,7 +45,7 @@ from minnow.training.language_run import (
     unheard,
 )
 from minnow.training.language_trainer import LanguageTrainer
-from minnow.training.objectives import Asked, answers, is_causal
+from minnow.training.objectives import answers, is_causal
 
 LONGEST = 1024  # tokens of a conversation, unless more is asked for
 SPLIT_SEED = 0
@@ -71,23 +72,29 @@ class AnswerRows:
         return sum(int((row >= 0).sum()) for row in self.rows)
 
 
-class AnswerTrainer(LanguageTrainer):
-    """The loop over conversations: what is measured is held-out answers, each row by itself."""
+@dataclass(frozen=True)
+class HeldOutAnswers:
+    """Held-out conversations, each row by itself; see ``held_out.HeldOut``."""
+
+    held: AnswerRows
+    batch_rows: int
+    world: World
+    shared: bool = True
 
     @property
-    def held(self) -> AnswerRows:
-        return cast(AnswerRows, self.validation)
+    def num_tokens(self) -> int:
+        return self.held.num_tokens
 
-    def _questions(self, tokens: int) -> Iterator[tuple[Asked, dict[str, Any], float]]:
-        """Rows in their order until ``tokens`` are read; every process asks equally often, as in the other loop."""
+    def questions(self, num_tokens: int) -> Iterator[Question]:
+        """Rows in their order until so many tokens are read."""
         starts = np.cumsum([0, *map(len, self.held.rows)])[:-1]
-        rows = [row for row, start in zip(self.held.rows, starts, strict=True) if start < tokens]
-        size = self.settings.batch_rows
-        groups = [rows[first : first + size] for first in range(0, len(rows), size)]
-        for first in range(0, len(groups), self.world.size):
-            number = first + self.world.rank
-            ids = padded(groups[number if number < len(groups) else 0], self.held.filler)
-            yield self.objective(ids, (), 0), {}, float(number < len(groups))
+        rows = [row for row, start in zip(self.held.rows, starts, strict=True) if start < num_tokens]
+        size = self.batch_rows
+        for group, weight in turns([rows[first : first + size] for first in range(0, len(rows), size)], self.world):
+            yield Question(answers(padded(group, self.held.filler), (), 0), weight)
+
+    def scores(self, loss: float) -> dict[str, float]:
+        return scores_of(loss)
 
 
 def instruct(
@@ -242,16 +249,16 @@ class _Instruction(LanguageRun):
         instruction = replace(self.recipe.instruction, max_tokens=self._most_tokens(model))
         return replace(self.recipe, instruction=instruction, training=training)
 
-    def trainer(self, material: Material) -> AnswerTrainer:
+    def trainer(self, material: Material) -> LanguageTrainer:
         assert isinstance(material, _Taught)
         said, world, train = self.recipe.training, self.world, material.train
         windows = RowWindows(train.rows, train.filler, said.batch_rows // world.size, said.seed, world.rank, world.size)
         settings = said.for_loop(said.epochs * windows.steps_per_epoch, self.recipe.instruction.max_tokens)
-        return AnswerTrainer(
+        return LanguageTrainer(
             material.model,
             answers,
             windows,
-            cast(TokenShards, material.validation),  # of which this loop asks no more than the number of tokens
+            HeldOutAnswers(material.validation, settings.batch_rows, world),
             settings,
             self.place,
             self.told,

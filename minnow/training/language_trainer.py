@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minnow.data.shards import TokenShards
-from minnow.data.windows import StreamWindows, Window
+from minnow.data.windows import Window
 from minnow.errors import MinnowError
 from minnow.files import write_bytes
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
@@ -32,10 +31,10 @@ from minnow.training.checkpoint import (
     save_checkpoint,
 )
 from minnow.training.distributed import World, whole
+from minnow.training.held_out import HeldOut
 from minnow.training.journal import Journal, peak_memory_mib
-from minnow.training.muon import Muon
 from minnow.training.objectives import Asked, LossSum, Objective, causal
-from minnow.training.optimizer import parameter_groups
+from minnow.training.optimizer import optimizers_for
 from minnow.training.pace import Pace, passed
 from minnow.training.pretraining_recipe import PretrainingSettings
 from minnow.training.replicas import Replicas, num_workers_for
@@ -45,7 +44,6 @@ JOURNAL_ROWS = 200  # that tell the loss of a run, evenly spread
 SHOWN_EVERY = 0.5  # seconds
 REHEARSED = 4  # steps that are timed before a run
 REHEARSAL_SECONDS = 6.0
-STREAMS_MEASURED = 16
 MEASURED_SHARE = 0.1  # of the budget, at most, for all validations together
 FINAL_SHARE = 0.05  # of the budget, at most, for the last measure
 SAVING_SECONDS = 1.5
@@ -78,6 +76,7 @@ class LanguageTrainer:
 
     Args:
         model: a LanguageModel, or an encoder that guesses hidden tokens.
+        held_out: what the model is measured on.
         settings: with every value filled in.
         folder: for the journal and the checkpoint; a checkpoint that stands there is taken up.
         show: is told journal rows and, in between, where the run stands.
@@ -92,7 +91,7 @@ class LanguageTrainer:
         model: Any,
         objective: Objective,
         windows: Windows,
-        validation: TokenShards,
+        held_out: HeldOut,
         settings: PretrainingSettings,
         folder: Path,
         show: Show,
@@ -102,13 +101,12 @@ class LanguageTrainer:
         sample: Sample | None = None,
         sampled: SampledCrossEntropy | None = None,
     ):
-        self.model, self.objective, self.windows, self.validation = model.to(device), objective, windows, validation
+        self.model, self.objective, self.windows, self.held_out = model.to(device), objective, windows, held_out
         self.settings, self.folder, self.show, self.sample = settings, folder, show, sample
         self.device, self.autocast, self.world = device, autocast, world or World()
         if settings.activation_checkpointing:
             model.gradient_checkpointing = True
         loss = LossSum(model, settings.compile, sampled).to(device)
-        self.carries = loss.carries
         self.module: nn.Module = (
             distributed.wrapped(loss, settings.distributed, device) if self.world.size > 1 else loss
         )
@@ -122,7 +120,7 @@ class LanguageTrainer:
         self.pace = Pace(max(1, settings.steps))
         self.states: dict[int, Any] = {}
         self.restored = False
-        self.measured_tokens = min(validation.num_tokens - 1, settings.validation_tokens)
+        self.measured_tokens = min(held_out.num_tokens, settings.validation_tokens)
         self.validation_seconds = self.final_seconds = 0.0
 
     def rehearse(self) -> float:
@@ -144,15 +142,15 @@ class LanguageTrainer:
 
     def rehearse_validation(self, budget: float = 0.0) -> float:
         """Seconds of one validation, from a small one; with a budget, how much of the text its share allows."""
-        tokens = min(self.validation.num_tokens - 1, 4 * self.settings.context * self.settings.batch_rows)
+        tokens = min(self.held_out.num_tokens, 4 * self.settings.context * self.settings.batch_rows)
         started = time.monotonic()
         self.measure(tokens)
         a_token = self.world.told((time.monotonic() - started) / tokens)
-        most, whole_text = self.settings.validation_tokens, a_token * self.validation.num_tokens
+        most, whole_text = self.settings.validation_tokens, a_token * self.held_out.num_tokens
         if budget:
             allowed = int(MEASURED_SHARE * budget / self.settings.validations / a_token)
             most = min(most, max(allowed, self.settings.context * self.settings.batch_rows))
-        self.measured_tokens = min(self.validation.num_tokens - 1, most)
+        self.measured_tokens = min(self.held_out.num_tokens, most)
         self.validation_seconds = a_token * self.measured_tokens
         self.final_seconds = 0.0 if self._measures_all else min(whole_text, FINAL_SHARE * budget or whole_text)
         return self.validation_seconds
@@ -162,7 +160,7 @@ class LanguageTrainer:
         if self._measures_all:
             return outcome.scores
         a_token = self.validation_seconds / self.measured_tokens
-        most = int(self.final_seconds / max(a_token, 1e-12)) if self.settings.budget else self.validation.num_tokens
+        most = int(self.final_seconds / max(a_token, 1e-12)) if self.settings.budget else self.held_out.num_tokens
         most = self.world.told(most)
         if most <= self.measured_tokens:
             return outcome.scores
@@ -170,7 +168,7 @@ class LanguageTrainer:
 
     @property
     def _measures_all(self) -> bool:
-        return self.measured_tokens >= self.validation.num_tokens - 1
+        return self.measured_tokens >= self.held_out.num_tokens
 
     def plan(self, seconds_a_step: float, budget: float, spent: float) -> Pace:
         """As many steps as fit what is left of ``budget`` seconds, validations and the end of the run included."""
@@ -324,56 +322,20 @@ class LanguageTrainer:
     def measure(self, num_tokens: int | None = None) -> dict[str, float]:
         """Loss in nats a token, and what follows from it; over about ``num_tokens`` of the validation text, taken from
         all over it, or over the whole."""
-        tokens = min(num_tokens or self.validation.num_tokens, self.validation.num_tokens - 1)
+        tokens = min(num_tokens or self.held_out.num_tokens, self.held_out.num_tokens)
         nats = count = read = 0.0
+        memory: Any = None
         self.module.eval()
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            for asked, state, weight in self._questions(tokens):
-                loss, after = self.module(*self._placed(asked), state.get("memory"), True)
-                state["memory"] = after
+            for question in self.held_out.questions(tokens):
+                asked, weight = question.asked, question.weight
+                loss, memory = self.module(*self._placed(asked), None if question.begins else memory, True)
                 nats, count = nats + weight * float(loss), count + weight * asked.count
                 read += weight * asked.inputs.size
         self.module.train()
-        if not self.carries:
+        if self.held_out.shared:
             nats, count, read = self.world.sum([nats, count, read])
-        return self._scores(nats / max(1.0, count)) | {"validation_tokens": int(read)}
-
-    def _questions(self, tokens: int) -> Iterator[tuple[Asked, dict[str, Any], float]]:
-        """Questions over the validation text, the memory that goes from one to the next, and what they count.
-
-        Every process asks equally often, since FSDP gathers weights at every call: what is too much counts nothing.
-        """
-        length, rows = self.settings.context, self.settings.batch_rows
-        if self.carries:
-            memory: dict[str, Any] = {}
-            streams = min(STREAMS_MEASURED, max(1, tokens // length))
-            windows = StreamWindows(self.validation, length, streams, vary=False)
-            steps = -(-tokens // (streams * length))
-            step = 0
-            while step < steps and (window := windows.batch(step)).epoch == 0:
-                yield causal(window.token_ids, (), 0), memory, 1.0
-                step += 1
-            return
-        every = range(0, self.validation.num_tokens - length, length) or [0]
-        wanted = min(len(every), max(1, tokens // length))
-        starts = [every[i * len(every) // wanted] for i in range(wanted)]
-        groups = [starts[first : first + rows] for first in range(0, len(starts), rows)]
-        for first in range(0, len(groups), self.world.size):
-            number = first + self.world.rank
-            group = groups[number if number < len(groups) else 0]
-            span = min(length, self.validation.num_tokens - 1)
-            ids = np.stack([self.validation.read(start, span + 1) for start in group])
-            key = (self.settings.seed, 0, group[0])
-            yield self.objective(ids, key, 0), {}, float(number < len(groups))
-
-    def _scores(self, loss: float) -> dict[str, float]:
-        scores = {"loss": loss, "perplexity": _exp(loss)}
-        if self.objective is causal:
-            counts = self.validation.counts
-            total = loss * counts.tokens
-            scores["word_perplexity"] = _exp(total / max(1, counts.words))
-            scores["bits_per_byte"] = total / math.log(2) / max(1, counts.bytes)
-        return scores
+        return self.held_out.scores(nats / max(1.0, count)) | {"validation_tokens": int(read)}
 
     def _validate(self) -> None:
         """Measure, keep the weights if they are the best so far, write a sample and the journal."""
@@ -518,31 +480,6 @@ class LanguageTrainer:
         }
 
 
-def optimizers_for(
-    model: Any, settings: PretrainingSettings, products: torch.dtype | None = None
-) -> list[torch.optim.Optimizer]:
-    """AdamW alone, or Muon for the matrices inside and AdamW for embeddings, output layer and vectors."""
-    groups = parameter_groups(model, settings.weight_decay)
-    for group in groups:  # beside an adapter the model's own weights hold still
-        group["params"] = [p for p in group["params"] if p.requires_grad]
-    found: list[torch.optim.Optimizer] = []
-    if settings.optimizer == "muon":
-        output = model.output_weight_VD
-        matrices = [p for p in groups[0]["params"] if p.dim() == 2 and p is not output]
-        chosen = {id(p) for p in matrices}
-        groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in chosen]
-        if matrices:
-            found.append(Muon(matrices, settings.learning_rate, weight_decay=settings.weight_decay, products=products))
-    groups = [group for group in groups if group["params"]]
-    fused = not any(distributed.is_sharded(p) for p in model.parameters())
-    found.append(torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, settings.beta2), fused=fused))
-    return found
-
-
 def _split(asked: Asked, num_parts: int) -> list[Asked]:
     rows = np.array_split(np.arange(len(asked.inputs)), num_parts)
     return [Asked(asked.inputs[part], asked.targets[part]) for part in rows]
-
-
-def _exp(value: float) -> float:
-    return math.exp(min(value, 700.0))

@@ -1,4 +1,4 @@
-"""Optimisers by name, over torch's own; weight decay spares biases, norms and embeddings."""
+"""Optimisers by name, over torch's own and Muon; weight decay spares biases, norms and embeddings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from minnow.training.recipe import OPTIMIZERS
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from minnow.training.pretraining_recipe import PretrainingSettings
 
 
 def optimizer(
@@ -49,3 +51,34 @@ def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, 
     decayed = [p for p in modules.parameters() if p.dim() > 1 and id(p) not in embeddings]
     spared = [p for p in modules.parameters() if p.dim() <= 1 or id(p) in embeddings]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+
+
+def optimizers_for(
+    model: Any, settings: PretrainingSettings, products: torch.dtype | None = None
+) -> list[torch.optim.Optimizer]:
+    """Of a language model: AdamW alone, or Muon for the matrices inside and AdamW for embeddings, output layer and
+    vectors.
+
+    Args:
+        products: the arithmetic of Muon's own products.
+    """
+    import torch
+
+    from minnow.training.distributed import is_sharded
+    from minnow.training.muon import Muon
+
+    groups = parameter_groups(model, settings.weight_decay)
+    for group in groups:  # beside an adapter the model's own weights hold still
+        group["params"] = [p for p in group["params"] if p.requires_grad]
+    found: list[torch.optim.Optimizer] = []
+    if settings.optimizer == "muon":
+        output = model.output_weight_VD
+        matrices = [p for p in groups[0]["params"] if p.dim() == 2 and p is not output]
+        chosen = {id(p) for p in matrices}
+        groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in chosen]
+        if matrices:
+            found.append(Muon(matrices, settings.learning_rate, weight_decay=settings.weight_decay, products=products))
+    groups = [group for group in groups if group["params"]]
+    fused = not any(is_sharded(p) for p in model.parameters())
+    found.append(torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, settings.beta2), fused=fused))
+    return found

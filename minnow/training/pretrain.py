@@ -30,6 +30,7 @@ from minnow.text.roles import MASK_TOKEN
 from minnow.text.tokenizer import Tokenizer
 from minnow.training import adapters, sizes
 from minnow.training.adapters import check_adapter
+from minnow.training.held_out import HeldOutText
 from minnow.training.language_run import (
     LanguageRun,
     Material,
@@ -223,6 +224,10 @@ class _Pretraining(LanguageRun):
         """The recipe with what was left open decided."""
         said, model = self.recipe.training, material.model
         recurrent = model_carries(model)
+        if (
+            recurrent and said.distributed == "fsdp"
+        ):  # its library takes its weights as they were before they are gathered
+            raise RecipeError("a recurrent model is trained with training.distributed=ddp, but got fsdp")
         parameters = model.num_parameters()
         bound = None if recurrent else _positions(model)
         context = said.context or (sizes.RECURRENT_CONTEXT if recurrent else sizes.dial_for(parameters).context)
@@ -264,11 +269,12 @@ class _Pretraining(LanguageRun):
         kind = StreamWindows if model_carries(model) else PackedWindows
         more: dict[str, Any] = {"vary": False} if kind is StreamWindows else {}
         windows = kind(train, settings.context, rows, seed=settings.seed, rank=world.rank, world=world.size, **more)
+        objective = _objective(tokenizer, settings)
         return LanguageTrainer(
             model,
-            _objective(tokenizer, settings),
+            objective,
             windows,
-            material.validation,
+            HeldOutText(material.validation, objective, settings, world, model_carries(model)),
             settings,
             self.place,
             self.told,

@@ -12,8 +12,9 @@ from minnow.data.token_stream import Counts
 from minnow.data.windows import PackedWindows, StreamWindows
 from minnow.models.registry import architecture
 from minnow.training.distributed import World
+from minnow.training.held_out import HeldOutText
 from minnow.training.language_trainer import LanguageTrainer
-from minnow.training.objectives import Masked, causal, model_carries
+from minnow.training.objectives import Masked, Objective, causal, model_carries
 from minnow.training.pretraining_recipe import PretrainingSettings
 
 VOCABULARY = 24
@@ -102,12 +103,14 @@ def trainer(
     world = world or World()
     share = settings.batch_rows // world.size
     kind: Any = StreamWindows if model_carries(model) else PackedWindows
+    objective: Objective = Masked(VOCABULARY, 4, (0, 1, 2, 3, 4)) if masked else causal
+    settings = replace(settings, objective="masked" if masked else "causal")
     return LanguageTrainer(
         model,
-        Masked(VOCABULARY, 4, (0, 1, 2, 3, 4)) if masked else causal,
+        objective,
         kind(TRAIN, settings.context, share, seed=settings.seed, rank=world.rank, world=world.size),
-        VALIDATION,  # type: ignore[arg-type]
-        replace(settings, objective="masked" if masked else "causal"),
+        HeldOutText(VALIDATION, objective, settings, world, model_carries(model)),  # type: ignore[arg-type]
+        settings,
         folder,
         ([] if rows is None else rows).append,
         torch.device("cpu"),

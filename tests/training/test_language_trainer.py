@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from minnow.data.windows import Window
 from minnow.errors import MinnowError
 from minnow.training.distributed import World
-from minnow.training.language_trainer import LanguageTrainer, optimizers_for
-from minnow.training.muon import Muon
-from training.language_runs import ALONE, SETTINGS, VALIDATION, curve, net, trainer
+from minnow.training.language_trainer import LanguageTrainer
+from training.language_runs import ALONE, SETTINGS, curve, net, trainer
 
 NAMES = ("llama", "gpt2", "rnn_lm", "bert")
 
@@ -203,36 +201,6 @@ def test_all_processes_measure_the_end_as_the_one_that_leads(tmp_path: Path) -> 
     assert run.final_scores(outcome) == outcome.scores
 
 
-def test_scores_follow_from_the_loss_and_what_the_text_holds(tmp_path: Path) -> None:
-    scores = trainer(tmp_path).measure()
-    counts = VALIDATION.counts
-    assert scores["perplexity"] == pytest.approx(2.718281828 ** scores["loss"], rel=1e-6)
-    assert scores["bits_per_byte"] == pytest.approx(scores["loss"] * counts.tokens / counts.bytes / 0.6931472, rel=1e-6)
-    assert scores["word_perplexity"] == pytest.approx(scores["perplexity"] ** (counts.tokens / counts.words), rel=1e-6)
-
-
-class Numbered:
-    """A text whose tokens say where they stand."""
-
-    num_tokens = 1001
-
-    def read(self, start: int, length: int) -> Any:
-        return np.arange(start, start + length)
-
-
-@pytest.mark.parametrize("name", ["llama", "rnn_lm"])
-def test_a_part_of_the_validation_text_comes_from_all_over_it(name: str, tmp_path: Path) -> None:
-    run = trainer(tmp_path, net(name))
-    run.validation = Numbered()  # type: ignore[assignment]
-    read = np.concatenate([asked.inputs.ravel() for asked, _, _ in run._questions(250)])
-    assert len(set(read)) == len(read)
-    assert 200 < len(read) < 450
-    assert read.min() < 50
-    assert read.max() > 900
-    whole = np.concatenate([asked.inputs.ravel() for asked, _, _ in run._questions(1000)])
-    assert len(whole) > 980
-
-
 @pytest.mark.parametrize("parallel", ["threads", "replicas"])
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(parallel: str, tmp_path: Path) -> None:
     model = net()
@@ -240,14 +208,3 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(parallel: str, tmp_pa
         next(model.parameters()).fill_(float("nan"))
     with pytest.raises(MinnowError, match="learning_rate"):
         trainer(tmp_path, model, parallel=parallel).fit()
-
-
-def test_muon_takes_the_matrices_inside_and_adamw_the_rest() -> None:
-    model = net()
-    first, second = optimizers_for(model, SETTINGS)
-    inside = {id(p) for group in first.param_groups for p in group["params"]}
-    others = {id(p) for group in second.param_groups for p in group["params"]}
-    assert isinstance(first, Muon)
-    assert inside | others == {id(p) for p in model.parameters()}
-    assert not inside & others
-    assert id(model.output_weight_VD) in others

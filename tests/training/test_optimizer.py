@@ -5,7 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from minnow.errors import UnknownNameError
-from minnow.training.optimizer import OPTIMIZERS, optimizer
+from minnow.training.muon import Muon
+from minnow.training.optimizer import OPTIMIZERS, optimizer, optimizers_for
+from training.language_runs import SETTINGS, net
 
 
 class Net(nn.Module):
@@ -68,3 +70,14 @@ def test_adamw_takes_the_decay_from_the_weights_and_adam_adds_it_to_the_gradient
 def test_an_unknown_optimizer_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'rmsprop'"):
         optimizer("rmspropp", Net(), 0.01, 0.0)
+
+
+def test_muon_takes_the_matrices_inside_and_adamw_the_rest() -> None:
+    model = net()
+    first, second = optimizers_for(model, SETTINGS)
+    inside = {id(p) for group in first.param_groups for p in group["params"]}
+    others = {id(p) for group in second.param_groups for p in group["params"]}
+    assert isinstance(first, Muon)
+    assert inside | others == {id(p) for p in model.parameters()}
+    assert not inside & others
+    assert id(model.output_weight_VD) in others
