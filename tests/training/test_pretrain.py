@@ -224,6 +224,12 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
     assert named in refused(novel, tmp_path / "m", setting)
 
 
+def test_a_recurrent_model_is_not_shared_out(novel: Path, tmp_path: Path) -> None:
+    assert "training.distributed=ddp" in refused(
+        novel, tmp_path / "m", "model.name=rnn_lm", "training.distributed=fsdp"
+    )
+
+
 def test_a_folder_that_holds_a_model_is_not_replaced_unasked(novel: Path, tmp_path: Path) -> None:
     run(novel, tmp_path / "m")
     with pytest.raises(StorageError, match="--overwrite"):
