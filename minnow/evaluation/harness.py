@@ -3,8 +3,9 @@
 R requests · B rows · S positions · D features · V vocabulary · N tokens that are asked about
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +89,20 @@ class HarnessModel(LM):  # type: ignore[misc]
         return answers
 
     def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:  # noqa: ARG002
-        """What the model writes behind each context, up to one of the strings that the task stops at."""
+        """What the model writes behind each context, up to one of the strings that the task stops at.
+
+        Where the task says to draw, a context that comes again gets another text; the same ones each time.
+        """
         answers = [""] * len(requests)
         by_settings: dict[GenerationSettings, list[int]] = {}
+        asked_before = Counter[tuple[str, GenerationSettings]]()
         for number, request in enumerate(requests):
-            by_settings.setdefault(_settings(request.args[1]), []).append(number)
+            settings = _settings(request.args[1])
+            if settings.draws:  # a task that asks the same again wants another text
+                question = (request.args[0], settings)
+                settings = replace(settings, seed=asked_before[question])
+                asked_before[question] += 1
+            by_settings.setdefault(settings, []).append(number)
         for settings, numbers in by_settings.items():
             contexts = [requests[number].args[0] for number in numbers]
             for number, text in zip(numbers, self._written(contexts, settings), strict=True):

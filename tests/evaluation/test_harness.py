@@ -103,6 +103,14 @@ def test_writing_stops_where_the_task_says() -> None:
     assert long[len(short) :].startswith("e") or len(long) == len(short)
 
 
+def test_a_question_that_is_asked_again_is_drawn_anew() -> None:
+    model = HarnessModel(writer("character"))
+    draw = {"until": [], "max_gen_toks": 30, "do_sample": True, "temperature": 1.0}
+    found = model.generate_until(asked(*[("Once", draw)] * 3, ("Once", {**draw, "do_sample": False})))
+    assert len(set(found)) == 4
+    assert model.generate_until(asked(*[("Once", draw)] * 3)) == found[:3]
+
+
 def test_the_harness_runs_a_task_over_the_model(tmp_path: Path) -> None:
     rows = [
         {"q": "Once upon a", "choices": [" time", " girl"], "a": 0},
