@@ -57,6 +57,7 @@ def films(work: Path) -> Row:
         pretrained(work / "imdb-lm", "imdb", "--recipe", str(RECIPES / "imdb-lm.toml")),
         pretrained(work / "imdb-untaught", "imdb", "--recipe", str(RECIPES / "imdb-lm.toml"), *UNTAUGHT),
         RECIPES / "imdb-from-lm.toml",
+        UNDISTURBED,
     )
 
 
@@ -97,6 +98,7 @@ FROM_SCRATCH = (
     "fine_tuning.layer_decay=1",
     "fine_tuning.unfreeze_epochs=0",
 )
+UNDISTURBED = "fine_tuning.dropout_factor=0"  # under dropouts an untaught LSTM learns nothing of long texts
 
 
 def main() -> None:
@@ -111,10 +113,10 @@ def pretrained(folder: Path, corpus: str, *options: str) -> Path:
     return trained(folder, "pretrain", corpus, *options)
 
 
-def carried(work: Path, data: str, taught: Path, untaught: Path, recipe: Path) -> Row:
-    """A classifier from a language model, the same from scratch, and both side by side."""
+def carried(work: Path, data: str, taught: Path, untaught: Path, recipe: Path, *scratch: str) -> Row:
+    """A classifier from a language model, the same from scratch with ``scratch`` set besides, and both side by side."""
     models = []
-    for name, source, changes in (("from-lm", taught, ()), ("from-scratch", untaught, FROM_SCRATCH)):
+    for name, source, changes in (("from-lm", taught, ()), ("from-scratch", untaught, (*FROM_SCRATCH, *scratch))):
         options = [part for change in changes for part in ("--set", change)]
         command = ("train", data, "--recipe", str(recipe), "--from", str(source), *options)
         models.append(trained(work / f"{data}-{name}", *command))
