@@ -78,7 +78,7 @@ def generate(
             "truncate": truncate,
             "ignore_end": ignore_end,
         }
-        given = sys.stdin.buffer.read().decode("utf-8", "replace") if prompt == "-" else prompt
+        given = _standard_input() if prompt == "-" else prompt
         written = load(model, precision=precision).generate(given, seed=seed, **settings)
         if as_json:
             print_json(_as_json(written, model, given, logprobs))
@@ -88,6 +88,12 @@ def generate(
             _print_samples(written)
         else:
             _print_as_written(written)
+
+
+def _standard_input() -> str:
+    """All of it but the end of its last line, which is the shell's and not the prompt's."""
+    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _schema(given: str | None) -> str | None:

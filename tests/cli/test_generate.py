@@ -97,6 +97,7 @@ def test_log_probabilities_and_samples(writer: Path) -> None:
 def test_a_prompt_may_come_from_standard_input(writer: Path) -> None:
     given = minnow("generate", writer, "-", "--seed", 1, "--json", given="Once").json
     assert given == minnow("generate", writer, "Once", "--seed", 1, "--json").json
+    assert minnow("generate", writer, "-", "--max-tokens", 1, "--json", given="a\nb\n").json["prompt"] == "a\nb"
     assert minnow("generate", writer, "--json").json["prompt"] == ""
     for strange in ("名字", "\x00", "🙂", "Ω" * 300, " "):
         assert minnow("generate", writer, strange, "--max-tokens", 3, "--json").json["prompt"] == strange
