@@ -275,7 +275,7 @@ class _Instruction(LanguageRun):
             f"model: {model.config.model_type} from {self.start}, {model.num_parameters():,} parameters",
             f"train: {len(train.rows):,} conversations, {train.num_tokens:,} tokens, {train.num_asked:,} of answers",
             f"step: {said.batch_rows} conversations of up to {self.recipe.instruction.max_tokens} tokens, "
-            f"{said.optimizer}, learning rate {said.learning_rate:g}, {said.precision}, {said.parallel}",
+            f"{said.optimizer}, learning rate {said.learning_rate:g}, {said.precision}, {self.division}",
             f"plan: {steps:,} steps ({epochs:.1f} epochs), about "
             + duration(steps * seconds_a_step + seconds_measuring),
         ]

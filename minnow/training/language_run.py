@@ -104,6 +104,12 @@ class LanguageRun(ABC):
     def place(self) -> Path:
         return self.folder / layout.RUN
 
+    @property
+    def division(self) -> str:
+        """How a step is shared out, in words."""
+        said = self.recipe.training
+        return said.parallel if self.world.size == 1 else f"{self.world.size} processes ({said.distributed})"
+
     # What a kind of run says
 
     @abstractmethod

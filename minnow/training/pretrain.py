@@ -86,7 +86,7 @@ def pretrain(
     """
     if not recipe.data.train:
         raise RecipeError("the recipe names no corpus; give a text: minnow pretrain CORPUS")
-    return carry_out(_Pretraining, recipe, folder, overwrite=overwrite, resume=resume, note=note, show=show)
+    return carry_out(Pretraining, recipe, folder, overwrite=overwrite, resume=resume, note=note, show=show)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class _Read:
 
 
 @dataclass
-class _Pretraining(LanguageRun):
+class Pretraining(LanguageRun):
     """Text as token ids on the disk, and windows over it."""
 
     recipe: PretrainingRecipe
@@ -294,7 +294,7 @@ class _Pretraining(LanguageRun):
             f"model: {self.recipe.model.name}, {material.model.num_parameters():,} parameters, "
             + _described(self.recipe),
             f"step: {settings.batch_rows} rows of {settings.context} tokens, {settings.optimizer}, learning rate "
-            f"{settings.learning_rate:g}, {settings.precision}, {settings.parallel}",
+            f"{settings.learning_rate:g}, {settings.precision}, {self.division}",
             f"plan: {steps:,} steps, {steps * a_batch:,} tokens ({times:.1f} times the corpus), about {length} at "
             f"{a_batch / seconds_a_step:,.0f} tokens a second",
         ]

@@ -13,8 +13,10 @@ import torch
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.errors import DataError, InputError, RecipeError, StorageError
+from minnow.training.distributed import World
 from minnow.training.journal import read_journal
-from minnow.training.pretrain import Pretrained, pretrain
+from minnow.training.language_run import unheard
+from minnow.training.pretrain import Pretrained, Pretraining, pretrain
 from minnow.training.pretraining_recipe import read_recipe, recipe_from
 
 SENTENCES = ("the cat sat on the mat.", "a dog ran to the cat.", "the mat was red and the dog sat.", "who ran?")
@@ -97,6 +99,13 @@ def test_the_plan_is_told_before_the_first_step(novel: Path, tmp_path: Path) -> 
     assert "tokens a second" in plan
     assert "MiB of memory" in plan
     assert told.index(plan) < told.index("step")
+
+
+@pytest.mark.parametrize(("size", "said"), [(1, "threads"), (2, "2 processes (fsdp)")])
+def test_the_plan_says_how_a_step_is_shared_out(size: int, said: str, tmp_path: Path) -> None:
+    recipe = recipe_from({"training": {"parallel": "threads", "distributed": "fsdp"}})
+    device = torch.device("cpu")
+    assert Pretraining(recipe, tmp_path, World(0, size), device, unheard, unheard, 0.0).division == said
 
 
 def test_samples_are_written_while_it_trains(novel: Path, tmp_path: Path) -> None:
