@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from minnow.allocator import keep_freed_memory
+from minnow.allocator import give_back_freed_memory, keep_freed_memory
 from minnow.errors import MinnowError, RecipeError
 from minnow.layers.precision import precision_for
 from minnow.training.adversarial import adversarial_loss, token_embedding
@@ -35,6 +35,7 @@ from minnow.training.replicas import Replicas, num_workers_for
 from minnow.training.schedule import Schedule
 
 LOG_SECONDS = 1.0
+TIDY_SECONDS = 20.0  # between two times that freed memory is given back
 
 
 Rows = NDArray[np.int64]
@@ -149,7 +150,8 @@ class Trainer:
 
     def _epoch(self) -> None:
         batches = self._batches(self.progress.epoch)
-        started, last_saved, last_shown = time.monotonic(), time.monotonic(), 0.0
+        started = last_saved = last_tidied = time.monotonic()
+        last_shown = 0.0
         before = self.progress.seconds
         self.model.train()
         while self.progress.batch < len(batches):
@@ -165,6 +167,9 @@ class Trainer:
             if now - last_saved > self.settings.checkpoint_seconds:
                 self._save()
                 last_saved = time.monotonic()
+            if now - last_tidied > TIDY_SECONDS and self.device.type == "cpu":
+                give_back_freed_memory()
+                last_tidied = now
             if self.settings.max_minutes and self.progress.seconds > 60 * self.settings.max_minutes:
                 self.progress.stopped = True
                 break
