@@ -7,6 +7,7 @@ transformer's step on a processor.
 
 import ctypes
 import sys
+from typing import Any
 
 # <malloc.h> of the GNU C library
 _M_TRIM_THRESHOLD = -1
@@ -17,25 +18,29 @@ _M_ARENA_MAX = -8
 
 def keep_freed_memory() -> bool:
     """Ask the GNU C library not to give memory back, from now on in this process; False where it is another library."""
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
+    mallopt = _function("mallopt")
+    if mallopt is None:
         return False
     options = ((_M_ARENA_MAX, 1), (_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 << 20))
     return all(mallopt(option, value) == 1 for option, value in options)
 
 
-def give_back_freed_memory() -> bool:
-    """Hand back what lies free now, in a tenth of a second; False where nothing was, or with another library.
+def give_back_freed_memory() -> None:
+    """Hand back what lies free now, in a tenth of a second; with another library nothing.
 
     Steps over batches of ever other shapes leave gaps of ever other sizes, so that what is kept grows from step to
-    step; given back every few hundred steps, it does not.
+    step; given back now and then, it grows less.
     """
+    trim = _function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _function(name: str) -> Any:
+    """Of the C library, None where it has no such function."""
     if not sys.platform.startswith("linux"):
-        return False
+        return None
     try:
-        return bool(ctypes.CDLL(None).malloc_trim(0))
+        return getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):
-        return False
+        return None

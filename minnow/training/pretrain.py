@@ -224,9 +224,8 @@ class Pretraining(LanguageRun):
         """The recipe with what was left open decided."""
         said, model = self.recipe.training, material.model
         recurrent = model_carries(model)
-        if (
-            recurrent and said.distributed == "fsdp"
-        ):  # its library takes its weights as they were before they are gathered
+        # Its library takes the weights as they were before they are gathered.
+        if recurrent and said.distributed == "fsdp":
             raise RecipeError("a recurrent model is trained with training.distributed=ddp, but got fsdp")
         parameters = model.num_parameters()
         bound = None if recurrent else _positions(model)
