@@ -5,7 +5,6 @@ B rows · S positions · D features · V vocabulary · N tokens of the text
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
@@ -20,6 +19,7 @@ from minnow.data.corpus import Corpus
 from minnow.data.token_stream import Counts, encode_corpus
 from minnow.errors import InputError
 from minnow.evaluation.report import FORMAT, values_of_kind, write_report
+from minnow.metrics.perplexity import bits_per_byte, perplexity
 from minnow.tasks.base import needed
 from minnow.tasks.registry import task_of
 from minnow.text.tokenizer import Tokenizer
@@ -297,9 +297,9 @@ def _report(name: str, objective: str, nats: Nats, counts: Counts, seconds: floa
         name=name,
         objective=objective,
         loss=loss,
-        perplexity=_exp(loss),
-        word_perplexity=_exp(total / counts.words) if causal else None,
-        bits_per_byte=total / math.log(2) / max(1, counts.bytes) if causal else None,
+        perplexity=perplexity(loss),
+        word_perplexity=perplexity(total, counts.words) if causal else None,
+        bits_per_byte=bits_per_byte(total, counts.bytes) if causal else None,
         tokens=len(nats),
         words=counts.words,
         bytes=counts.bytes,
@@ -308,10 +308,6 @@ def _report(name: str, objective: str, nats: Nats, counts: Counts, seconds: floa
         notes=notes,
         **details,
     )
-
-
-def _exp(nats: float) -> float:
-    return math.exp(min(nats, 700.0))  # beyond it no float has it
 
 
 def _device(model: Any) -> Any:

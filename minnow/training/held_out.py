@@ -3,7 +3,6 @@
 R rows of a question · S positions
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -12,6 +11,7 @@ import numpy as np
 
 from minnow.data.shards import TokenShards
 from minnow.data.windows import StreamWindows
+from minnow.metrics.perplexity import bits_per_byte, perplexity
 from minnow.training.distributed import World
 from minnow.training.objectives import Asked, Objective, causal
 from minnow.training.pretraining_recipe import PretrainingSettings
@@ -87,8 +87,8 @@ class HeldOutText:
         if self.objective is causal:
             counts = self.text.counts
             total = loss * counts.tokens
-            scores["word_perplexity"] = _exp(total / max(1, counts.words))
-            scores["bits_per_byte"] = total / math.log(2) / max(1, counts.bytes)
+            scores["word_perplexity"] = perplexity(total, counts.words)
+            scores["bits_per_byte"] = bits_per_byte(total, counts.bytes)
         return scores
 
     def _streams(self, num_tokens: int) -> Iterator[Question]:
@@ -121,8 +121,4 @@ def turns(groups: Sequence[Group], world: World) -> Iterator[tuple[Group, float]
 
 def scores_of(loss: float) -> dict[str, float]:
     """The loss in nats a token, and the perplexity."""
-    return {"loss": loss, "perplexity": _exp(loss)}
-
-
-def _exp(value: float) -> float:
-    return math.exp(min(value, 700.0))
+    return {"loss": loss, "perplexity": perplexity(loss)}
