@@ -62,7 +62,8 @@ def everyday(recipe: str, data: str, *languages: str) -> Run:
 
 
 EXPERIMENTS: Mapping[str, tuple[str, Run]] = {
-    "multi30k-transformer": ("tokenised BLEU ≥ 41.0", captions("multi30k-transformer", "en", "de")),
+    "multi30k-transformer": ("BLEU ≥ 38 within an hour", captions("multi30k-transformer", "en", "de")),
+    "multi30k-long": ("tokenised BLEU ≥ 41.0 in the time it takes", captions("multi30k-long", "en", "de")),
     "multi30k-rnn": ("tokenised BLEU ≥ 34 to 38", captions("multi30k-rnn", "en", "de")),
     "multi30k-en-fr": ("the same recipe into French", captions("multi30k-transformer", "en", "fr")),
     "multi30k-de-en": ("the same recipe the other way", captions("multi30k-transformer", "de", "en")),

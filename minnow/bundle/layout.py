@@ -32,16 +32,19 @@ def is_foreign_adapter(folder: Path) -> bool:
     return not is_bundle(folder) and (folder / ADAPTER_CONFIG).is_file() and not (folder / WEIGHTS).is_file()
 
 
+def resuming(folder: Path) -> str:
+    """The command that goes on with the unfinished run in ``folder``."""
+    verb = "pretrain" if (folder / RUN / SHARDS).is_dir() else "train"
+    return f"minnow {verb} --resume --out {folder}"
+
+
 def check_bundle(folder: Path) -> None:
     """Raise BundleError unless ``folder`` holds a finished model, and say what it is instead."""
     if is_bundle(folder):
         return
     if (folder / RUN).is_dir():
-        verb = "pretrain" if (folder / RUN / SHARDS).is_dir() else "train"
         older = f"; the model that stood here is in {folder / PREVIOUS}" if is_bundle(folder / PREVIOUS) else ""
-        raise BundleError(
-            f"{folder} holds an unfinished training run; finish it with: minnow {verb} --resume --out {folder}{older}"
-        )
+        raise BundleError(f"{folder} holds an unfinished training run; finish it with: {resuming(folder)}{older}")
     if is_foreign_adapter(folder):
         raise BundleError(
             f"{folder} holds an adapter of PEFT; take it over with: minnow import {folder} --base MODEL --out DIR"

@@ -24,6 +24,7 @@ from minnow.bundle.layout import (
     TOKENIZER_CONFIG,
     WEIGHTS,
     is_bundle,
+    resuming,
 )
 from minnow.errors import StorageError
 from minnow.files import storage_error
@@ -38,8 +39,20 @@ def alone(folder: Path) -> Iterator[None]:
     """One at a time makes a model in ``folder``; the system takes the hold back from one that is killed.
 
     Raises:
-        StorageError: another one is at it, which would lose its checkpoint, or the disk refuses.
+        StorageError: another one is at it, which would lose its checkpoint, or the disk refuses; where it does so in
+            the middle of a run, the error says how to go on.
     """
+    with _held(folder):
+        try:
+            yield
+        except StorageError as error:
+            if is_bundle(folder) or not _has_checkpoint(folder):
+                raise
+            raise StorageError(f"{error}; the last checkpoint is kept, go on with: {resuming(folder)}") from error
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
     if sys.platform == "win32":  # has no hold on a folder
         yield
         return
@@ -94,7 +107,7 @@ def end(folder: Path) -> None:
     if is_bundle(folder):
         shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
         return
-    if any((folder / RUN).glob("checkpoint/*.json")):
+    if _has_checkpoint(folder):
         _remove(folder, folders=(EVALUATION,))
         return
     _remove(folder)
@@ -103,6 +116,10 @@ def end(folder: Path) -> None:
     shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return any((folder / RUN).glob("checkpoint/*.json"))
 
 
 def _linked(source: Path, target: Path) -> None:

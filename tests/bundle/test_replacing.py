@@ -40,6 +40,21 @@ def test_two_do_not_write_one_folder_at_a_time(old: Path) -> None:
         assert files_in(old) == before
 
 
+def test_a_full_disk_in_the_middle_of_a_run_says_how_to_go_on(tmp_path: Path) -> None:
+    full = StorageError("no space left on the disk")
+    with pytest.raises(StorageError) as found, replacing.alone(tmp_path / "m"):
+        raise full
+    assert found.value is full  # nothing was learnt yet
+    (tmp_path / "m" / layout.RUN / "checkpoint").mkdir(parents=True)
+    (tmp_path / "m" / layout.RUN / "checkpoint" / "state.json").write_text("{}")
+    with pytest.raises(StorageError) as found, replacing.alone(tmp_path / "m"):
+        raise full
+    assert (
+        f"no space left on the disk; the last checkpoint is kept, go on with: minnow train --resume --out {tmp_path}"
+        in str(found.value)
+    )
+
+
 def test_while_the_new_one_is_made_the_old_one_is_a_whole_model_aside(old: Path) -> None:
     before = {name: content for name, content in files_in(old).items() if name != "notes.txt"}
     replacing.begin(old)
