@@ -15,7 +15,8 @@ import typer
 import minnow
 from minnow.cli.main import app
 from minnow.strict import write_record
-from minnow.training.recipe import Recipe, attribute_lines
+from minnow.training.classification_recipe import ClassificationRecipe
+from minnow.training.recipe_file import attribute_lines
 from minnow.training.translation_recipe import TranslationRecipe
 
 ROOT = Path(__file__).parent.parent
@@ -55,7 +56,7 @@ def options(command: Any) -> list[str]:
 
 
 VERBS = dict(verbs(typer.main.get_command(app)))
-SECTIONS = [("training", Recipe(), part.name) for part in fields(Recipe)] + [
+SECTIONS = [("training", ClassificationRecipe(), part.name) for part in fields(ClassificationRecipe)] + [
     ("translation", TranslationRecipe(), name) for name in ("pairs", "cleaning", "model", "tokenizer")
 ]
 
@@ -75,7 +76,7 @@ def test_every_recipe_key_is_documented_with_its_default(page: str, recipe: Any,
 
 
 def test_what_is_trained_otherwise_for_pairs_is_documented() -> None:
-    usual, other = as_written(Recipe().training), as_written(TranslationRecipe().training)
+    usual, other = as_written(ClassificationRecipe().training), as_written(TranslationRecipe().training)
     otherwise = {key: value for key, value in other.items() if key not in usual or value != usual[key]}
     assert documented_keys("translation", "training") == otherwise
 

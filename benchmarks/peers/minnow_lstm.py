@@ -13,8 +13,8 @@ from minnow.bundle.bundle import Bundle
 from minnow.data.split import hold_out
 from minnow.metrics.calibration import fit_temperature
 from minnow.tasks.text_classification import TextClassification
+from minnow.training.classification_recipe import ClassificationRecipe, recipe_from
 from minnow.training.neural import fit_text_classifier
-from minnow.training.recipe import Recipe, recipe_from
 
 VALIDATION_SHARE = 0.02  # 500 texts of IMDB; the peers hold nothing out
 SHAPE = {
@@ -35,7 +35,7 @@ race = enter()
 scratch = race.folder.with_name(f"{race.folder.name}-run")
 
 
-def recipe(num_epochs: int) -> Recipe:
+def recipe(num_epochs: int) -> ClassificationRecipe:
     training = {**TRAINING, "epochs": num_epochs, "seed": race.seed}
     return recipe_from({"tokenizer": {"vocab_size": 1000}, "text_classifier": SHAPE, "training": training})
 

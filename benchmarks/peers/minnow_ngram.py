@@ -5,8 +5,8 @@ from contender import Stopwatch, enter
 from minnow.bundle.bundle import Bundle
 from minnow.metrics.calibration import fit_temperature
 from minnow.tasks.text_classification import TextClassification
+from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.ngram import fit_ngram
-from minnow.training.recipe import Recipe
 
 race = enter()
 
@@ -15,7 +15,7 @@ def fit(_: Stopwatch) -> Bundle:
     task = TextClassification(tuple(sorted(set(race.train_labels))))
     label_ids = task.label_ids([(label,) for label in race.train_labels])
     texts = task.prepare(race.train_texts)
-    model, held = fit_ngram(texts, label_ids, task, Recipe().ngram, race.seed, lambda _: None)
+    model, held = fit_ngram(texts, label_ids, task, ClassificationRecipe().ngram, race.seed, lambda _: None)
     references = task.targets([label_ids[row] for row in held.rows])
     return Bundle(model, task.calibrated(fit_temperature(held.logits, references)).to_dict())
 

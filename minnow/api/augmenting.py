@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from minnow.api.model import Model, load
 from minnow.api.settings import settings_of
 from minnow.errors import StorageError
+from minnow.listeners import Note, unheard
 
 if TYPE_CHECKING:
     from minnow.data.pairs import Pairs
@@ -23,7 +24,7 @@ def augment(
     real: str | Path | None = None,
     tag: str = "",
     progress: Callable[[str, int, int], None] | None = None,
-    note: Callable[[str], None] = lambda _: None,
+    note: Note = unheard,
     **settings: Any,
 ) -> "Augmented":
     """Make pairs of the lines of a text: a model of the other direction writes the source of each.
@@ -62,7 +63,7 @@ def augment(
     return write_pairs(Path(file), path, direction, translate, _real_pairs(real, direction, note), tag)
 
 
-def _real_pairs(real: str | Path | None, languages: tuple[str, str], note: Callable[[str], None]) -> "Pairs | None":
+def _real_pairs(real: str | Path | None, languages: tuple[str, str], note: Note) -> "Pairs | None":
     from minnow.data.pairs import load_pairs
 
     if real is None:

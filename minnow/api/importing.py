@@ -1,9 +1,9 @@
 """Models of other houses as folders of this one: ``import_folder``."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from minnow.api.model import Model
+from minnow.listeners import Note, unheard
 
 
 def import_folder(
@@ -14,7 +14,7 @@ def import_folder(
     base: str | Path | None = None,
     merge: bool = False,
     overwrite: bool = False,
-    note: Callable[[str], None] = lambda _: None,
+    note: Note = unheard,
 ) -> Model:
     """Make a model folder of a Hugging Face folder, of a llama2.c file, or of an adapter that PEFT wrote.
 

@@ -21,7 +21,7 @@ def resolve_recipe(
     source: str | Path | None = None,
 ) -> Any:
     """A recipe file (or the defaults) with what the caller said put in."""
-    from minnow.training.recipe import recipe_from
+    from minnow.training.classification_recipe import recipe_from
 
     said = {
         "data.train": data,
@@ -43,7 +43,7 @@ def translates(
 ) -> bool:
     """Whether ``train`` is to learn from pairs of texts: the caller or the recipe says so, or the public set does."""
     from minnow.data import catalog
-    from minnow.training.recipe import parse
+    from minnow.training.recipe_file import parse
     from minnow.training.translation_recipe import KIND
 
     known_tasks = ("text_classification", "translation")
@@ -133,7 +133,7 @@ def teaches(
     """
     from minnow.data.conversations import holds_conversations
     from minnow.training.instruction_recipe import KIND
-    from minnow.training.recipe import parse
+    from minnow.training.recipe_file import parse
 
     if recipe is not None:
         return KIND in parse(Path(recipe))

@@ -55,7 +55,7 @@ def train(
     Raises:
         InputError: data, recipe or folder cannot be used; the message says what to do.
     """
-    from minnow.training.train import train as run
+    from minnow.training.classification import train_classifier as run
 
     overrides = overrides_of(settings or {})
     folder = Path(out) if out is not None else free_folder(data)

@@ -1,6 +1,5 @@
 """Adapters as PEFT leaves them: its two files, perhaps a tokenizer, and the name of a model that lies elsewhere."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +7,11 @@ from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.bundle.huggingface import read_huggingface
 from minnow.errors import BundleError
+from minnow.listeners import Note
 from minnow.text.opening import open_foreign
 from minnow.text.tokenizer import Tokenizer
 
 OWN_TOKENIZER = (layout.TOKENIZER, "vocab.txt", "vocab.json")  # any of which says that the adapter brings one
-
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Nothing is run and no pickle is opened. Names and shapes of all tensors are chec
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.errors import BundleError, UnknownNameError
+from minnow.listeners import Note
 from minnow.models.foreign import ForeignConfig
 from minnow.models.registry import ARCHITECTURES, architecture, model_from
 from minnow.text.opening import open_foreign
@@ -41,7 +42,6 @@ OLD_ENDINGS = {".gamma": ".weight", ".beta": ".bias"}  # of norms, before 2019
 
 Array = NDArray[np.generic]
 Shapes = dict[str, tuple[int, ...]]
-Note = Callable[[str], None]
 
 
 def read_huggingface(folder: Path, tokenizer: Path | None = None, note: Note = lambda _: None) -> Bundle:

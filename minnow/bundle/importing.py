@@ -1,7 +1,6 @@
 """Models of other programs into folders of ours: which reader a path asks for, and where the model comes from."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +14,9 @@ from minnow.bundle.llama2c import read_llama2c
 from minnow.bundle.provenance import versions
 from minnow.errors import BundleError
 from minnow.files import write_bytes
+from minnow.listeners import Note
 
 LARGEST_PAPER = 5_000_000  # bytes
-
-Note = Callable[[str], None]
 
 
 def read_foreign(source: Path, tokenizer: Path | None, note: Note, beside: Beside = Beside()) -> Bundle:  # noqa: B008

@@ -28,7 +28,7 @@ def init(
         from minnow import api
         from minnow.errors import StorageError
         from minnow.files import write_text
-        from minnow.training import instruction_recipe, pretraining_recipe, recipe, translation_recipe
+        from minnow.training import classification_recipe, instruction_recipe, pretraining_recipe, translation_recipe
 
         if path.exists() and not overwrite:
             raise StorageError(f"{path} exists already; choose another name or add --overwrite")
@@ -41,7 +41,7 @@ def init(
         elif api.teaches(data, model=model, settings=settings or ()):
             text = instruction_recipe.render(api.resolve_instruction_recipe(None, settings or (), data=data))
         else:
-            text = recipe.render(api.resolve_recipe(None, settings or (), data=data, model=model))
+            text = classification_recipe.render(api.resolve_recipe(None, settings or (), data=data, model=model))
         write_text(path, text)
         if as_json:
             print_json({"recipe": str(path)})

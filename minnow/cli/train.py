@@ -90,7 +90,7 @@ def train(
 
 def _classify(recipe: Any, folder: Path | None, overwrite: bool, resume: bool, as_json: bool) -> None:
     from minnow.api import free_folder
-    from minnow.training.train import train as run
+    from minnow.training.classification import train_classifier as run
 
     target = folder or free_folder(recipe.data.train or "model")
     with TrainingDisplay(err, recipe.training.epochs) as display:

@@ -10,7 +10,7 @@ A group is a layer of the encoder; below the first stands what embeds the tokens
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,22 +23,22 @@ from torch import nn
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.errors import BundleError, RecipeError
+from minnow.listeners import Show
 from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifierConfig
 from minnow.models.registry import architecture
 from minnow.models.wide_and_deep import WideAndDeep
 from minnow.tasks.text_classification import LabelIds, TextClassification
 from minnow.text.tokenizer import Tokenizer
+from minnow.training.classification_recipe import ClassificationRecipe, FineTuningRecipe
 from minnow.training.labelled import Labelling
 from minnow.training.neural import labelled_rows
 from minnow.training.optimizer import parameter_groups
-from minnow.training.recipe import FineTuningRecipe, Recipe
 from minnow.training.trainer import Outcome, Trainer, choose_device
 
 RECURRENT_RATE, TRANSFORMER_RATE = 0.5, 0.05  # of the head's; attention layers forget at rates that suit recurrent ones
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks)\.(\d+)\.")
 
 Groups = tuple[tuple[str, ...], ...]
-Show = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def fit_encoder_classifier(
     label_ids: LabelIds,
     validation_texts: Sequence[str],
     validation_ids: LabelIds,
-    recipe: Recipe,
+    recipe: ClassificationRecipe,
     folder: Path,
     show: Show,
     class_weights_K: NDArray[np.float32] | None = None,
@@ -177,7 +177,7 @@ def _deep(model: Any) -> Any:
     return model.deep if isinstance(model, WideAndDeep) else model
 
 
-def check_fine_tuning(recipe: Recipe) -> None:
+def check_fine_tuning(recipe: ClassificationRecipe) -> None:
     """Find settings that cannot be before anything is written."""
     settings = recipe.fine_tuning
     if not settings.model:
@@ -191,7 +191,7 @@ def check_fine_tuning(recipe: Recipe) -> None:
     choose_device(recipe.training.device)
 
 
-def most_tokens(recipe: Recipe) -> int:
+def most_tokens(recipe: ClassificationRecipe) -> int:
     """Of a text that are read: those asked for, as far as the encoder reaches.
 
     Raises:

@@ -25,6 +25,7 @@ from minnow.decoding.chat import ROLE_TOKENS, house_template, taught_ids
 from minnow.errors import BundleError, DataError, RecipeError
 from minnow.files import write_text
 from minnow.layers.precision import precision_for
+from minnow.listeners import Note, Show, unheard
 from minnow.models.vocabulary import grown
 from minnow.text.messages import Message
 from minnow.text.tokenizer import Tokenizer
@@ -36,13 +37,10 @@ from minnow.training.instruction_recipe import InstructionRecipe
 from minnow.training.language_run import (
     LanguageRun,
     Material,
-    Note,
     Pretrained,
-    Show,
     carry_out,
     duration,
     parallel_for,
-    unheard,
 )
 from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import answers, is_causal

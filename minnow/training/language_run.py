@@ -23,6 +23,7 @@ from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.provenance import came_from, machine, versions
 from minnow.errors import InputError
 from minnow.files import write_text
+from minnow.listeners import Note, Show, unheard
 from minnow.models.registry import architecture
 from minnow.text.tokenizer import Tokenizer
 from minnow.training import distributed
@@ -36,9 +37,6 @@ from minnow.training.trainer import choose_device
 
 SAMPLES = "samples.md"
 SCORES = ("loss", "perplexity", "word_perplexity", "bits_per_byte")
-
-Note = Callable[[str], None]
-Show = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,6 @@ class Material:
     tokenizer: Tokenizer
     train: Any
     validation: Any
-
-
-def unheard(_: object) -> None:
-    """For callers who want to hear nothing."""
 
 
 def carry_out(

@@ -22,6 +22,7 @@ from minnow.data.windows import Window
 from minnow.errors import MinnowError
 from minnow.files import write_bytes
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
+from minnow.listeners import Show
 from minnow.training import distributed
 from minnow.training.checkpoint import (
     Progress,
@@ -49,7 +50,6 @@ FINAL_SHARE = 0.05  # of the budget, at most, for the last measure
 SAVING_SECONDS = 1.5
 BEST = "best.safetensors"
 
-Show = Callable[[dict[str, Any]], None]
 Sample = Callable[[Any, int], str]
 
 

@@ -1,6 +1,6 @@
 """Fits a ``text_classifier``: tokenizer, starting embeddings, the training loop."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from minnow.bundle import layout
 from minnow.errors import RecipeError
 from minnow.layers.bigrams import frequent_bigrams
+from minnow.listeners import Show
 from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.tasks.batching import TokenRows, tokenize
 from minnow.tasks.text_classification import LabelIds, TextClassification
 from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
+from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.labelled import LabelledRows, Labelling
-from minnow.training.recipe import Recipe
 from minnow.training.trainer import Outcome, Trainer, choose_device
-
-Show = Callable[[dict[str, Any]], None]
 
 
 def fit_text_classifier(
@@ -30,7 +29,7 @@ def fit_text_classifier(
     label_ids: LabelIds,
     validation_texts: Sequence[str],
     validation_ids: LabelIds,
-    recipe: Recipe,
+    recipe: ClassificationRecipe,
     folder: Path,
     show: Show,
     class_weights_K: NDArray[np.float32] | None = None,
@@ -64,7 +63,7 @@ def fit_text_classifier(
     return model.to("cpu").eval(), tokenizer, outcome
 
 
-def check_neural(recipe: Recipe) -> None:
+def check_neural(recipe: ClassificationRecipe) -> None:
     """Find settings that cannot be before anything is written."""
     TextClassifierConfig(1, 2, **_shape(recipe))
     if recipe.text_classifier.max_tokens < 0:
@@ -74,18 +73,18 @@ def check_neural(recipe: Recipe) -> None:
     choose_device(recipe.training.device)
 
 
-def _shape(recipe: Recipe) -> dict[str, Any]:
+def _shape(recipe: ClassificationRecipe) -> dict[str, Any]:
     elsewhere = ("bigram_texts", "max_tokens", "keep")
     return {k: v for k, v in asdict(recipe.text_classifier).items() if k not in elsewhere}
 
 
-def _bigrams(recipe: Recipe, rows: TokenRows) -> np.ndarray[Any, Any]:
+def _bigrams(recipe: ClassificationRecipe, rows: TokenRows) -> np.ndarray[Any, Any]:
     """The word pairs that get vectors of their own."""
     said = recipe.text_classifier
     return frequent_bigrams(rows.ids, rows.starts, said.bigrams, said.bigram_texts)
 
 
-def _tokenizer(texts: Sequence[str], recipe: Recipe, path: Path) -> Tokenizer:
+def _tokenizer(texts: Sequence[str], recipe: ClassificationRecipe, path: Path) -> Tokenizer:
     """The run's tokenizer: read where the run has one already, else learnt from the training texts."""
     if path.is_file():
         return open_tokenizer(path)
@@ -103,7 +102,9 @@ def labelled_rows(
     )
 
 
-def _vectors(recipe: Recipe, tokenizer: Tokenizer) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
+def _vectors(
+    recipe: ClassificationRecipe, tokenizer: Tokenizer
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
     """Vectors [V, D] for the vocabulary and which of them were found [V], None where the recipe names no file."""
     if not recipe.model.vectors:
         return None

@@ -3,28 +3,27 @@
 N texts · K labels · K' margins
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minnow.data.split import folds
 from minnow.errors import DataError
+from minnow.listeners import Show
 from minnow.models.ngram import Floats, NgramConfig, NgramModel, View, ViewConfig, as_logits, view_margins
 from minnow.tasks.text_classification import TextClassification
 from minnow.text.clean import normalise
 from minnow.text.ngrams import NgramCounts, count_ngrams
+from minnow.training.classification_recipe import NgramRecipe
 from minnow.training.linear import fit_view, margins_out_of_fold, merge_views, signs_of
-from minnow.training.recipe import NgramRecipe
 
 LETTERS_UP_TO = 16_000_000  # characters in all; longer texts say enough in words
 ONE_FOLD_FROM = 4_000_000  # n-grams; from there one fold of the five is held out instead of each in turn
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
-Show = Callable[[dict[str, Any]], None]
 LabelIds = Sequence[tuple[int, ...]]
 
 

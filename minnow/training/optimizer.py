@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minnow.errors import UnknownNameError
-from minnow.training.recipe import OPTIMIZERS
+from minnow.training.settings import OPTIMIZERS
 
 if TYPE_CHECKING:
     import torch

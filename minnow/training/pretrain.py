@@ -24,6 +24,7 @@ from minnow.errors import BundleError, DataError, RecipeError, UnknownNameError
 from minnow.layers.bigrams import frequent_bigrams
 from minnow.layers.precision import precision_for
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
+from minnow.listeners import Note, Show, unheard
 from minnow.models.registry import architecture
 from minnow.text.opening import open_tokenizer
 from minnow.text.roles import MASK_TOKEN
@@ -34,13 +35,10 @@ from minnow.training.held_out import HeldOutText
 from minnow.training.language_run import (
     LanguageRun,
     Material,
-    Note,
     Pretrained,
-    Show,
     carry_out,
     duration,
     parallel_for,
-    unheard,
 )
 from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import Masked, Objective, causal, is_causal, model_carries

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from minnow.allocator import give_back_freed_memory, keep_freed_memory
 from minnow.errors import MinnowError, RecipeError
 from minnow.layers.precision import precision_for
+from minnow.listeners import Show
 from minnow.training.adversarial import adversarial_loss, token_embedding
 from minnow.training.checkpoint import (
     Progress,
@@ -30,9 +31,9 @@ from minnow.training.checkpoint import (
 )
 from minnow.training.journal import Journal, peak_memory_mib
 from minnow.training.optimizer import optimizer
-from minnow.training.recipe import TrainingSettings
 from minnow.training.replicas import Replicas, num_workers_for
 from minnow.training.schedule import Schedule
+from minnow.training.settings import TrainingSettings
 
 LOG_SECONDS = 1.0
 TIDY_SECONDS = 20.0  # between two times that freed memory is given back
@@ -73,9 +74,6 @@ class LearningPlan(Protocol):
     def parameter_groups(self, model: nn.Module, weight_decay: float) -> list[dict[str, Any]]: ...
 
     def freeze(self, model: nn.Module, epochs: float) -> None: ...
-
-
-Show = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)

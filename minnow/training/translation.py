@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from minnow.errors import BundleError, DataError, RecipeError
 from minnow.evaluation.measure import measure_translation
 from minnow.evaluation.translation import TranslationReport
 from minnow.files import write_text
+from minnow.listeners import Note, Show, unheard
 from minnow.models.base import ModelConfig
 from minnow.models.registry import architecture
 from minnow.models.seq2seq import Seq2Seq
@@ -43,9 +43,6 @@ from minnow.training.translation_recipe import TranslationRecipe
 HELD_OUT = 0.02
 SPLIT_SEED = 0
 MOST_TOKENS = 256  # of a side; longer pairs are left out, for a sentence is what is learnt
-
-Note = Callable[[str], None]
-Show = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,6 @@ class _Read:
     train: Pairs
     validation: Pairs
     test: Pairs | None
-
-
-def unheard(_: object) -> None:
-    """For callers who want to hear nothing."""
 
 
 def train_translation(

@@ -11,8 +11,8 @@ from minnow.errors import InputError, RecipeError
 from minnow.text.subword_dropout import check_kind, check_rate
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training import recipe_file
-from minnow.training.recipe import TrainingSettings, check_training
 from minnow.training.recipe_file import among, at_least
+from minnow.training.settings import TrainingSettings, check_training
 
 KIND = "pairs"  # the section by which such a recipe is told from others
 MODELS = ("transformer_seq2seq", "rnn_seq2seq")

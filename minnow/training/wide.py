@@ -3,24 +3,23 @@
 N held-out texts · K labels
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minnow.listeners import Show
 from minnow.metrics.calibration import fit_temperature
 from minnow.models.ngram import Floats
 from minnow.models.wide_and_deep import WideAndDeep
 from minnow.tasks.text_classification import LabelIds, TextClassification
+from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.ngram import fit_ngram
-from minnow.training.recipe import Recipe
 
 SHARES = tuple(round(0.05 * step, 2) for step in range(2, 19))  # of the deep part
 DEEP_ALONE = 1.0
-
-Show = Callable[[dict[str, Any]], None]
 
 
 def with_wide(
@@ -31,7 +30,7 @@ def with_wide(
     label_ids: LabelIds,
     held_texts: Sequence[str],
     held_ids: LabelIds,
-    recipe: Recipe,
+    recipe: ClassificationRecipe,
     show: Show,
     class_weights_K: Floats | None = None,
 ) -> tuple[Any, Floats, float]:

@@ -6,20 +6,21 @@ import pytest
 from command import minnow
 
 from minnow.training import pretraining_recipe
-from minnow.training.recipe import Recipe, parse, read_recipe
+from minnow.training.classification_recipe import ClassificationRecipe, read_recipe
+from minnow.training.recipe_file import parse
 
 
 def test_it_writes_the_defaults_and_never_over_a_file(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     assert f"minnow train DATA --recipe {path}" in minnow("init", path).err
-    assert read_recipe(path) == Recipe()
+    assert read_recipe(path) == ClassificationRecipe()
     path.write_text("mine")
     refused = minnow("init", path, fails=True)
     assert refused.code == 2
     assert "--overwrite" in refused.error
     assert path.read_text() == "mine"
     minnow("init", path, "--overwrite")
-    assert read_recipe(path) == Recipe()
+    assert read_recipe(path) == ClassificationRecipe()
 
 
 def test_what_was_said_stands_in_it(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from minnow.models.wide_and_deep import WideAndDeep, WideAndDeepConfig
 from minnow.tasks.batching import logits_for
 from minnow.tasks.text_classification import TextClassification
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings
+from minnow.training.classification_recipe import NgramRecipe
 from minnow.training.ngram import fit_ngram
-from minnow.training.recipe import NgramRecipe
 
 TEXTS = ["a red house", "the red ball", "red again", "a blue house", "the blue ball", "blue again"] * 4
 IDS = [(0,), (0,), (0,), (1,), (1,), (1,)] * 4

@@ -14,11 +14,11 @@ from minnow.errors import BundleError
 from minnow.models.encoder_classifier import EncoderClassifier
 from minnow.models.rnn_lm import RnnLM, RnnLMConfig
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings
+from minnow.training.classification import train_classifier
+from minnow.training.classification_recipe import ClassificationRecipe, FineTuningRecipe, TrainingSettings, recipe_from
 from minnow.training.fine_tuning import Plan, classifier_from, layer_groups, plan_for
 from minnow.training.journal import read_journal
 from minnow.training.labelled import LabelledRows, Labelling
-from minnow.training.recipe import FineTuningRecipe, Recipe, TrainingSettings, recipe_from
-from minnow.training.train import train
 from minnow.training.trainer import Trainer
 from training.test_trainer import TASK, TRAIN, VALIDATION
 
@@ -41,7 +41,7 @@ QUICK: dict[str, object] = {
 
 def language_model(texts: list[str], **changes: Any) -> Bundle:
     """Untrained, so that what a classifier learns from it is its own."""
-    tokenizer = Tokenizer.train(texts, TokenizerSettings(min_frequency=1))
+    tokenizer = Tokenizer.train_classifier(texts, TokenizerSettings(min_frequency=1))
     torch.manual_seed(0)
     sizes = {"embedding_size": 16, "hidden_size": 16, "num_layers": 2, **changes}
     model = RnnLM(RnnLMConfig(tokenizer.vocab_size, **sizes)).eval()
@@ -178,7 +178,7 @@ class CutOffError(Exception):
     """Stands for whatever ends a process in the middle of a run."""
 
 
-def cut_off(recipe: Recipe, out: Path, epochs: int) -> None:
+def cut_off(recipe: ClassificationRecipe, out: Path, epochs: int) -> None:
     """A run that ends unheard after so many epochs, its last checkpoint behind it."""
 
     def show(row: dict[str, Any]) -> None:
@@ -186,7 +186,7 @@ def cut_off(recipe: Recipe, out: Path, epochs: int) -> None:
             raise CutOffError
 
     with pytest.raises(CutOffError):
-        train(recipe, out, show=show)
+        train_classifier(recipe, out, show=show)
 
 
 def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(folder: Path, colours: Path, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(folder: Path, colours
     settings = [f"{key}={value}" for key, value in {**QUICK, **gradual, **often}.items()]
     data = {"data": {"train": str(colours / "train.csv")}, "fine_tuning": {"model": str(folder)}}
     recipe = recipe_from(data, settings)
-    whole = train(recipe, tmp_path / "whole").bundle
+    whole = train_classifier(recipe, tmp_path / "whole").bundle
     cut_off(recipe, tmp_path / "cut", epochs=2)
     assert not (tmp_path / "cut" / "minnow.json").exists()
     made = minnow("train", "--resume", "--out", tmp_path / "cut", "--json").json

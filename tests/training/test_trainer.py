@@ -20,7 +20,7 @@ from minnow.tasks.text_classification import TextClassification
 from minnow.training.journal import read_journal
 from minnow.training.labelled import LabelledRows, Labelling
 from minnow.training.optimizer import OPTIMIZERS
-from minnow.training.recipe import TrainingSettings
+from minnow.training.settings import TrainingSettings
 from minnow.training.trainer import Outcome, Trainer, choose_device
 
 TASK = TextClassification(("red", "blue", "green"))

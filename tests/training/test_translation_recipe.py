@@ -9,7 +9,7 @@ import pytest
 
 from minnow.api import resolve_translation_recipe, translates
 from minnow.errors import InputError, RecipeError, UnknownNameError
-from minnow.training.recipe import Recipe
+from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.recipe_file import to_toml
 from minnow.training.translation_recipe import TranslationRecipe, recipe_from, render
 
@@ -61,7 +61,7 @@ def test_every_key_may_be_left_out() -> None:
 
 
 def test_pairs_are_trained_otherwise_than_labels_where_it_matters() -> None:
-    ours, others = TranslationRecipe().training, Recipe().training
+    ours, others = TranslationRecipe().training, ClassificationRecipe().training
     assert (ours.metric, others.metric) == ("bleu", "accuracy")
     assert {field.name for field in fields(ours)} == {field.name for field in fields(others)} | {"r_drop"}
 
@@ -133,7 +133,7 @@ def test_what_the_caller_says_goes_before_the_file(tmp_path: Path) -> None:
 
 def test_pairs_are_told_from_labels(tmp_path: Path) -> None:
     (tmp_path / "pairs.toml").write_text(to_toml(TranslationRecipe()))
-    (tmp_path / "labels.toml").write_text(to_toml(Recipe()))
+    (tmp_path / "labels.toml").write_text(to_toml(ClassificationRecipe()))
     assert translates("a.en", "a.de")
     assert translates("a.tsv", task="translation")
     assert translates("multi30k")

@@ -12,7 +12,7 @@ from minnow.bundle.bundle import Bundle
 from minnow.errors import RecipeError
 from minnow.models.wide_and_deep import WideAndDeep
 from minnow.tasks.text_classification import TextClassification
-from minnow.training.recipe import recipe_from
+from minnow.training.classification_recipe import recipe_from
 from minnow.training.wide import DEEP_ALONE, deep_share
 
 pytestmark = pytest.mark.usefixtures("no_pictures")

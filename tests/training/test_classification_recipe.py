@@ -9,19 +9,11 @@ import pytest
 
 from minnow.errors import InputError, RecipeError
 from minnow.training import pretraining_recipe, translation_recipe
-from minnow.training.recipe import (
-    MODELS,
-    Recipe,
-    attribute_lines,
-    parse,
-    read_recipe,
-    recipe_from,
-    render,
-    to_toml,
-)
+from minnow.training.classification_recipe import MODELS, ClassificationRecipe, read_recipe, recipe_from, render
+from minnow.training.recipe_file import attribute_lines, parse, to_toml
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
-SECTIONS = [section.name for section in fields(Recipe)]
+SECTIONS = [section.name for section in fields(ClassificationRecipe)]
 CHANGED = [
     "data.train=reviews.csv",
     "data.validation=0.25",
@@ -43,9 +35,9 @@ def test_a_recipe_reads_back_as_it_was_written(overrides: list[str], write: Any,
 
 
 def test_every_key_of_a_written_recipe_has_a_comment() -> None:
-    lines = render(Recipe()).splitlines()
+    lines = render(ClassificationRecipe()).splitlines()
     keys = [at for at, line in enumerate(lines) if " = " in line and not line.startswith("#")]
-    assert len(keys) == sum(len(table) for table in tomllib.loads(render(Recipe())).values())
+    assert len(keys) == sum(len(table) for table in tomllib.loads(render(ClassificationRecipe())).values())
     assert [lines[at] for at in keys if not lines[at - 1].startswith("# ")] == []
 
 
@@ -72,7 +64,7 @@ def test_comments_are_the_lines_of_the_docstring() -> None:
 
 
 def test_every_key_may_be_left_out() -> None:
-    assert recipe_from({}) == Recipe() == recipe_from({name: {} for name in SECTIONS})
+    assert recipe_from({}) == ClassificationRecipe() == recipe_from({name: {} for name in SECTIONS})
 
 
 @pytest.mark.parametrize("file", RECIPES, ids=lambda path: path.name)
@@ -172,7 +164,7 @@ def test_an_impossible_value_is_named_with_its_key(override: str) -> None:
 
 
 def test_the_validation_part_is_a_share_or_a_file() -> None:
-    recipe = Recipe()
+    recipe = ClassificationRecipe()
     assert recipe.validation_share() == 0.1
     assert replace(recipe, data=replace(recipe.data, validation="valid.csv")).validation_share() is None
     for wrong in ("0", "0.95", "-1", "nan"):

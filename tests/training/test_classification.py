@@ -14,24 +14,24 @@ from safetensors.numpy import load_file
 from minnow.bundle.bundle import Bundle
 from minnow.errors import BundleError, DataError, InputError, StorageError
 from minnow.tasks.registry import task_from
-from minnow.training.recipe import recipe_from
-from minnow.training.train import Trained, train
+from minnow.training.classification import Classifier, train_classifier
+from minnow.training.classification_recipe import recipe_from
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 NGRAM: dict[str, object] = {"model.name": "ngram"}
 NET: dict[str, object] = {"model.name": "text_classifier", **TINY}
 
 
-def trained(data: Path, out: Path, settings: dict[str, object], **more: Any) -> Trained:
+def trained(data: Path, out: Path, settings: dict[str, object], **more: Any) -> Classifier:
     overrides = [f"{key}={value}" for key, value in (settings | {"data.train": data}).items()]
-    return train(recipe_from({}, overrides), out, **more)
+    return train_classifier(recipe_from({}, overrides), out, **more)
 
 
 def written(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in ("model.safetensors", "config.json")]
 
 
-def predicted(made: Trained, texts: Sequence[str]) -> list[Any]:
+def predicted(made: Classifier, texts: Sequence[str]) -> list[Any]:
     return task_from(made.bundle.task).predict(made.bundle.model, made.bundle.tokenizer, list(texts))  # type: ignore[arg-type]
 
 
@@ -252,7 +252,7 @@ def test_texts_that_tell_nothing_apart_are_refused(
 
 def test_a_recipe_without_data_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="minnow train DATA"):
-        train(recipe_from({}), tmp_path / "out")
+        train_classifier(recipe_from({}), tmp_path / "out")
 
 
 def test_a_checkpoint_that_is_damaged_says_to_start_anew(colours: Path, tmp_path: Path) -> None:

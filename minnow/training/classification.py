@@ -1,4 +1,4 @@
-"""The main job: from labelled texts to a measured model folder.
+"""From labelled texts to a measured classifier.
 
 read → split → fit → calibrate → save → report → card
 """
@@ -6,7 +6,7 @@ read → split → fit → calibrate → save → report → card
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.card import Card, render_card
 from minnow.bundle.provenance import came_from, machine, versions, weights_hash
 from minnow.data.examples import Examples, load_examples
 from minnow.data.sources import parts
@@ -27,22 +26,22 @@ from minnow.evaluation.evaluate import report_for
 from minnow.evaluation.measure import described, measure
 from minnow.evaluation.report import Report
 from minnow.files import write_text
+from minnow.listeners import Note, Show, unheard
 from minnow.metrics.calibration import fit_temperature
 from minnow.tasks.batching import logits_for
 from minnow.tasks.text_classification import TextClassification
+from minnow.training.classification_evidence import write_evidence
+from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.journal import Journal
-from minnow.training.recipe import Recipe, to_toml
+from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import DATA_HASH, SOURCE_HASH, attempt, check_same, drop_state
 
 NEURAL_FROM_ROWS = 200_000
 NEURAL_UP_TO_CHARACTERS = 200
 
-Note = Callable[[str], None]
-Show = Callable[[dict[str, Any]], None]
-
 
 @dataclass(frozen=True)
-class Trained:
+class Classifier:
     """A finished run: the folder, the report on held-out rows, and on the test part where there was one."""
 
     folder: Path
@@ -62,19 +61,15 @@ class _Rows:
     labels: list[tuple[str, ...]]
 
 
-def unheard(_: object) -> None:
-    """For callers who want to hear nothing."""
-
-
-def train(
-    recipe: Recipe,
+def train_classifier(
+    recipe: ClassificationRecipe,
     folder: Path,
     *,
     overwrite: bool = False,
     resume: bool = False,
     note: Note = unheard,
     show: Show = unheard,
-) -> Trained:
+) -> Classifier:
     """Train a text classifier and write its folder.
 
     Args:
@@ -119,8 +114,8 @@ def train(
     for line in (tested or validation).notes:
         note(line)
     summary = _summary(folder, bundle, validation, tested, seconds)
-    _write_evidence(folder, bundle, examples, validation, tested, recipe)
-    return Trained(folder, bundle, validation, tested, seconds, summary)
+    write_evidence(folder, bundle, examples, validation, tested, recipe)
+    return Classifier(folder, bundle, validation, tested, seconds, summary)
 
 
 @dataclass(frozen=True)
@@ -133,7 +128,7 @@ class _Held:
     part: str
 
 
-def _test_examples(recipe: Recipe) -> Examples | None:
+def _test_examples(recipe: ClassificationRecipe) -> Examples | None:
     """The test part: as the recipe names it, else the data set's own where it has one."""
     data = recipe.data
     source = data.test or (data.train if "test" in parts(data.train) else "")
@@ -142,7 +137,7 @@ def _test_examples(recipe: Recipe) -> Examples | None:
     return load_examples(source, "test", data.text or None, data.label or None, keep_empty=True)
 
 
-def _check(recipe: Recipe, examples: Examples, test: Examples | None) -> None:
+def _check(recipe: ClassificationRecipe, examples: Examples, test: Examples | None) -> None:
     """Find what a run would trip over at its end, before anything is written."""
     recipe.validation_share()
     if recipe.model.name == "ngram":
@@ -174,7 +169,7 @@ def _note_leakage(examples: Examples, test: Examples | None, note: Note) -> None
         note(f"{leaked.count:,} test rows ({leaked.share:.1%}) have a text that also stands in the training part")
 
 
-def _with_model(recipe: Recipe, examples: Examples, note: Note) -> Recipe:
+def _with_model(recipe: ClassificationRecipe, examples: Examples, note: Note) -> ClassificationRecipe:
     """The recipe with ``auto`` replaced by what suits the data."""
     if recipe.model.name != "auto":
         return recipe
@@ -188,7 +183,7 @@ def _with_model(recipe: Recipe, examples: Examples, note: Note) -> Recipe:
     return replace(recipe, model=replace(recipe.model, name=name))
 
 
-def _task(examples: Examples, recipe: Recipe) -> TextClassification:
+def _task(examples: Examples, recipe: ClassificationRecipe) -> TextClassification:
     max_tokens, keep = 0, recipe.text_classifier.keep
     if recipe.model.name == "text_classifier":
         max_tokens = recipe.text_classifier.max_tokens
@@ -206,7 +201,7 @@ def _task(examples: Examples, recipe: Recipe) -> TextClassification:
 
 
 def _fit(
-    task: TextClassification, examples: Examples, recipe: Recipe, run: Path, note: Note, show: Show
+    task: TextClassification, examples: Examples, recipe: ClassificationRecipe, run: Path, note: Note, show: Show
 ) -> tuple[Bundle, _Held]:
     """A calibrated bundle and the held-out rows it was calibrated on."""
     rows = _rows(task, examples)
@@ -221,7 +216,7 @@ def _fit(
     return replace(bundle, task=task.calibrated(temperature).to_dict()), held
 
 
-def _validation_examples(recipe: Recipe) -> Examples:
+def _validation_examples(recipe: ClassificationRecipe) -> Examples:
     data = recipe.data
     return load_examples(data.validation, "validation", data.text or None, data.label or None)
 
@@ -235,7 +230,13 @@ def _rows(task: TextClassification, examples: Examples) -> _Rows:
 
 
 def _fit_ngram(
-    task: TextClassification, rows: _Rows, outside: _Rows | None, recipe: Recipe, run: Path, note: Note, show: Show
+    task: TextClassification,
+    rows: _Rows,
+    outside: _Rows | None,
+    recipe: ClassificationRecipe,
+    run: Path,
+    note: Note,
+    show: Show,
 ) -> tuple[Bundle, _Held]:
     from minnow.training.ngram import fit_ngram
 
@@ -268,7 +269,13 @@ def _fit_ngram(
 
 
 def _fit_neural(
-    task: TextClassification, rows: _Rows, outside: _Rows | None, recipe: Recipe, run: Path, note: Note, show: Show
+    task: TextClassification,
+    rows: _Rows,
+    outside: _Rows | None,
+    recipe: ClassificationRecipe,
+    run: Path,
+    note: Note,
+    show: Show,
 ) -> tuple[Bundle, _Held]:
     fit: Any
     if recipe.model.name == "encoder_classifier":
@@ -308,7 +315,7 @@ def _with_wide(
     logits: NDArray[np.float32],
     rows: _Rows,
     outside: _Rows,
-    recipe: Recipe,
+    recipe: ClassificationRecipe,
     note: Note,
     show: Show,
 ) -> tuple[Any, NDArray[np.float32]]:
@@ -341,7 +348,7 @@ def _chosen(rows: _Rows, places: NDArray[np.int64]) -> _Rows:
 
 
 def _class_weights(
-    task: TextClassification, label_ids: Sequence[tuple[int, ...]], recipe: Recipe
+    task: TextClassification, label_ids: Sequence[tuple[int, ...]], recipe: ClassificationRecipe
 ) -> NDArray[np.float32] | None:
     """Balanced: N / (K n_k) for one label a text; for several the ratio of texts without to texts with the label."""
     if recipe.data.class_weights == "none":
@@ -366,7 +373,7 @@ def _validation_report(name: str, bundle: Bundle, held: _Held, examples: Example
     )
 
 
-def _provenance(examples: Examples, recipe: Recipe, seconds: float) -> dict[str, Any]:
+def _provenance(examples: Examples, recipe: ClassificationRecipe, seconds: float) -> dict[str, Any]:
     source = {}
     if recipe.model.name == "encoder_classifier":
         source = came_from(recipe.fine_tuning.model)
@@ -399,64 +406,3 @@ def _summary(folder: Path, bundle: Bundle, validation: Report, test: Report | No
         "train_seconds": round(seconds, 3),
         "documents_per_second": test.documents_per_second if test else None,
     }
-
-
-def _write_evidence(
-    folder: Path, bundle: Bundle, examples: Examples, validation: Report, test: Report | None, recipe: Recipe
-) -> None:
-    """Reports, pictures, curves and the card; the model itself stands already."""
-    from minnow.evaluation import plots, tables
-
-    shown = test or validation
-    shown.save(folder / layout.EVALUATION)
-    if test is not None:
-        validation.save(folder / layout.EVALUATION / "validation", pictures=False)
-    journal = Journal(folder / layout.RUN / "journal.jsonl").rows()
-    if plots.available() and len(journal) > 1:
-        plots.save(plots.training_curves(journal), folder / layout.RUN / "curves")
-    pictures = {"Confusion matrix": "confusion", "Reliability": "reliability"}
-    task = TextClassification.from_dict(bundle.task)
-    parts_shown = f"the {shown.data['part']} rows of {shown.data['name']} ({shown.data['rows']:,})"
-    card = Card(
-        name=folder.name,
-        summary=(
-            f"A small text classifier ({bundle.model.config.model_type}, {bundle.model.num_parameters():,} parameters, "
-            f"{size_on_disk(folder) / 1e6:.1f} MB) over {len(task.labels)} labels, made with Minnow. "
-            f"Accuracy {shown.scores['accuracy']:.2%} on {parts_shown}."
-        ),
-        labels=task.labels,
-        language=examples.language,
-        data=bundle.provenance["data"],
-        test_name=str(shown.data["name"]),
-        test_part=str(shown.data["part"]),
-        scores=shown.scores,
-        recipe=to_toml(recipe),
-        provenance=bundle.provenance,
-        tables={
-            "Scores": f"On {parts_shown}:\n\n{tables.scores_table(shown)}",
-            "Labels": tables.labels_table(shown),
-            "Surest mistakes": tables.worst_table(shown) or "None.",
-        },
-        pictures={
-            title: f"{layout.EVALUATION}/{name}.png"
-            for title, name in pictures.items()
-            if (folder / layout.EVALUATION / f"{name}.png").is_file()
-        },
-        limits=_limits(shown, examples, validation.data["part"]),
-    )
-    write_text(folder / layout.CARD, render_card(card))
-
-
-def _limits(shown: Report, examples: Examples, held_part: str) -> list[str]:
-    weakest = min(shown.per_label, key=lambda row: row["f1"])
-    limits = [
-        f"Learnt from {len(examples):,} texts of {examples.name} alone; texts of another kind may fare worse.",
-        f"Weakest label: {weakest['label']!r} with an F1 of {weakest['f1']:.3f}.",
-        f"Confidence was calibrated on {held_part} of the training data; expected calibration error "
-        f"{shown.scores['expected_calibration_error']:.3f} on the rows above.",
-    ]
-    if shown.data["part"] != "test":
-        limits.append("Not measured on a test part: the scores come from rows held out of the training data.")
-    if examples.licence:
-        limits.append(f"Licence of the training data: {examples.licence}.")
-    return limits

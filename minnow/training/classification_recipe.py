@@ -1,4 +1,4 @@
-"""The recipe of ``minnow train``: everything that decides a run.
+"""The recipe of ``minnow train DATA``: everything that decides how a classifier is made.
 
 Defaults are written here once. ``render`` puts them, with what each key means, into the file that ``minnow init``
 writes; the comments are the attribute lines of the docstrings below.
@@ -13,13 +13,10 @@ from minnow.errors import RecipeError
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training import recipe_file
 from minnow.training.linear import LinearSettings
-from minnow.training.recipe_file import MAX_SEED, among, at_least, attribute_lines, parse, to_toml
-from minnow.training.schedule import SCHEDULES
-
-__all__ = ["Recipe", "attribute_lines", "parse", "read_recipe", "recipe_from", "render", "to_toml"]
+from minnow.training.recipe_file import among, at_least, parse
+from minnow.training.settings import TrainingSettings, check_training
 
 MODELS = ("auto", "ngram", "text_classifier", "encoder_classifier")
-OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
 METRICS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "precision_macro", "recall_macro", "loss")
 
 
@@ -187,52 +184,7 @@ class FineTuningRecipe:
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """How a neural model is trained.
-
-    Attributes:
-        epochs: passes over the training rows, at most.
-        tokens_per_batch: padded tokens of a batch; rows of like length share one. 0 for a hundredth of all training
-            tokens, within 512 and 8192.
-        optimizer: sgd, rmsprop, adam or adamw.
-        learning_rate: the highest; warm-up leads to it, the schedule away from it.
-        weight_decay: of matrices; vectors and embeddings are spared.
-        schedule: constant, linear, cosine, or plateau (halved when validation does not improve).
-        warmup: share of all steps over which the learning rate rises from zero.
-        clip: the largest norm of the gradient; 0 for no clipping.
-        label_smoothing: share of each target that goes to all labels evenly.
-        average: decay of the running average of the weights that is validated and kept; 0 for the weights themselves.
-        metric: to choose the best epoch by: accuracy, f1_macro, f1_micro, f1_weighted, precision_macro, recall_macro
-            or loss.
-        patience: stop after so many validations without a better one; 0 for never.
-        max_minutes: stop after so long and keep the best, the schedule having ended by then; 0 for no limit.
-        precision: auto, float32 or bfloat16; auto takes bfloat16 where this processor is faster with it.
-        device: auto, cpu or cuda.
-        checkpoint_seconds: how often the state of the run is saved.
-        seed: of everything random.
-    """
-
-    epochs: int = 10
-    tokens_per_batch: int = 0
-    optimizer: str = "adamw"
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-    schedule: str = "linear"
-    warmup: float = 0.05
-    clip: float = 1.0
-    label_smoothing: float = 0.0
-    average: float = 0.99
-    metric: str = "accuracy"
-    patience: int = 4
-    max_minutes: float = 0.0
-    precision: str = "auto"
-    device: str = "auto"
-    checkpoint_seconds: float = 30.0
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Recipe:
+class ClassificationRecipe:
     """One whole experiment."""
 
     data: DataSettings = field(default_factory=DataSettings)
@@ -291,28 +243,7 @@ class Recipe:
         return share
 
 
-def check_training(said: TrainingSettings, metrics: Sequence[str]) -> None:
-    """RecipeError for what the loop cannot do."""
-    among("training.optimizer", said.optimizer, OPTIMIZERS)
-    among("training.schedule", said.schedule, SCHEDULES)
-    among("training.metric", said.metric, metrics)
-    among("training.precision", said.precision, ("auto", "float32", "bfloat16"))
-    among("training.device", said.device, ("auto", "cpu", "cuda"))
-    at_least("training", "epochs", said.epochs, 1)
-    for key in ("tokens_per_batch", "weight_decay", "clip", "patience", "max_minutes", "checkpoint_seconds"):
-        at_least("training", key, getattr(said, key), 0)
-    for key, low, high in (("learning_rate", 0, 100), ("warmup", -1e-9, 1), ("average", -1e-9, 1)):
-        if not low < getattr(said, key) < high:
-            raise RecipeError(
-                f"training.{key} must lie between {max(low, 0):g} and {high}, but got {getattr(said, key)}"
-            )
-    if not 0 <= said.label_smoothing < 1:
-        raise RecipeError(f"training.label_smoothing must lie between 0 and 1, but got {said.label_smoothing}; try 0.1")
-    if not 0 <= said.seed <= MAX_SEED:
-        raise RecipeError(f"training.seed must lie between 0 and {MAX_SEED}, but got {said.seed}")
-
-
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path) -> ClassificationRecipe:
     """Read a recipe file.
 
     Raises:
@@ -321,15 +252,15 @@ def read_recipe(path: Path) -> Recipe:
     return recipe_from(parse(path))
 
 
-def recipe_from(tables: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+def recipe_from(tables: Mapping[str, Any], overrides: Sequence[str] = ()) -> ClassificationRecipe:
     """A recipe from tables and ``section.key=value`` overrides.
 
     Raises:
         RecipeError: an unknown key, which names the nearest, or an impossible value.
     """
-    return recipe_file.read(Recipe, tables, overrides)
+    return recipe_file.read(ClassificationRecipe, tables, overrides)
 
 
-def render(recipe: Recipe) -> str:
+def render(recipe: ClassificationRecipe) -> str:
     """The recipe as TOML with a comment above every key."""
     return recipe_file.render(recipe, "minnow train DATA --recipe THIS_FILE")
