@@ -1,6 +1,10 @@
 """What this process may use: processor cores, memory."""
 
 import os
+from pathlib import Path
+
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+MORE_THAN_ANY = 1 << 62
 
 
 def available_cores() -> int:
@@ -11,8 +15,17 @@ def available_cores() -> int:
 
 
 def memory_bytes() -> int:
-    """The memory of this machine; where the system does not say, more than any has."""
+    """What this process may use of the machine's memory; where the system does not say, more than any has."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return 1 << 62
+        return MORE_THAN_ANY
+    return min(whole, _limit_of_container())
+
+
+def _limit_of_container() -> int:
+    """As Linux tells it in version 2 of control groups; "max" for none."""
+    try:
+        return int(CONTAINER_LIMIT.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return MORE_THAN_ANY

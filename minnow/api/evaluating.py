@@ -99,6 +99,11 @@ def compare(
         return compare_translations(names[0], names[1], pairs.targets, written[0], written[1], into)
     if target is not None or languages:
         raise InputError("pairs of texts are for models that translate, and neither of these does; give one file")
+    for model in opened:
+        if not model.labels:
+            raise InputError(
+                f"{model.folder.name} gives no labels that could be compared; measure each with minnow evaluate instead"
+            )
     examples = load_examples(data, "test", text, label, keep_empty=True)
     given = [[_names(output) for output in model.stream(examples.texts)] for model in opened]
     return compare_predictions(opened[0].folder.name, opened[1].folder.name, examples.labels, *given)

@@ -132,6 +132,10 @@ def _language_report(
 
     if training is not None and not num_samples:
         raise InputError("the training text is for what samples copy of it; say how many to write, such as 16")
+    if num_samples < 0:
+        raise InputError(f"samples must be at least 0, but got {num_samples}")
+    if num_samples:
+        opened.writer()  # which says so where the model writes no text
     learnt = open_corpus(training) if training is not None else None
     name = opened.folder.name
     report = measure_language(opened.bundle, corpus, name, context=context, stride=stride, progress=progress)
@@ -142,9 +146,6 @@ def _language_report(
 
 
 def _corpus_to_measure(data: str | Path, part: str, text: str | None) -> "Corpus":
-    from minnow.data.corpus import corpus_parts, open_corpus
+    from minnow.data.corpus import open_corpus, part_to_measure
 
-    present = corpus_parts(data)
-    if part == "test" and part not in present and "valid" in present:
-        part = "valid"
-    return open_corpus(data, "all" if present == ("all",) else part, text=text)
+    return open_corpus(data, part_to_measure(data, part), text=text)

@@ -42,6 +42,8 @@ class Model(Opened):
 
     def batch(self, texts: Sequence[str]) -> list[Any]:
         """The answers for many texts, in their order."""
+        if isinstance(texts, str):
+            raise DataError("a batch is a list of texts, but got one text; call the model with it")
         return list(self.task.predict(self.bundle.model, self.bundle.tokenizer, list(texts)))
 
     def generate(self, prompt: str, *, seed: int | None = None, **settings: Any) -> "Generation":

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import tomlkit
+
 from minnow.api.hubs import folder_of
-from minnow.errors import InputError, UnknownNameError
+from minnow.errors import InputError, RecipeError, UnknownNameError
 
 
 def resolve_recipe(
@@ -126,10 +129,11 @@ def teaches(
     text: str | None = None,
     label: str | None = None,
     settings: Sequence[str] = (),
+    task: str | None = None,
 ) -> bool:
     """Whether ``train`` is to teach a language model to answer, rather than to make a classifier.
 
-    The recipe says so; or the data are conversations and nobody named a column, or a kind of classifier.
+    The recipe says so; or the data are conversations and nobody named a task, a column, or a kind of classifier.
     """
     from minnow.data.conversations import holds_conversations
     from minnow.training.instruction_recipe import KIND
@@ -137,7 +141,7 @@ def teaches(
 
     if recipe is not None:
         return KIND in parse(Path(recipe))
-    named = model or text or label or any(one.startswith(("data.label", "data.text")) for one in settings)
+    named = task or model or text or label or any(one.startswith(("data.label", "data.text")) for one in settings)
     return data is not None and not named and holds_conversations(data)
 
 
@@ -177,14 +181,14 @@ def _tables(path: str | Path | None) -> Mapping[str, Any]:
 
 def _spoken(said: Mapping[str, Any]) -> list[str]:
     """What was said, as overrides of the recipe's keys."""
-    return [f"{key}={value}" for key, value in said.items() if value is not None]
+    return overrides_of({key: value for key, value in said.items() if value is not None})
 
 
-def run_to_resume(folder: Path | None) -> Path:
-    """The file with the recipe of the unfinished run in a folder.
+def run_to_resume(folder: Path | None, verb: str) -> Path:
+    """The file with the recipe of the unfinished run in a folder, of ``train`` or of ``pretrain``.
 
     Raises:
-        InputError: no folder, a finished run, or none.
+        InputError: no folder, a finished run, one of the other verb, or none.
     """
     from minnow.bundle import layout
 
@@ -195,6 +199,8 @@ def run_to_resume(folder: Path | None) -> Path:
     written = folder / layout.RUN / layout.RECIPE
     if not written.is_file():
         raise InputError(f"there is no run to resume in {folder}; start one without --resume")
+    if layout.verb_of_run(folder) != verb:
+        raise InputError(f"the run in {folder} is not one of minnow {verb}; go on with: {layout.resuming(folder)}")
     return written
 
 
@@ -206,11 +212,20 @@ def free_folder(data: str | Path) -> Path:
 
 
 def overrides_of(settings: Mapping[str, Any]) -> list[str]:
-    """Recipe keys with their values, as they are written behind ``--set``."""
-    return [f"{key}={_written(value)}" for key, value in settings.items()]
+    """Recipe keys with their values, as they are written behind ``--set``; a string stays one to its last space."""
+    return [f"{key}={_toml(key, value)}" for key, value in settings.items()]
 
 
-def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(list(value)) if isinstance(value, tuple) else str(value)
+def _toml(key: str, value: Any) -> str:
+    """The value in TOML.
+
+    Raises:
+        RecipeError: there is none for it.
+    """
+    plain = str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+    try:
+        written: str = tomlkit.item(plain.item() if isinstance(plain, np.generic) else plain).as_string()
+        written.encode()
+    except (ValueError, TypeError) as error:  # of None, say, or of a name whose bytes are no UTF-8
+        raise RecipeError(f"{key} takes numbers, strings in UTF-8 or a list of them, but got {value!r}") from error
+    return written

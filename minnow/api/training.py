@@ -70,7 +70,7 @@ def train(
         return Model(train_translation(pairs, folder, overwrite=overwrite).bundle, folder)
     if target is not None or languages:
         raise InputError("two files and languages are for translation; add task='translation' or leave them out")
-    if teaches(data, recipe, model, settings=overrides):
+    if teaches(data, recipe, model, settings=overrides, task=task):
         from minnow.training.instruction import instruct
 
         resolved = resolve_instruction_recipe(

@@ -1,5 +1,6 @@
 """Which files a model folder holds and what they are called: Hugging Face's names where it has one."""
 
+import tomllib
 from pathlib import Path
 
 from minnow.errors import BundleError, StorageError
@@ -20,7 +21,6 @@ RUN = "run"  # what training leaves behind: journal, curves, checkpoint
 PAPERS = ("LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE")  # that came with a model of others
 PREVIOUS = ".previous"  # the model that stood here, until the one that replaces it is complete
 SHARDS = "shards"  # in it, while a language model trains: the text as token ids
-DATA_HASH = "data.sha256"  # likewise, while one learns from conversations: of the file
 
 
 def is_bundle(folder: Path) -> bool:
@@ -32,10 +32,18 @@ def is_foreign_adapter(folder: Path) -> bool:
     return not is_bundle(folder) and (folder / ADAPTER_CONFIG).is_file() and not (folder / WEIGHTS).is_file()
 
 
+def verb_of_run(folder: Path) -> str:
+    """``train`` or ``pretrain``: which of them began the unfinished run in ``folder``, as its recipe tells."""
+    try:
+        sections = tomllib.loads((folder / RUN / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "train"
+    return "pretrain" if "adapter" in sections and "instruction" not in sections else "train"
+
+
 def resuming(folder: Path) -> str:
     """The command that goes on with the unfinished run in ``folder``."""
-    verb = "pretrain" if (folder / RUN / SHARDS).is_dir() else "train"
-    return f"minnow {verb} --resume --out {folder}"
+    return f"minnow {verb_of_run(folder)} --resume --out {folder}"
 
 
 def check_bundle(folder: Path) -> None:

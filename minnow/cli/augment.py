@@ -66,8 +66,8 @@ def augment(
             return
         if made.left_out:
             note(f"left out {made.left_out:,} lines: empty, or without a whole translation")
-        out.print(f"{'real pairs':<28}{made.real:,}", markup=False)
+        out.print(f"{'real pairs':<28}{made.real:,}")
         speed = made.synthetic / max(made.seconds, 1e-9)
-        out.print(f"{'synthetic pairs':<28}{made.synthetic:,}  ({speed:,.0f} a second)", markup=False)
-        out.print(f"{'written':<28}{made.path}, columns {made.source} and {made.target}", markup=False)
+        out.print(f"{'synthetic pairs':<28}{made.synthetic:,}  ({speed:,.0f} a second)")
+        out.print(f"{'written':<28}{made.path}, columns {made.source} and {made.target}")
         note(f"next: minnow train {made.path} --task translation --langs {made.source},{made.target}")

@@ -1,5 +1,6 @@
 """``minnow chat``: talk with a language model, line by line."""
 
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,8 @@ def _answer(
 
 def _lines() -> Iterator[str]:
     """What the person says, until the end of the input or /exit; empty lines are nothing said."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     asks = sys.stdin.isatty()
     if asks:
         note(HELP)

@@ -40,4 +40,4 @@ def compare(
             chances = (row.p_value, *([bootstrap[name]] if bootstrap else []))
             table.add_row(name, *scores, moved, f"{low} to {high}", *(f"{chance:.4f}" for chance in chances))
         print_table(table)
-        out.print(found.verdict, markup=False)
+        out.print(found.verdict)

@@ -14,14 +14,15 @@ from rich.table import Table
 from minnow.errors import MinnowError
 from minnow.files import storage_error
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without markup: what a person's text has in square brackets is no style.
+out = Console(highlight=False, soft_wrap=True, markup=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 WIDEST = 1000
 
 
 def note(text: str) -> None:
     """One line for the person at the keyboard; never on standard output."""
-    err.print(text, markup=False)
+    err.print(text)
 
 
 def print_json(value: Any) -> None:
@@ -32,7 +33,7 @@ def print_json(value: Any) -> None:
 def print_table(table: Table) -> None:
     """A table in full: nothing in it is cut, however narrow the screen is and where there is none."""
     needed = out.measure(table, options=out.options.update(max_width=WIDEST)).maximum
-    Console(width=max(out.width, needed), highlight=False).print(table)
+    Console(width=max(out.width, needed), highlight=False, markup=False).print(table)
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except MinnowError as error:
-        err.print(f"error: {error}", markup=False)
+        err.print(f"error: {error}")
         raise typer.Exit(error.exit_code) from error
     except BrokenPipeError:
         sys.stderr.close()
@@ -51,5 +52,5 @@ def exit_codes() -> Iterator[None]:
         raise typer.Exit(130) from None
     except OSError as error:
         shown = storage_error(error, Path(error.filename or "the output"))
-        err.print(f"error: {shown}", markup=False)
+        err.print(f"error: {shown}")
         raise typer.Exit(shown.exit_code) from error

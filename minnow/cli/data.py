@@ -61,7 +61,7 @@ def get_set(
             print_json({"name": entry.name, "files": {name: str(path) for name, path in paths.items()}})
             return
         for name_of_part, path in paths.items():
-            out.print(f"{name_of_part}: {path}", markup=False)
+            out.print(f"{name_of_part}: {path}")
         note(f"look at it with: minnow data show {entry.name}")
 
 
@@ -207,11 +207,11 @@ def _print_counts(counts: dict[str, int]) -> None:
 def _print_summary(about: dict[str, Any]) -> None:
     for key in ("title", "task", "language", "licence", "homepage", "citation"):
         if key in about:
-            out.print(f"{key}: {about[key]}", markup=False)
+            out.print(f"{key}: {about[key]}")
     if about.get("research_only"):
         out.print("for research only: do not pass its text on")
     for url in about.get("urls", ()):
-        out.print(f"source: {url}", markup=False)
+        out.print(f"source: {url}")
     for part, state in about.get("sha256", {}).items():
         out.print(f"sha256 of {part}: {state}")
     for part, description in about["parts"].items():

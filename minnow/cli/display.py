@@ -47,7 +47,7 @@ class TrainingDisplay(_Display):
 
     def __call__(self, row: dict[str, Any]) -> None:
         if "validation_loss" in row:
-            self._console.print(epoch_line(row), markup=False)
+            self._console.print(epoch_line(row))
         elif self._bar is None or self._task is None:
             return
         elif "stage" in row:
@@ -63,9 +63,9 @@ class PretrainingDisplay(_Display):
 
     def __call__(self, row: dict[str, Any]) -> None:
         if "validation_loss" in row:
-            self._console.print(step_line(row), markup=False)
+            self._console.print(step_line(row))
             if row.get("sample"):
-                self._console.print("    " + " ".join(row["sample"].split())[:110], markup=False)
+                self._console.print("    " + " ".join(row["sample"].split())[:110])
         if self._bar is None or self._task is None:
             return
         if "stage" in row:

@@ -122,7 +122,7 @@ def _print_translations(report: "TranslationReport") -> None:
             shown.add_row(row["direction"], f"{row['rows']:,}", *figures)
         print_table(shown)
     for name, signature in report.signatures.items():
-        out.print(f"{name:<16}{signature}", markup=False)
+        out.print(f"{name:<16}{signature}")
     for row in report.retrieval:
         out.print(
             f"{row['direction']}: the nearest text of the other language is the translation for {row['forward']:.1%} "
@@ -133,7 +133,7 @@ def _print_translations(report: "TranslationReport") -> None:
     )
     for row in report.worst[:3]:
         for name in ("source", "reference", "hypothesis"):
-            out.print(f"{name:<12}{row[name]}", markup=False)
+            out.print(f"{name:<12}{row[name]}")
 
 
 def _print_samples(samples: dict[str, Any]) -> None:

@@ -58,6 +58,7 @@ def generate(
     """Write on from a prompt; the text appears as it is written."""
     with exit_codes():
         from minnow.api import load
+        from minnow.text.portions import without_surrogates
 
         settings = {
             "max_tokens": max_tokens,
@@ -78,7 +79,7 @@ def generate(
             "truncate": truncate,
             "ignore_end": ignore_end,
         }
-        given = _standard_input() if prompt == "-" else prompt
+        given = _standard_input() if prompt == "-" else without_surrogates(prompt)
         written = load(model, precision=precision).generate(given, seed=seed, **settings)
         if as_json:
             print_json(_as_json(written, model, given, logprobs))

@@ -100,7 +100,7 @@ def stats(data: Data, as_json: Json = False) -> None:
             print_json(told)
             return
         for key, value in told.items():
-            out.print(f"{key.replace('_', ' '):<24}{value:,}", markup=False)
+            out.print(f"{key.replace('_', ' '):<24}{value:,}")
 
 
 @app.command("fsck")
@@ -120,7 +120,7 @@ def fsck(
         for problem in problems(kept.settings, kept.database, contents=not quick):
             found.append(problem)
             if not as_json:
-                out.print(problem, markup=False)
+                out.print(problem)
         if as_json:
             print_json({"ok": not found, "problems": found})
         if found:
@@ -150,7 +150,7 @@ def gc(
             print_json({"dry_run": dry_run} | freed)
             return
         for key, value in freed.items():
-            out.print(f"{key.replace('_', ' '):<24}{value:,}", markup=False)
+            out.print(f"{key.replace('_', ' '):<24}{value:,}")
         if dry_run:
             note("nothing was removed; leave --dry-run out to do it")
 
@@ -174,7 +174,7 @@ def audit(
         for line in lines:
             said = " ".join(f"{key}={value}" for key, value in line.detail.items())
             told = f"{line.at:%Y-%m-%d %H:%M:%S}  {line.actor}  {line.action}  {line.subject}  {said}  {line.address}"
-            out.print(told.rstrip(), markup=False)
+            out.print(told.rstrip())
 
 
 @app.command("backup")

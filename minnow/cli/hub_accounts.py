@@ -57,7 +57,7 @@ def list_users(data: Data, as_json: Json = False) -> None:
             return
         for row in rows:
             marks = [mark for mark in ("site_admin", "disabled") if row[mark]]
-            out.print(f"{row['name']:<24}{row['full_name']}  {row['email']}  {' '.join(marks)}".rstrip(), markup=False)
+            out.print(f"{row['name']:<24}{row['full_name']}  {row['email']}  {' '.join(marks)}".rstrip())
 
 
 @users.command("change")
@@ -139,7 +139,7 @@ def list_organizations(data: Data, as_json: Json = False) -> None:
             print_json({"organizations": rows})
             return
         for row in rows:
-            out.print(f"{row['name']:<24}{row['full_name']}".rstrip(), markup=False)
+            out.print(f"{row['name']:<24}{row['full_name']}".rstrip())
 
 
 @organizations.command("change")
@@ -181,7 +181,7 @@ def list_members(name: Name, data: Data, as_json: Json = False) -> None:
             print_json({"members": rows})
             return
         for row in rows:
-            out.print(f"{row['user']:<24}{row['role']}", markup=False)
+            out.print(f"{row['user']:<24}{row['role']}")
 
 
 @organizations.command("remove")
@@ -243,7 +243,7 @@ def list_tokens(
             print_json({"tokens": rows})
             return
         for row in rows:
-            out.print(_token_line(row), markup=False)
+            out.print(_token_line(row))
 
 
 @tokens.command("revoke")

@@ -53,7 +53,7 @@ def hub_in(data: Path) -> Iterator["Keeping"]:
 
 def tell(label: str, value: object) -> None:
     """One line of a result."""
-    out.print(f"{label:<16}{value}", markup=False)
+    out.print(f"{label:<16}{value}")
 
 
 def tell_token(label: str, user: str, token: str) -> None:

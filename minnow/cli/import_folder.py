@@ -47,6 +47,6 @@ def import_folder(
             return
         for key, value in about.items():
             shown = f"{value:,}" if isinstance(value, int) else value
-            out.print(f"{key.replace('_', ' '):<14}{shown}", markup=False)
+            out.print(f"{key.replace('_', ' '):<14}{shown}")
         if model.task.name == "text_generation":
             note(f'next: minnow generate {folder} "Once upon a time"')

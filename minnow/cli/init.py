@@ -38,7 +38,7 @@ def init(
         elif api.translates(data, task=task):
             resolved = api.resolve_translation_recipe(None, settings or (), data=data, model=model)
             text = translation_recipe.render(resolved)
-        elif api.teaches(data, model=model, settings=settings or ()):
+        elif api.teaches(data, model=model, settings=settings or (), task=task):
             text = instruction_recipe.render(api.resolve_instruction_recipe(None, settings or (), data=data))
         else:
             text = classification_recipe.render(api.resolve_recipe(None, settings or (), data=data, model=model))

@@ -36,6 +36,6 @@ def login(
         if as_json:
             print_json({"user": user, "hub": endpoint, "file": str(path)})
             return
-        out.print(f"{'user':<14}{user}", markup=False)
-        out.print(f"{'hub':<14}{endpoint}", markup=False)
+        out.print(f"{'user':<14}{user}")
+        out.print(f"{'hub':<14}{endpoint}")
         note(f"remembered in {path}")

@@ -56,7 +56,7 @@ def pretrain(
         if resume:
             if recipe or settings or any(value is not None for value in said.values()):
                 note("--resume goes on with the recipe of the run; what else was said is not used")
-            resolved = read_recipe(run_to_resume(folder))
+            resolved = read_recipe(run_to_resume(folder, "pretrain"))
         else:
             resolved = resolve_pretraining_recipe(recipe, settings or (), **said)
         target = folder or free_folder(resolved.data.train or "model")
@@ -75,14 +75,14 @@ def _print_summary(summary: dict[str, Any], folder: Path) -> None:
 
     for name in ("loss", "perplexity", "word_perplexity", "bits_per_byte"):
         if name in summary:
-            out.print(f"{'validation ' + name.replace('_', ' '):<28}{as_score(summary[name])}", markup=False)
+            out.print(f"{'validation ' + name.replace('_', ' '):<28}{as_score(summary[name])}")
     if summary["validation_tokens"] < 0.98 * summary["held_out_tokens"]:
         part = f"{summary['validation_tokens']:,} of {summary['held_out_tokens']:,} tokens, from all over the text"
-        out.print(f"{'measured on':<28}{part}", markup=False)
-    out.print(f"{'parameters':<28}{summary['parameters']:,}", markup=False)
-    out.print(f"{'tokens read':<28}{summary['tokens']:,} in {summary['steps']:,} steps", markup=False)
-    out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}", markup=False)
-    out.print(f"{'model':<28}{folder}", markup=False)
+        out.print(f"{'measured on':<28}{part}")
+    out.print(f"{'parameters':<28}{summary['parameters']:,}")
+    out.print(f"{'tokens read':<28}{summary['tokens']:,} in {summary['steps']:,} steps")
+    out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}")
+    out.print(f"{'model':<28}{folder}")
     if summary["model_type"] == "bert":
         note(f'next: minnow predict {folder} "a text with [MASK] in it"   ·   card: {folder}/README.md')
     else:

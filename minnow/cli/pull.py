@@ -30,7 +30,7 @@ def pull(
         if as_json:
             print_json({"name": name, "folder": str(pulled), "files": len(files), "size_bytes": size})
             return
-        out.print(f"{'folder':<14}{pulled}", markup=False)
-        out.print(f"{'files':<14}{len(files):,}  ({size:,} bytes)", markup=False)
+        out.print(f"{'folder':<14}{pulled}")
+        out.print(f"{'files':<14}{len(files):,}  ({size:,} bytes)")
         if kind == "model":
             note(f'use it with: minnow predict {pulled if folder else name} "a text"')

@@ -50,8 +50,8 @@ def push(
         if as_json:
             print_json(vars(done) | {"tag": tag})
             return
-        out.print(f"{'repository':<14}{done.url}", markup=False)
-        out.print(f"{'revision':<14}{done.commit}{f'  ({tag})' if tag else ''}", markup=False)
+        out.print(f"{'repository':<14}{done.url}")
+        out.print(f"{'revision':<14}{done.commit}{f'  ({tag})' if tag else ''}")
         if done.base:
-            out.print(f"{'made from':<14}{done.base}", markup=False)
+            out.print(f"{'made from':<14}{done.base}")
         note(f"get it with: minnow pull {done.name}@{tag or done.commit[:12]}")

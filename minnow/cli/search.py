@@ -43,4 +43,4 @@ def search(
             shown = [tag for tag in one.tags if ":" not in tag or tag.startswith(("license:", "base_model:"))]
             mark = "private" if one.private else ""
             told = (f"{one.name:<{width}}", one.updated[:10], f"{one.downloads:,} downloads", *shown[:8], mark)
-            out.print("  ".join(told).rstrip(), markup=False)
+            out.print("  ".join(told).rstrip())

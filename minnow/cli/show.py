@@ -27,7 +27,7 @@ def show(
                     f"{name} {part:.4g}" if isinstance(part, float) else f"{name} {part}"
                     for name, part in value.items()
                 )
-            out.print(f"{key:<14}{shown}", markup=False)
+            out.print(f"{key:<14}{shown}")
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def train(
         if resume:
             said = (data, target_data, task, source_language, target_language, languages, test, recipe, model, source)
             more = (lora, text, label, settings, seed)
-            recipe = api.run_to_resume(folder)
+            recipe = api.run_to_resume(folder, "train")
             if any(one is not None for one in (*said, *more)):
                 note("--resume goes on with the recipe of the run; what else was said is not used")
             data = target_data = task = source_language = target_language = languages = test = model = source = None
@@ -75,7 +75,7 @@ def train(
             work = _translate
         elif target_data is not None or asked:
             raise InputError("two files, --source, --target and --langs are for translation; add --task translation")
-        elif api.teaches(data, recipe, model, text, label, spoken):
+        elif api.teaches(data, recipe, model, text, label, spoken, task):
             taught: dict[str, Any] = {"data": data, "test": test, "source": source, "lora": lora, "seed": seed}
             resolved = api.resolve_instruction_recipe(recipe, spoken, **taught)
             work = _teach
@@ -113,12 +113,12 @@ def _translate(recipe: Any, folder: Path | None, overwrite: bool, resume: bool, 
         return
     summary = trained.summary
     for name, (low, high) in summary["intervals"].items():
-        out.print(f"{name:<28}{summary[name]:.2f}  [{low:.2f}, {high:.2f}]", markup=False)
-    out.print(f"{'measured on':<28}{summary['measured_on']}, {summary['signatures']['bleu']}", markup=False)
-    out.print(f"{'parameters':<28}{summary['parameters']:,}", markup=False)
-    out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}", markup=False)
-    out.print(f"{'size':<28}{summary['size_bytes'] / 1e6:.1f} MB", markup=False)
-    out.print(f"{'model':<28}{target}", markup=False)
+        out.print(f"{name:<28}{summary[name]:.2f}  [{low:.2f}, {high:.2f}]")
+    out.print(f"{'measured on':<28}{summary['measured_on']}, {summary['signatures']['bleu']}")
+    out.print(f"{'parameters':<28}{summary['parameters']:,}")
+    out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}")
+    out.print(f"{'size':<28}{summary['size_bytes'] / 1e6:.1f} MB")
+    out.print(f"{'model':<28}{target}")
     note(f'next: minnow translate {target} "a text"   ·   card: {target}/README.md')
 
 
@@ -136,12 +136,12 @@ def _teach(recipe: Any, folder: Path | None, overwrite: bool, resume: bool, as_j
         return
     summary = taught.summary
     for name in ("loss", "perplexity"):
-        out.print(f"{name + ' of held-out answers':<32}{summary[name]:,.4f}", markup=False)
-    out.print(f"{'parameters':<32}{summary['parameters']:,}", markup=False)
-    out.print(f"{'conversations':<32}{summary['conversations']:,} in {summary['steps']:,} steps", markup=False)
-    out.print(f"{'train seconds':<32}{summary['train_seconds']:.1f}", markup=False)
-    out.print(f"{'size':<32}{summary['size_bytes'] / 1e6:.1f} MB", markup=False)
-    out.print(f"{'model':<32}{target}", markup=False)
+        out.print(f"{name + ' of held-out answers':<32}{summary[name]:,.4f}")
+    out.print(f"{'parameters':<32}{summary['parameters']:,}")
+    out.print(f"{'conversations':<32}{summary['conversations']:,} in {summary['steps']:,} steps")
+    out.print(f"{'train seconds':<32}{summary['train_seconds']:.1f}")
+    out.print(f"{'size':<32}{summary['size_bytes'] / 1e6:.1f} MB")
+    out.print(f"{'model':<32}{target}")
     note(f"next: minnow chat {target}   ·   card: {target}/README.md")
 
 
@@ -150,9 +150,9 @@ def _print_summary(summary: dict[str, Any], folder: Path) -> None:
         if name in summary:
             low, high = summary["intervals"].get(name, (None, None))
             spread = "" if low is None else f"  [{low:.4f}, {high:.4f}]"
-            out.print(f"{name:<28}{summary[name]:.4f}{spread}", markup=False)
-    out.print(f"{'measured on':<28}{summary['measured_on']}", markup=False)
-    out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}", markup=False)
-    out.print(f"{'size':<28}{summary['size_bytes'] / 1e6:.1f} MB", markup=False)
-    out.print(f"{'model':<28}{folder}", markup=False)
+            out.print(f"{name:<28}{summary[name]:.4f}{spread}")
+    out.print(f"{'measured on':<28}{summary['measured_on']}")
+    out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}")
+    out.print(f"{'size':<28}{summary['size_bytes'] / 1e6:.1f} MB")
+    out.print(f"{'model':<28}{folder}")
     note(f'next: minnow predict {folder} "a text"   ·   card: {folder}/README.md')

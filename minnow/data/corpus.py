@@ -290,6 +290,14 @@ def _file(path: Path, text: str | None, encoding: str | None, markup: bool | Non
     return Rows(path, text, encoding, markup=markup is not False)
 
 
+def part_to_measure(source: str | Path, part: str = "test") -> str:
+    """That part of a corpus, its valid part where it has no test part, or the whole where it has no parts."""
+    present = corpus_parts(source)
+    if present == ("all",):
+        return "all"
+    return "valid" if part == "test" and part not in present and "valid" in present else part
+
+
 def _parts_of(folder: Path) -> dict[str, Path]:
     try:
         return folder_parts(folder)
@@ -309,7 +317,9 @@ def _folder(folder: Path, part: str, text: str | None, encoding: str | None, mar
     paths = sorted(
         path
         for path in top.rglob("*")
-        if path.is_file() and is_table_name(path) and not any(name.startswith(".") for name in path.parts)
+        if path.is_file()
+        and is_table_name(path)
+        and not any(name.startswith(".") for name in path.relative_to(top).parts)
     )
     if not paths:
         raise DataError(f"folder {top} has no files of text; a corpus is read from .txt, .jsonl, .csv or .parquet")

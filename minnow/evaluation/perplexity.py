@@ -127,6 +127,10 @@ def measure_language(
     masked = task_of(bundle).name == "fill_mask"
     if not masked and not hasattr(model, "prefill"):
         raise InputError(f"{name} foretells no text; it is measured on labelled examples")
+    if masked and stride is not None:
+        raise InputError(
+            f"{name} guesses hidden tokens from both sides, in contexts that do not overlap; leave --stride"
+        )
     token_ids, counts = _read(corpus, tokenizer)
     length, step = _window(model, len(token_ids), context, stride)
     started = time.perf_counter()

@@ -8,18 +8,18 @@ from typing import Any
 import torch
 
 from minnow.bundle.bundle import Bundle
-from minnow.errors import RecipeError, StorageError
+from minnow.errors import RecipeError
 from minnow.layers.lora import LoraSettings, attach, merge
 from minnow.training.pretraining_recipe import AdapterSettings
 
 LEARNING_RATE = 1e-3
 
 
-def check_adapter(settings: AdapterSettings, source: Bundle | None, start: str, folder: Path) -> None:
+def check_adapter(settings: AdapterSettings, source: Bundle | None, start: str) -> None:
     """Find out before anything is written what an adapter that is kept apart could not stand beside.
 
     Raises:
-        InputError: the model is itself an adapter, or the new folder would take its place.
+        RecipeError: the model is itself an adapter.
     """
     if not settings.apart or source is None:
         return
@@ -27,8 +27,6 @@ def check_adapter(settings: AdapterSettings, source: Bundle | None, start: str, 
         raise RecipeError(
             f"{start} is itself an adapter, and a second one cannot be kept apart from it; take adapter.merge=true"
         )
-    if folder.resolve() == Path(start).resolve():
-        raise StorageError(f"the adapter would take the place of its own model {start}; choose another --out")
 
 
 def adapt(model: Any, settings: AdapterSettings, seed: int) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.provenance import came_from, machine, versions, weights_hash
+from minnow.bundle.provenance import came_from, machine, versions
 from minnow.data.examples import Examples, load_examples
 from minnow.data.sources import parts
 from minnow.data.split import hold_out, leakage
@@ -34,7 +34,7 @@ from minnow.training.classification_evidence import write_evidence
 from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.journal import Journal
 from minnow.training.recipe_file import to_toml
-from minnow.training.run_folder import DATA_HASH, SOURCE_HASH, attempt, check_same, drop_state
+from minnow.training.run_folder import DATA_HASH, attempt, check_apart, check_same, check_same_source, drop_state
 
 NEURAL_FROM_ROWS = 200_000
 NEURAL_UP_TO_CHARACTERS = 200
@@ -87,6 +87,7 @@ def train_classifier(
         raise RecipeError("the recipe names no training data; give a file: minnow train DATA")
     if not resume:
         layout.check_free(folder, overwrite)
+    check_apart(recipe.fine_tuning.model, folder)
     examples = load_examples(recipe.data.train, "train", recipe.data.text or None, recipe.data.label or None)
     test = _test_examples(recipe)
     for line in (f"{examples.name}: {len(examples):,} rows", *examples.notes):
@@ -96,9 +97,7 @@ def train_classifier(
     _check(recipe, examples, test)
     with attempt(folder, resume) as run:
         check_same(run / DATA_HASH, examples.sha256, resume, examples.name)
-        if recipe.model.name == "encoder_classifier":
-            source = recipe.fine_tuning.model
-            check_same(run / SOURCE_HASH, weights_hash(source), resume, f"the model {source}")
+        check_same_source(run, recipe.fine_tuning.model, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))
         task = _task(examples, recipe)
         bundle, held = _fit(task, examples, recipe, run, note, show)

@@ -7,6 +7,7 @@ Only what the assistant says is learnt; what it is asked is read. R rows · S po
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.data.conversations import Conversations, read_conversations
 from minnow.data.folders import folder_parts
 from minnow.data.windows import RowWindows, padded
 from minnow.decoding.chat import ROLE_TOKENS, house_template, taught_ids
 from minnow.errors import BundleError, DataError, RecipeError
-from minnow.files import write_text
 from minnow.layers.precision import precision_for
 from minnow.listeners import Note, Show, unheard
 from minnow.models.vocabulary import grown
@@ -44,6 +43,7 @@ from minnow.training.language_run import (
 )
 from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import answers, is_causal
+from minnow.training.run_folder import DATA_HASH, check_same
 
 LONGEST = 1024  # tokens of a conversation, unless more is asked for
 SPLIT_SEED = 0
@@ -160,10 +160,11 @@ class _Instruction(LanguageRun):
         return _Read(train, held_out, taught, measured, source, tokenizer)
 
     def begin(self, read: _Read, resume: bool) -> None:
-        if resume:
-            _check_same(self.place, read.conversations)
-        elif self.world.leads:
-            write_text(self.place / layout.DATA_HASH, read.conversations.sha256 + "\n")
+        parts = (read.conversations, read.held_out)
+        template = hashlib.sha256((read.tokenizer.chat_template or "").encode()).hexdigest()
+        named = ", ".join(dict.fromkeys(part.name for part in parts))
+        found = " ".join((*(part.sha256 for part in parts), template))
+        check_same(self.place / DATA_HASH, found, resume, f"{named} or the chat template")
 
     def material(self, read: _Read, resume: bool) -> _Taught:  # noqa: ARG002 - nothing was kept that it could take up
         torch.manual_seed(self.recipe.training.seed)
@@ -180,7 +181,7 @@ class _Instruction(LanguageRun):
                 f"{self.start} is a {bundle.model.config.model_type}, which writes no text, so it cannot learn to "
                 "answer; give a model of minnow pretrain (llama, gpt2, rnn_lm), or --label for a classifier"
             )
-        check_adapter(self.recipe.adapter, bundle, self.start, self.folder)
+        check_adapter(self.recipe.adapter, bundle, self.start)
         return bundle if self.recipe.adapter.apart else bundle.merged()
 
     def _tokenizer(self, source: Bundle) -> Tokenizer:
@@ -229,11 +230,8 @@ class _Instruction(LanguageRun):
 
     def filled(self, material: Material) -> InstructionRecipe:
         said, model, num_rows = self.recipe.training, material.model, len(material.train.rows)
-        rows = min(said.batch_rows, -(-num_rows // self.world.size) * self.world.size)
-        if rows % self.world.size:
-            raise RecipeError(
-                f"training.batch_rows must be a multiple of the {self.world.size} processes, but got {rows}"
-            )
+        rows = min(said.batch_rows, self.even(num_rows))
+        self.check_rows(rows)
         rate = LEARNING_RATE * (AT_PARAMETERS / model.num_parameters()) ** 0.4
         if self.recipe.adapter.rank:
             rate = adapters.LEARNING_RATE
@@ -311,13 +309,6 @@ def _parts(recipe: InstructionRecipe) -> tuple[Conversations, Conversations]:
 
 def _has_valid(source: Path) -> bool:
     return source.is_dir() and "valid" in folder_parts(source)
-
-
-def _check_same(place: Path, train: Conversations) -> None:
-    """A run that goes on must read what it began with."""
-    kept = place / layout.DATA_HASH
-    if kept.is_file() and kept.read_text(encoding="utf-8").strip() != train.sha256:
-        raise DataError(f"{train.name} has changed since the run began; put the old file back or use --overwrite")
 
 
 def _read_template(path: Path) -> str:

@@ -5,7 +5,6 @@ what is read → model → steps → bundle → card
 
 from __future__ import annotations
 
-import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from minnow.allocator import keep_freed_memory
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.provenance import came_from, machine, versions
-from minnow.errors import InputError
+from minnow.errors import RecipeError
 from minnow.files import write_text
 from minnow.listeners import Note, Show, unheard
 from minnow.models.registry import architecture
@@ -33,6 +32,7 @@ from minnow.training.journal import Journal
 from minnow.training.language_trainer import LanguageTrainer, Outcome
 from minnow.training.pretraining_recipe import seconds_of
 from minnow.training.recipe_file import to_toml
+from minnow.training.run_folder import attempt, check_apart, check_same_source, drop_state
 from minnow.training.trainer import choose_device
 
 SAMPLES = "samples.md"
@@ -104,6 +104,18 @@ class LanguageRun(ABC):
         said = self.recipe.training
         return said.parallel if self.world.size == 1 else f"{self.world.size} processes ({said.distributed})"
 
+    def even(self, rows: int) -> int:
+        """So many rows of a step or a few more, that every process has as many."""
+        return -(-rows // self.world.size) * self.world.size
+
+    def check_rows(self, rows: int) -> None:
+        """RecipeError where the rows of a step cannot be shared out evenly."""
+        if rows % self.world.size:
+            raise RecipeError(
+                f"training.batch_rows must be a multiple of the {self.world.size} processes, but got {rows}; try "
+                f"{self.even(rows)}, or with {rows} a number of processes that divides it"
+            )
+
     # What a kind of run says
 
     @abstractmethod
@@ -113,6 +125,8 @@ class LanguageRun(ABC):
     @abstractmethod
     def begin(self, read: Any, resume: bool) -> None:
         """Keep what a run that goes on must find again, or check that it is the same.
+
+        Asked of the process that leads, and of all where a run goes on.
 
         Raises:
             DataError: the data have changed since the run began.
@@ -156,19 +170,16 @@ class LanguageRun(ABC):
     def whole(self, overwrite: bool, resume: bool) -> Pretrained | None:
         if not resume:
             layout.check_free(self.folder, overwrite)
+        check_apart(self.start, self.folder)
         self.world.wait()  # until all have seen what stands there
         read = self.read()
-        with replacing.alone(self.folder) if self.world.leads else nullcontext():
-            if not resume and self.world.leads:
-                replacing.begin(self.folder)
-                write_text(self.place / layout.RECIPE, to_toml(self.recipe))
-            try:
+        with attempt(self.folder, resume) if self.world.leads else nullcontext():
+            if self.world.leads or resume:
+                check_same_source(self.place, self.start, resume)
                 self.begin(read, resume)
-                return self._fit(read, resume)
-            except (InputError, KeyboardInterrupt):
-                if not resume and self.world.leads:
-                    replacing.end(self.folder)
-                raise
+            if self.world.leads and not resume:
+                write_text(self.place / layout.RECIPE, to_toml(self.recipe))
+            return self._fit(read, resume)
 
     def _fit(self, read: Any, resume: bool) -> Pretrained | None:
         material = self.material(read, resume)
@@ -231,7 +242,7 @@ class LanguageRun(ABC):
         bundle = Bundle(model, self.task(model), material.tokenizer, provenance, recipe, base)
         bundle.save(self.folder)
         replacing.end(self.folder)
-        _drop_state(self.place)
+        drop_state(self.place)
         summary = {
             "model": str(self.folder),
             "model_type": model.config.model_type,
@@ -302,11 +313,3 @@ def _sample_section(row: dict[str, Any]) -> str:
     """What was written at a validation, for the file of samples."""
     text = "\n".join("    " + line for line in row["sample"].splitlines())
     return f"## Step {row['step']:,}, validation loss {row['validation_loss']:.4f}\n\n{text}\n\n"
-
-
-def _drop_state(place: Path) -> None:
-    """What only a run that goes on would need."""
-    for name in ("checkpoint", layout.SHARDS):
-        shutil.rmtree(place / name, ignore_errors=True)
-    for name in (layout.TOKENIZER, layout.DATA_HASH):
-        (place / name).unlink(missing_ok=True)

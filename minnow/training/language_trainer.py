@@ -48,7 +48,8 @@ REHEARSAL_SECONDS = 6.0
 MEASURED_SHARE = 0.1  # of the budget, at most, for all validations together
 FINAL_SHARE = 0.05  # of the budget, at most, for the last measure
 SAVING_SECONDS = 1.5
-BEST = "best.safetensors"
+MEASURING = ("measured_tokens", "seconds_a_token", "validation_seconds", "final_seconds")
+BEST = "best-{step}.safetensors"  # the state names the step, so what it says of the best is true of this file
 
 Sample = Callable[[Any, int], str]
 
@@ -121,6 +122,7 @@ class LanguageTrainer:
         self.states: dict[int, Any] = {}
         self.restored = False
         self.measured_tokens = min(held_out.num_tokens, settings.validation_tokens)
+        self.seconds_a_token = 0.0  # of the validation text
         self.validation_seconds = self.final_seconds = 0.0
 
     def rehearse(self) -> float:
@@ -145,7 +147,7 @@ class LanguageTrainer:
         tokens = min(self.held_out.num_tokens, 4 * self.settings.context * self.settings.batch_rows)
         started = time.monotonic()
         self.measure(tokens)
-        a_token = self.world.told((time.monotonic() - started) / tokens)
+        a_token = self.seconds_a_token = self.world.told((time.monotonic() - started) / tokens)
         most, whole_text = self.settings.validation_tokens, a_token * self.held_out.num_tokens
         if budget:
             allowed = int(MEASURED_SHARE * budget / self.settings.validations / a_token)
@@ -159,8 +161,8 @@ class LanguageTrainer:
         """The best weights on the whole validation text, or on as much as the time that was kept for it allows."""
         if self._measures_all:
             return outcome.scores
-        a_token = self.validation_seconds / self.measured_tokens
-        most = int(self.final_seconds / max(a_token, 1e-12)) if self.settings.budget else self.held_out.num_tokens
+        affordable = int(self.final_seconds / max(self.seconds_a_token, 1e-12))
+        most = affordable if self.settings.budget else self.held_out.num_tokens
         most = self.world.told(most)
         if most <= self.measured_tokens:
             return outcome.scores
@@ -199,7 +201,7 @@ class LanguageTrainer:
         finally:
             self.replicas.close()
         self.progress.seconds = time.monotonic() - started
-        if self.progress.best_step != self.progress.step:
+        if interrupted or self.progress.best_step != self.progress.step:  # an update may have been cut in half
             self._load_best()
         scores = {key[5:]: value for key, value in self.progress.extra.items() if key.startswith("best.")}
         done = self.progress
@@ -254,8 +256,7 @@ class LanguageTrainer:
     def _step(self) -> None:
         step = self.progress.step
         loss = self._gradient(step)
-        rate = self.schedule.at(self.pace.share(step + 1)) if step + 1 < self.pace.num_steps else self.schedule.lowest
-        self._update(loss, self.settings.learning_rate * rate)
+        self._update(loss, self.settings.learning_rate * self.schedule.at(self.pace.share(step + 1)))
         self.progress.step += 1
         self.progress.loss_sum += loss
         self.progress.loss_steps += 1
@@ -341,6 +342,7 @@ class LanguageTrainer:
         """Measure, keep the weights if they are the best so far, write a sample and the journal."""
         started = time.monotonic()
         scores = self.measure(self.measured_tokens)
+        self.seconds_a_token = (time.monotonic() - started) / self.measured_tokens
         improved = self.progress.best is None or scores["loss"] < self.progress.best
         if improved:
             self.progress.best, self.progress.best_step = scores["loss"], self.progress.step
@@ -402,13 +404,17 @@ class LanguageTrainer:
 
         weights = self.weights()
         if self.world.leads:
-            write_bytes(self.folder / "checkpoint" / BEST, save({k: v.contiguous() for k, v in weights.items()}))
+            write_bytes(self._best_file, save({k: v.contiguous() for k, v in weights.items()}))
+
+    @property
+    def _best_file(self) -> Path:
+        return self.folder / "checkpoint" / BEST.format(step=self.progress.best_step)
 
     def _load_best(self) -> None:
         from safetensors.torch import load_file
 
         self.world.wait()
-        self._load(load_file(self.folder / "checkpoint" / BEST))
+        self._load(load_file(self._best_file))
 
     def _load(self, weights: dict[str, Tensor]) -> None:
         with torch.no_grad():
@@ -428,15 +434,20 @@ class LanguageTrainer:
             }
         )
         self.progress.extra["pace"] = self.pace.to_dict()
-        self.progress.extra["measuring"] = [self.measured_tokens, self.validation_seconds, self.final_seconds]
+        self.progress.extra["measuring"] = {name: getattr(self, name) for name in MEASURING}
         if self.world.leads:
             save_checkpoint(self.folder / "checkpoint", self.progress, tensors)
+            for older in (self.folder / "checkpoint").glob(BEST.format(step="*")):
+                if older != self._best_file:
+                    older.unlink(missing_ok=True)
         self.world.wait()
 
     def resume(self) -> bool:
         """Take up the checkpoint, if there is one."""
         found = load_checkpoint(self.folder / "checkpoint")
         if found is None:
+            if self.world.leads:
+                self.journal.cut_after(-1, "step")  # what a run left that ended before its first checkpoint
             return False
         self.progress, tensors = found
         self._load({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
@@ -445,7 +456,8 @@ class LanguageTrainer:
             restore_optimizer(one, self._shared(one, own))
         self._restore_states(tensors)
         self.pace = Pace(**self.progress.extra["pace"])
-        self.measured_tokens, self.validation_seconds, self.final_seconds = self.progress.extra["measuring"]
+        for name in MEASURING:
+            setattr(self, name, self.progress.extra["measuring"][name])
         self.restored = True
         if self.world.leads:
             self.journal.cut_after(self.progress.step, "step")

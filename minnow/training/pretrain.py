@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.cores import available_cores, memory_bytes
-from minnow.data.corpus import Corpus, corpus_parts, open_corpus
+from minnow.data.corpus import Corpus, corpus_parts, open_corpus, part_to_measure
 from minnow.data.shards import TokenShards, write_shards
 from minnow.data.windows import PackedWindows, StreamWindows
 from minnow.errors import BundleError, DataError, RecipeError, UnknownNameError
@@ -53,7 +53,10 @@ MOST_CHARACTERS = 500_000_000  # that a tokenizer is learnt from; more teaches i
 DEFAULT_BUDGET = "20m"
 COUNTED_TOKENS = 10_000_000  # whose frequencies stand for those of the whole text
 BIGRAM_TEXTS = 2  # in which a pair must stand to get a vector of its own
+BIGRAM_TOKENS = 1000  # that count as one of these where the corpus is a single text
 BYTES_PER_PARAMETER = 16  # weight, gradient and two numbers of the optimiser, in float32
+BYTES_PER_REPLICA = 4  # a gradient of its own
+BYTES_SAVED = 36  # weight and the optimiser's numbers, three times while a checkpoint is put together
 PROMPT_CHARACTERS = 30
 FILLED_SHARE = 0.99  # of the vocabulary that was asked for
 LEARNT_KINDS = ("bpe", "unigram", "wordpiece")  # whose vocabulary could always be larger, given text
@@ -111,7 +114,7 @@ class Pretraining(LanguageRun):
             for line in corpus.notes:
                 self.note(f"{corpus.name}: {line}")
         source = self._source()
-        check_adapter(self.recipe.adapter, source, self.start, self.folder)
+        check_adapter(self.recipe.adapter, source, self.start)
         return _Read(corpora, source)
 
     def begin(self, read: _Read, resume: bool) -> None:
@@ -204,7 +207,7 @@ class Pretraining(LanguageRun):
         config_class, model_class = _language_architecture(recipe.model.name)
         context = recipe.training.context or sizes.dial_for(parameters).context
         shape = sizes.shape_for(recipe.model.name, parameters, tokenizer.vocab_size, context) | recipe.shape
-        if shape["vocab_size"] < tokenizer.vocab_size:
+        if isinstance(shape["vocab_size"], int) and shape["vocab_size"] < tokenizer.vocab_size:
             raise RecipeError(
                 f"shape.vocab_size must hold the tokenizer's {tokenizer.vocab_size:,} entries, "
                 f"but got {shape['vocab_size']}"
@@ -234,14 +237,9 @@ class Pretraining(LanguageRun):
             context = bound
         budget = said.budget or ("" if said.steps else DEFAULT_BUDGET)
         gpus = self.world.size if self.device.type == "cuda" else 0
-        rows = said.batch_rows or sizes.rows_for(
-            parameters, context, recurrent, seconds_of(budget), available_cores(), gpus
-        )
-        if rows % self.world.size:
-            raise RecipeError(
-                f"training.batch_rows must be a multiple of the {self.world.size} processes, but got {rows}; "
-                f"try {-(-rows // self.world.size) * self.world.size}"
-            )
+        usual_rows = sizes.rows_for(parameters, context, recurrent, seconds_of(budget), available_cores(), gpus)
+        rows = said.batch_rows or self.even(usual_rows)
+        self.check_rows(rows)
         rate = sizes.RECURRENT_LEARNING_RATE if recurrent else sizes.dial_for(parameters).learning_rate
         usual = "adamw" if recurrent else "muon"
         if self.recipe.adapter.rank:
@@ -347,7 +345,7 @@ def _corpora(recipe: PretrainingRecipe) -> tuple[Corpus, Corpus]:
     if share is not None:
         kept, held = train.held_out(share)
         return kept, held
-    part = "valid" if "valid" in corpus_parts(data.validation) else "test"
+    part = "valid" if "valid" in corpus_parts(data.validation) else part_to_measure(data.validation)
     return train, open_corpus(data.validation, part, text=column)
 
 
@@ -364,7 +362,7 @@ def _bytes_of(corpus: Corpus) -> int:
     """How much text there is, as far as it matters to the size of a vocabulary."""
     total = 0
     for text in corpus.texts():
-        total += len(text)
+        total += len(text.encode())
         if total > 64_000_000:
             break
     return total
@@ -392,7 +390,8 @@ def _built(recipe: PretrainingRecipe, config_class: Any, model_class: Any, shape
     )
     try:
         with torch.device("meta"):
-            needed = BYTES_PER_PARAMETER * model_class(config).num_parameters()
+            a_parameter = BYTES_PER_PARAMETER + BYTES_PER_REPLICA * (available_cores() - 1) + BYTES_SAVED
+            needed = a_parameter * model_class(config).num_parameters()
         # Every process of this machine begins with the whole model, also where each trains a share of it.
         if needed > memory_bytes() / shares:
             raise too_large
@@ -448,8 +447,13 @@ def _bigrams(train: TokenShards, tokenizer: Tokenizer, most: Any) -> NDArray[np.
     if not isinstance(most, int) or most < 1:
         return None
     ids = _counted(train)
-    starts = np.concatenate([[0], np.flatnonzero(ids == tokenizer.eos_id) + 1, [len(ids)]])
-    return frequent_bigrams(ids, np.unique(starts), most, BIGRAM_TEXTS)
+    starts = np.unique([0, *(np.flatnonzero(ids == tokenizer.eos_id) + 1), len(ids)])
+    if len(starts) <= BIGRAM_TEXTS:  # a running text
+        starts = np.unique([*range(0, len(ids), BIGRAM_TOKENS), len(ids)])
+    found = frequent_bigrams(ids, starts, most, BIGRAM_TEXTS)
+    if not len(found):
+        raise DataError(f"no pair of tokens stands in {BIGRAM_TEXTS} texts; give more text or leave shape.bigrams out")
+    return found
 
 
 def _writer(tokenizer: Tokenizer, validation: TokenShards, settings: PretrainingSettings) -> Callable[[Any, int], str]:

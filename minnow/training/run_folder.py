@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minnow.bundle import layout, replacing
-from minnow.errors import DataError, InputError
+from minnow.bundle.provenance import weights_hash
+from minnow.errors import DataError, MinnowError, StorageError
 from minnow.files import write_text
 
 DATA_HASH = "data.sha256"
@@ -25,14 +26,26 @@ def attempt(folder: Path, resume: bool) -> Iterator[Path]:
         StorageError: another run is writing the folder, or the disk refuses.
     """
     with replacing.alone(folder):
-        if not resume:
-            replacing.begin(folder)
         try:
+            if not resume:
+                replacing.begin(folder)
             yield folder / layout.RUN
-        except (InputError, KeyboardInterrupt):
+        except (MinnowError, OSError, KeyboardInterrupt):
             if not resume:
                 replacing.end(folder)
             raise
+
+
+def check_apart(start: str, folder: Path) -> None:
+    """StorageError where a run would take the place of the model that it starts from, and could not go on."""
+    if start and Path(start).resolve() == folder.resolve():
+        raise StorageError(f"the new model would take the place of {start}, from which it starts; choose another --out")
+
+
+def check_same_source(run: Path, start: str, resume: bool) -> None:
+    """``check_same`` for the weights of the model that a run starts from, where it starts from one."""
+    if start:
+        check_same(run / SOURCE_HASH, weights_hash(start), resume, f"the model {start}")
 
 
 def check_same(path: Path, found: str, resume: bool, what: str) -> None:
@@ -49,6 +62,7 @@ def check_same(path: Path, found: str, resume: bool, what: str) -> None:
 
 def drop_state(run: Path) -> None:
     """What only a run that goes on would need."""
-    shutil.rmtree(run / "checkpoint", ignore_errors=True)
+    for name in ("checkpoint", layout.SHARDS):
+        shutil.rmtree(run / name, ignore_errors=True)
     for name in (layout.TOKENIZER, layout.TARGET_TOKENIZER, DATA_HASH, SOURCE_HASH):
         (run / name).unlink(missing_ok=True)

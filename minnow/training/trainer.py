@@ -296,6 +296,7 @@ class Trainer:
     def _resume(self) -> None:
         found = load_checkpoint(self.folder / "checkpoint")
         if found is None:
+            self.journal.cut_after(0)  # what a run left that ended before its first checkpoint
             return
         self.progress, tensors = found
         self._load([tensors[name] for name, _ in self.model.named_parameters(prefix="model")])

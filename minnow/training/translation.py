@@ -16,7 +16,7 @@ import torch
 
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.provenance import came_from, machine, versions, weights_hash
+from minnow.bundle.provenance import came_from, machine, versions
 from minnow.data.other_names import add_other_names
 from minnow.data.pair_cleaning import REASONS, clean_pairs
 from minnow.data.pairs import Pairs, load_pairs, pair_parts
@@ -34,7 +34,7 @@ from minnow.tasks.translation import Translation, tags
 from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.recipe_file import to_toml
-from minnow.training.run_folder import DATA_HASH, SOURCE_HASH, attempt, check_same, drop_state
+from minnow.training.run_folder import DATA_HASH, attempt, check_apart, check_same, check_same_source, drop_state
 from minnow.training.trainer import Outcome, Trainer, choose_device
 from minnow.training.translating import Translating, pair_rows
 from minnow.training.translation_evidence import write_evidence
@@ -85,6 +85,7 @@ def train_translation(
     choose_device(recipe.training.device)
     if not resume:
         layout.check_free(folder, overwrite)
+    check_apart(recipe.model.start, folder)
     source = _source(recipe)
     read = _read(recipe, note)
     task = _task(read.train, source)
@@ -94,9 +95,7 @@ def train_translation(
         recipe = replace(recipe, model=replace(recipe.model, name=source.model.config.model_type), shape={})
     with attempt(folder, resume) as run:
         check_same(run / DATA_HASH, read.train.sha256, resume, read.train.name)
-        if source is not None:
-            found = weights_hash(recipe.model.start)
-            check_same(run / SOURCE_HASH, found, resume, f"the model {recipe.model.start}")
+        check_same_source(run, recipe.model.start, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))
         tokenizer = _tokenizer(read.train, recipe, task, source, run)
         lessons = replace(read, train=_with_other_names(read.train, recipe, note))
