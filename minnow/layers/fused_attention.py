@@ -53,21 +53,22 @@ def padded_attention(
     lengths_B: Tensor,
     mask: Tensor,
     scale: float | None = None,
+    *,
+    across: bool = False,
 ) -> Tensor:
     """softmax(q k' · scale) v over the keys of each row that are text, in both directions.
 
     Args:
-        lengths_B: how many keys of each row are text, which stand at its beginning. Where the queries are as many as
-            the keys, they are those of the same rows.
+        lengths_B: how many keys of each row are text, which stand at its beginning.
         mask: the same as True [B, 1, 1, S], for the library. In a training step of one thread on a processor what comes
             behind a row may be 0; else it is as the library leaves it.
+        across: the queries are another text's than the keys, whatever their number, so that ``lengths_B`` says nothing
+            of them; else they stand at the same positions.
     """
     scale = scale if scale is not None else 1 / math.sqrt(query_BHTD.shape[-1])
     query_BHTD, key_BHSD, value_BHSD = _cast(query_BHTD, key_BHSD, value_BHSD)
     longest = max(query_BHTD.shape[2], key_BHSD.shape[2])
-    if longest > LONGEST or not suits_kernels(query_BHTD):
-        return F.scaled_dot_product_attention(query_BHTD, key_BHSD, value_BHSD, mask, scale=scale)
-    if longest > SHORT and query_BHTD.shape[2] != key_BHSD.shape[2]:
+    if longest > (SHORT if across else LONGEST) or not suits_kernels(query_BHTD):
         return F.scaled_dot_product_attention(query_BHTD, key_BHSD, value_BHSD, mask, scale=scale)
     return _attended(query_BHTD, key_BHSD, value_BHSD, scale, lengths_B.tolist())
 

@@ -43,6 +43,7 @@ class Sight:
         causal: a query sees the keys up to its own place; only without a mask.
         lengths: keys of each row [B] that are text, where ``mask`` [B, 1, 1, N] says no more than that and every head
             has keys of its own; a hint for the kernels.
+        across: the keys are another text's than the queries.
         rotation: cosines and sines by which queries and keys are turned, None without rotary positions.
         state: what came before, with room for this pass; None where the pass is all there is.
     """
@@ -50,6 +51,7 @@ class Sight:
     mask: Tensor | None = None
     causal: bool = False
     lengths: Tensor | None = None
+    across: bool = False
     rotation: Pair | None = None
     state: KeyValueState | None = None
 
@@ -92,7 +94,8 @@ class HeadedAttention(Dropping):
         if sight.causal and not self.active:
             return causal_attention(queries_BHSE, keys_BGNE, values_BGNE, self.scale)
         if sight.lengths is not None and sight.mask is not None and not self.active:
-            return padded_attention(queries_BHSE, keys_BGNE, values_BGNE, sight.lengths, sight.mask, self.scale)
+            given = queries_BHSE, keys_BGNE, values_BGNE, sight.lengths, sight.mask, self.scale
+            return padded_attention(*given, across=sight.across)
         if grouped and queries_BHSE.shape[2] == 1 and not sight.causal:
             # The queries of a group as so many positions: each key is read once for all of them.
             folded = queries_BHSE.reshape(len(queries_BHSE), self.num_key_heads, -1, queries_BHSE.shape[-1])

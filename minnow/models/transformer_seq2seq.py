@@ -214,7 +214,7 @@ class TransformerSeq2Seq(Seq2Seq):
 
     def encode(self, source_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:
         states_BSD = self._embedded(self.source_embedding, source_ids_BS)
-        sight = _of_source(lengths_B, source_ids_BS.shape[1], self._rotation(states_BSD, 0))
+        sight = _of_source(lengths_B, source_ids_BS.shape[1], rotation=self._rotation(states_BSD, 0))
         for block in self.encoder:
             states_BSD = block(states_BSD, sight)
         normed_BSD: Tensor = self.encoder_norm(states_BSD)
@@ -224,7 +224,7 @@ class TransformerSeq2Seq(Seq2Seq):
         source_BSD = self.encode(source_ids_BS, lengths_B)
         states_BTD = self._embedded(self.target_embedding, self.shifted(target_ids_BT))
         back = Sight(causal=True, rotation=self._rotation(states_BTD, 0))
-        across = _of_source(lengths_B, source_BSD.shape[1])
+        across = _of_source(lengths_B, source_BSD.shape[1], across=True)
         for block in self._decoder:
             states_BTD, _ = block.look_back(states_BTD, back, 0)
             states_BTD = block.look_across(states_BTD, block.cross.remember(source_BSD), across)
@@ -237,7 +237,7 @@ class TransformerSeq2Seq(Seq2Seq):
         source_BSD = self.encode(source_ids_BS, lengths_B)
         states_BTD = self._embedded(self.target_embedding, self.shifted(target_ids_BT))
         back = Sight(causal=True, rotation=self._rotation(states_BTD, 0))
-        across = _of_source(lengths_B, source_BSD.shape[1])
+        across = _of_source(lengths_B, source_BSD.shape[1], across=True)
         weights = []
         for block in self._decoder:
             states_BTD, _ = block.look_back(states_BTD, back, 0)
@@ -280,7 +280,7 @@ class TransformerSeq2Seq(Seq2Seq):
         positions = torch.tensor([state.written.num_positions], device=token_ids_B.device)
         mask = causal_mask(positions, written.num_positions) if written.ragged else None
         back = Sight(mask=mask, rotation=rotation, state=written)
-        across = _of_source(state.lengths_B, state.memory[0][0].shape[2])
+        across = _of_source(state.lengths_B, state.memory[0][0].shape[2], across=True)
         for layer, block in enumerate(self._decoder):
             states_B1D, _ = block.look_back(states_B1D, back, layer)
             if seen is not None:
@@ -303,8 +303,9 @@ class TransformerSeq2Seq(Seq2Seq):
         return cast(Pair, self.rotary(positions_S, states_BSD.dtype))
 
 
-def _of_source(lengths_B: Tensor, num_positions: int, rotation: Pair | None = None) -> Sight:
-    """Every position of a source's row that is text is seen; the first one always, so that nobody sees nothing."""
+def _of_source(lengths_B: Tensor, num_positions: int, *, rotation: Pair | None = None, across: bool = False) -> Sight:
+    """Every position of a source's row that is text is seen; the first one always, so that nobody sees nothing.
+    ``across``: by another text, the target."""
     lengths_B = lengths_B.clamp(min=1)
     mask = padding_mask(lengths_B, num_positions)[:, None, None, :]
-    return Sight(mask=mask, rotation=rotation, lengths=lengths_B)
+    return Sight(mask=mask, rotation=rotation, lengths=lengths_B, across=across)

@@ -127,7 +127,7 @@ def test_queries_of_one_text_attend_to_the_keys_of_another(num_queries: int, dty
     _, key, value, _ = exact(12, num_rows=4)
     query, *_, upstream = exact(num_queries, num_rows=4)
     mask = (torch.arange(12) < lengths[:, None])[:, None, None]
-    ours = gradients(lambda *x: padded_attention(*x, lengths, mask), query, key, value, upstream, dtype)
+    ours = gradients(lambda *x: padded_attention(*x, lengths, mask, across=True), query, key, value, upstream, dtype)
     for row, length in enumerate(lengths.tolist()):
         if length == 0:
             assert not any(got[row].any() for got in ours)
@@ -136,3 +136,14 @@ def test_queries_of_one_text_attend_to_the_keys_of_another(num_queries: int, dty
         right = gradients(F.scaled_dot_product_attention, *alone, torch.float64)
         for wanted, got in zip(right, ours, strict=True):
             assert (got[row, :, : wanted.shape[2]] - wanted[0]).norm() < precision * (1 + wanted.norm())
+
+
+def test_a_text_may_be_as_long_as_the_one_that_it_attends_to() -> None:
+    """What is text of the keys says nothing of the queries."""
+    num_positions, lengths = SHORT + 8, torch.tensor([5, SHORT + 8, 1])
+    given = exact(num_positions, num_rows=3)
+    mask = (torch.arange(num_positions) < lengths[:, None])[:, None, None]
+    right = gradients(lambda *x: F.scaled_dot_product_attention(*x, mask), *given, torch.float64)
+    ours = gradients(lambda *x: padded_attention(*x, lengths, mask, across=True), *given, torch.float32)
+    for wanted, got in zip(right, ours, strict=True):
+        assert (got - wanted).norm() < 2e-6 * (1 + wanted.norm())

@@ -80,6 +80,26 @@ def test_more_layers_leave_the_scale_of_the_output_where_it_was() -> None:
     assert 0.3 < scales[1] / scales[0] < 3
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_a_target_padded_to_the_length_of_its_source_is_computed_as_ever() -> None:
+    """In training of one thread, where attention has kernels of its own."""
+    torch.manual_seed(0)
+    model = TransformerSeq2Seq(small())
+    source_ids_BS, target_ids_BT = torch.randint(1, 24, (2, 3, 72)).unbind()
+    given = source_ids_BS, torch.tensor([9, 72, 40]), target_ids_BT
+
+    def trained() -> list[Tensor]:
+        model.zero_grad()
+        logits_BTV = model(*given)
+        logits_BTV.logsumexp(-1).sum().backward()
+        return [logits_BTV.detach(), *(parameter.grad for parameter in model.parameters())]
+
+    ours = trained()
+    torch.set_num_threads(2)  # where the kernels are left alone
+    for wanted, got in zip(trained(), ours, strict=True):
+        assert torch.allclose(got, wanted, rtol=1e-3, atol=1e-4 * wanted.abs().max().item())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
