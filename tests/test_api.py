@@ -7,8 +7,10 @@ from colours import csv_file, rows
 from command import TINY
 from command import minnow as command
 from pairs import TURNING
+from writers import folder
 
 import minnow
+from minnow.api.recipes import overrides_of, resolve_pretraining_recipe, teaches
 from minnow.errors import BundleError, DataError, InputError, RecipeError
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -193,3 +195,33 @@ def test_mistakes_with_pairs_are_errors_of_the_house(
 def test_all_public_names_are_there() -> None:
     assert all(getattr(minnow, name) is not None for name in minnow.__all__)
     assert repr(minnow.Model).endswith("Model'>")
+
+
+def test_a_batch_is_no_single_text(model: minnow.Model) -> None:
+    with pytest.raises(DataError, match="call the model with it"):
+        model.batch("an apple")
+
+
+def test_models_without_labels_are_not_compared(tmp_path: Path, colours: Path) -> None:
+    talker = folder(tmp_path / "talker")
+    with pytest.raises(InputError, match="no labels that could be compared"):
+        minnow.compare(talker, talker, colours / "test.csv")
+
+
+@pytest.mark.parametrize("value", ["Once ", '"Hi"', "a\nb", "3", "true", "C:\\new", Path("a b"), "中文"])
+def test_a_string_of_the_settings_arrives_as_it_is(value: object) -> None:
+    recipe = resolve_pretraining_recipe(None, overrides_of({"training.sample_prompt": value}), corpus=value)
+    assert (recipe.training.sample_prompt, recipe.data.train) == (str(value), str(value))
+
+
+@pytest.mark.parametrize("value", [None, object(), "caf\udce9"])
+def test_what_has_no_form_in_a_recipe_is_refused(value: object) -> None:
+    with pytest.raises(RecipeError, match=r"data\.text takes numbers, strings"):
+        overrides_of({"data.text": value})
+
+
+def test_a_task_that_is_named_is_not_guessed(tmp_path: Path) -> None:
+    chats = tmp_path / "chats.jsonl"
+    chats.write_text('{"prompt": "a", "completion": "b", "label": "red"}\n' * 4)
+    assert teaches(chats)
+    assert not teaches(chats, task="text_classification")

@@ -61,8 +61,7 @@ class TeachingSettings:
         sample_tokens: length of the answer that is written at each validation; 0 for none.
         precision: auto, float32 or bfloat16.
         activation_checkpointing: compute activations twice instead of keeping them.
-        parallel: threads (all cores on one product), replicas (a copy of the model a core), or auto: replicas for
-            recurrent models.
+        parallel: threads (all cores on one product), replicas (a copy of the model a core), or auto: replicas.
         device: auto, cpu or cuda.
         checkpoint_seconds: how often the state of the run is saved.
         seed: of everything random.

@@ -92,3 +92,8 @@ def test_the_oldest_turns_are_forgotten_where_the_context_is_full(tmp_path: Path
     failed = minnow("chat", tmp_path / "model", given="Hello " * 30 + "\n", fails=True)
     assert failed.code == 2
     assert "leaves too little of the model's context of 100" in failed.error
+
+
+def test_bytes_that_are_no_utf8_are_read_as_far_as_they_go(writer: Path) -> None:
+    told = minnow("chat", writer, "--seed", 1, "--max-tokens", 4, "--json", given=b"caf\xe9\n")
+    assert told.json["messages"][0]["content"] == "caf\ufffd"

@@ -56,6 +56,13 @@ def test_a_part_of_a_folder_can_be_named(linear: Path, colours: Path) -> None:
     assert "no part 'valid'" in failed.error
 
 
+def test_rows_that_are_left_out_are_told_and_stand_in_the_report(linear: Path, tmp_path: Path) -> None:
+    data = csv_file(tmp_path / "data.csv", [*rows(20, seed=7), *[("a rose", "")] * 9])
+    shown = minnow("evaluate", linear, data, "--out", tmp_path / "out")
+    assert "9 rows without a label left out" in shown.err
+    assert "9 rows without a label left out" in json.loads((tmp_path / "out" / "report.json").read_text())["notes"]
+
+
 def test_rows_without_text_are_answered_too(linear: Path, tmp_path: Path) -> None:
     data = csv_file(tmp_path / "data.csv", [*rows(20, seed=7), ("", "red")])
     assert minnow("evaluate", linear, data, "--json").json["data"]["rows"] == 21
@@ -96,3 +103,14 @@ def test_mistakes_are_one_line(model: str, data: str, words: str, linear: Path, 
     assert failed.code == 2
     assert words in failed.error
     assert failed.out == ""
+
+
+def test_square_brackets_in_labels_and_texts_are_text(tmp_path: Path) -> None:
+    data = csv_file(tmp_path / "data.csv", [(f"{t} [/quote] [link]", f"[{label}]") for t, label in rows(60, seed=7)])
+    minnow("train", data, "--out", tmp_path / "m", "--model", "ngram")
+    asked = csv_file(tmp_path / "asked.csv", [("a [/b] [c]", "[red]"), ("[/d]", "[no]")])
+    shown = minnow("evaluate", tmp_path / "m", asked)
+    assert "[red]" in shown.out
+    assert "a [/b] [c]" in shown.out or "[/d]" in shown.out
+    minnow("compare", tmp_path / "m", tmp_path / "m", "--data", data)
+    assert "[red]" in minnow("data", "show", data).out

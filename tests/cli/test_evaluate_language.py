@@ -123,3 +123,11 @@ def test_a_classifier_has_no_samples(linear: Path, colours: Path) -> None:
     outcome = minnow("evaluate", linear, colours / "test.csv", "--samples", 3, fails=True)
     assert outcome.code == 2
     assert "are for language models" in outcome.error
+
+
+def test_what_cannot_be_is_refused_before_anything_is_measured(model: Path, text: Path, tmp_path: Path) -> None:
+    assert "at least one" in minnow("evaluate", model, text, "--samples", -1, fails=True).error
+    recipe = ["--model", "bert", "--size", "20K", "--tokenizer", "character", "--set", "training.steps=2"]
+    minnow("pretrain", text, "--out", tmp_path / "bert", *recipe)
+    assert "writes no text" in minnow("evaluate", tmp_path / "bert", text, "--samples", 4, fails=True).error
+    assert "leave --stride" in minnow("evaluate", tmp_path / "bert", text, "--stride", 4, fails=True).error

@@ -138,3 +138,9 @@ def test_other_verbs_know_the_model_too(writer: Path) -> None:
     (line,) = minnow("predict", writer, "Once").lines
     assert line["prompt"] == "Once"
     assert line["tokens"] > 0
+
+
+def test_a_prompt_whose_bytes_are_no_utf8_is_told_as_it_is_read(writer: Path) -> None:
+    assert (
+        minnow("generate", writer, "caf\udce9", "--seed", 1, "--max-tokens", 4, "--json").json["prompt"] == "caf\ufffd"
+    )

@@ -70,6 +70,16 @@ def test_files_of_a_folder_are_documents_in_the_order_of_their_names(tmp_path: P
         open_corpus(tmp_path, "valid")
 
 
+@pytest.mark.parametrize("way", [".cache/books", "own/../.cache/books"])
+def test_only_what_is_hidden_in_the_folder_itself_is_passed_over(way: str, tmp_path: Path) -> None:
+    top = tmp_path / ".cache" / "books"
+    for name in ("a.txt", "more/b.txt", ".hidden/c.txt", ".d.txt"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(name)
+    (tmp_path / "own").mkdir()
+    assert list(open_corpus(tmp_path / way).texts()) == ["a.txt", "more/b.txt"]
+
+
 def test_parts_of_a_folder_are_kept_apart(tmp_path: Path) -> None:
     written(tmp_path / "train.txt", "to learn\n")
     written(tmp_path / "valid.txt", "to measure\n")

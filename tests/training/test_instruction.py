@@ -258,6 +258,27 @@ def test_what_cannot_be_is_refused_in_one_line(
         assert not (tmp_path / "m").exists()
 
 
+def test_a_run_goes_on_only_with_what_it_began_with(chats: Path, bases: dict[str, Path], tmp_path: Path) -> None:
+    held, template = tmp_path / "held.jsonl", tmp_path / "t.jinja"
+    held.write_bytes(chats.read_bytes())
+    template.write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
+    said = (f"data.validation={held}", f"instruction.template={template}")
+
+    def killed(row: dict[str, Any]) -> None:
+        if "validation_loss" in row:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run(chats, bases["llama"], tmp_path / "m", *said, show=killed)
+    for path, old, new in ((held, "\n", "\n\n"), (template, "content }}", "content }};")):
+        before = path.read_text(encoding="utf-8")
+        path.write_text(before.replace(old, new), encoding="utf-8")
+        failed = command("train", "--resume", "--out", tmp_path / "m", fails=True)
+        assert "has changed since the run began" in failed.error
+        path.write_text(before, encoding="utf-8")
+    command("train", "--resume", "--out", tmp_path / "m")
+
+
 @pytest.mark.parametrize("name", ["data", "instruction", "training"])
 def test_every_key_is_documented_with_its_default(name: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")

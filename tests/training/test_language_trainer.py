@@ -1,5 +1,6 @@
 """The loop of a language model learns, repeats itself, keeps the best, and goes on after a kill as if none had been."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,63 @@ def test_a_killed_run_whose_journal_is_ahead_of_its_checkpoint_writes_no_step_tw
     steps = [row["step"] for row in curve(tmp_path)]
     assert steps == sorted(set(steps))
     assert steps[-1] == SETTINGS.steps
+
+
+def test_what_a_run_left_that_ended_before_its_first_checkpoint_is_forgotten(tmp_path: Path) -> None:
+    trainer(tmp_path / "whole").fit()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "journal.jsonl").write_text('{"step":1,"loss":9.0}\n{"step":2,"lo')
+    again = trainer(tmp_path / "cut")
+    assert not again.resume()
+    again.fit()
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+
+
+def test_better_weights_than_the_state_tells_of_are_not_its_best(tmp_path: Path) -> None:
+    """A run is killed after it kept better weights, and before its state told of them."""
+    with pytest.raises(KilledError):
+        cut(trainer(tmp_path), 7).fit()
+    run = trainer(tmp_path)
+    assert run.resume()
+    run._load_best()
+    best = weights(run)
+    run.progress.best_step += 1
+    run._load({name: torch.zeros_like(value) for name, value in best.items()})
+    run._save_best()
+    again = trainer(tmp_path, net(seed=6))
+    assert again.resume()
+    again._load_best()
+    assert same(weights(again), best)
+
+
+def test_control_c_in_the_middle_of_an_update_does_not_reach_the_model(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=12, validations=12)
+    update, best = run._update, {}
+
+    def torn(loss: float, rate: float) -> None:
+        if run.progress.step == 6 and run.progress.best_step == 6:
+            best.update(weights(run))
+            run.optimizers[0].step()  # Muon's half of it
+            raise KeyboardInterrupt
+        update(loss, rate)
+
+    run._update = torn  # type: ignore[method-assign]
+    assert run.fit().interrupted
+    assert best
+    assert same(weights(run), best)
+
+
+def test_a_constant_rate_is_that_of_the_last_step_too(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=3, schedule="constant", warmup=0.0, optimizer="adamw", learning_rate=0.01)
+    run.fit()
+    assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+def test_a_slow_sample_does_not_count_as_measuring(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=3, validations=1)
+    run.sample = lambda model, step: time.sleep(0.3) or "text"  # noqa: ARG005
+    run.fit()
+    assert run.validation_seconds - run.seconds_a_token * run.measured_tokens >= 0.3
 
 
 @pytest.mark.parametrize("name", NAMES)

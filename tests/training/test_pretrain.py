@@ -1,6 +1,7 @@
 """The path from raw text to a language model's folder: what is decided, what is written, what is refused."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from command import minnow as command
 
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
@@ -18,6 +20,7 @@ from minnow.training.journal import read_journal
 from minnow.training.language_run import unheard
 from minnow.training.pretrain import Pretrained, Pretraining, pretrain
 from minnow.training.pretraining_recipe import read_recipe, recipe_from
+from minnow.training.recipe_file import to_toml
 
 SENTENCES = ("the cat sat on the mat.", "a dog ran to the cat.", "the mat was red and the dog sat.", "who ran?")
 TINY = [
@@ -134,12 +137,14 @@ def test_what_a_model_to_go_on_from_brings_is_said_and_stands_in_the_recipe(nove
     assert read_recipe(tmp_path / "second" / layout.RECIPE).model.name == "gpt2"
 
 
-def test_a_validation_text_of_its_own_is_used(novel: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other.txt"
-    other.write_text("the dog sat. " * 40, encoding="utf-8")
+@pytest.mark.parametrize("files", [("other.txt",), ("other/a.txt", "other/b.txt"), ("other/valid.txt",)])
+def test_a_validation_text_of_its_own_is_used(files: tuple[str, ...], novel: Path, tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("the dog sat. " * (40 // len(files)), encoding="utf-8")
     notes: list[str] = []
-    run(novel, tmp_path / "m", f"data.validation={other}", note=notes.append)
-    assert any(line.startswith("validation: 520 tokens") for line in notes)
+    run(novel, tmp_path / "m", f"data.validation={tmp_path / Path(files[0]).parts[0]}", note=notes.append)
+    assert any(re.match("validation: 52[0-9] tokens", line) for line in notes)
 
 
 def test_shape_replaces_what_the_size_says(novel: Path, tmp_path: Path) -> None:
@@ -158,6 +163,20 @@ def test_a_recurrent_model_reads_the_most_frequent_pairs_of_its_corpus(novel: Pa
     assert ("who", "cat") not in found
     more = run(novel, tmp_path / "n", "model.name=rnn_lm", "shape.bigrams=999", "tokenizer.kind=word")
     assert 10 < more.bundle.model.config.bigrams < 40
+
+
+def test_a_running_text_has_frequent_pairs_too(tmp_path: Path) -> None:
+    novel = tmp_path / "one.txt"
+    novel.write_text(" ".join(SENTENCES[i % 4] for i in range(600)), encoding="utf-8")
+    trained = run(novel, tmp_path / "m", "model.name=rnn_lm", "shape.bigrams=10", "tokenizer.kind=word")
+    assert trained.bundle.model.config.bigrams == 10
+
+
+def test_rows_are_shared_out_evenly_unless_a_person_says_how_many(tmp_path: Path) -> None:
+    shared = Pretraining(recipe_from({}), tmp_path, World(0, 6), torch.device("cpu"), unheard, unheard, 0.0)
+    assert (shared.even(8), shared.even(12)) == (12, 12)
+    with pytest.raises(RecipeError, match="multiple of the 6 processes, but got 8; try 12"):
+        shared.check_rows(8)
 
 
 def test_a_killed_run_resumes_to_the_same_curve(novel: Path, tmp_path: Path) -> None:
@@ -220,6 +239,7 @@ def test_a_vocabulary_that_the_corpus_cannot_fill_is_refused(novel: Path, tmp_pa
         ("model.name=text_classifier", "language model"),
         ("shape.hiden_size=8", "hidden_size"),
         ("shape.vocab_size=3", "vocab_size"),
+        ("shape.vocab_size=big", "vocab_size"),
         ("model.size=20B", "memory"),
         ("shape.intermediate_size=99999999999999", "memory"),
         ("training.objective=masked", "causal"),
@@ -261,6 +281,35 @@ def test_a_resumed_run_must_see_the_text_it_began_with(novel: Path, tmp_path: Pa
     with pytest.raises(DataError, match="changed"):
         pretrain(recipe, tmp_path / "m", resume=True)
     assert (tmp_path / "m" / layout.RUN / "checkpoint").is_dir()
+
+
+def test_a_resumed_run_must_start_from_the_model_it_began_with(novel: Path, tmp_path: Path) -> None:
+    run(novel, tmp_path / "base")
+
+    def killed(row: dict[str, Any]) -> None:
+        if "validation_loss" in row:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run(novel, tmp_path / "m", f"model.start={tmp_path / 'base'}", "adapter.rank=2", show=killed)
+    run(novel, tmp_path / "base", "training.seed=1", overwrite=True)
+    recipe = read_recipe(tmp_path / "m" / layout.RUN / layout.RECIPE)
+    with pytest.raises(DataError, match=r"the model .*base has changed since the run began"):
+        pretrain(recipe, tmp_path / "m", resume=True)
+
+
+def test_a_run_is_resumed_by_the_verb_that_began_it(novel: Path, tmp_path: Path) -> None:
+    """Also one that was cut off while its tokenizer was learnt."""
+    place = tmp_path / "m" / layout.RUN
+    place.mkdir(parents=True)
+    (place / layout.RECIPE).write_text(to_toml(recipe_from({}, [f"data.train={novel}", *TINY])))
+    right = f"minnow pretrain --resume --out {tmp_path / 'm'}"
+    with pytest.raises(InputError, match="unfinished training run") as caught:
+        layout.check_bundle(tmp_path / "m")
+    assert right in str(caught.value)
+    assert right in command("train", "--resume", "--out", tmp_path / "m", fails=True).error
+    command("pretrain", "--resume", "--out", tmp_path / "m", "--json")
+    assert layout.is_bundle(tmp_path / "m")
 
 
 @pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}])

@@ -1,11 +1,13 @@
 """A run has its folder to itself."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from minnow.errors import StorageError
-from minnow.training.run_folder import attempt
+from minnow.bundle import layout
+from minnow.errors import MinnowError, StorageError
+from minnow.training.run_folder import attempt, check_apart
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -16,3 +18,25 @@ def test_a_second_run_is_refused_while_the_first_goes_on(resume: bool, tmp_path:
         with pytest.raises(StorageError, match="another run"), attempt(tmp_path / "m", resume):
             pass
         assert (run / "journal.jsonl").is_file()
+
+
+def test_a_model_is_not_replaced_by_what_starts_from_it(tmp_path: Path) -> None:
+    check_apart("", tmp_path)
+    check_apart(str(tmp_path / "a"), tmp_path / "b")
+    with pytest.raises(StorageError, match="from which it starts; choose another --out"):
+        check_apart(str(tmp_path / "b" / ".." / "a"), tmp_path / "a")
+
+
+@pytest.mark.parametrize("error", [MinnowError("the loss is nan"), OSError(28, "full"), KeyboardInterrupt()])
+def test_where_nothing_can_go_on_the_old_model_is_back(error: BaseException, linear: Path, tmp_path: Path) -> None:
+    shutil.copytree(linear, tmp_path / "m")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir() if path.is_file()}
+
+    def fail() -> None:
+        with attempt(tmp_path / "m", resume=False):
+            assert not layout.is_bundle(tmp_path / "m")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir() if path.is_file()}
