@@ -27,7 +27,13 @@ SHOWN = 3  # names in an error message
 
 # What other programs write beside the weights of a model and what follows from the rest of it.
 DERIVED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", ".position_ids")
-COPIES = ("lm_head.weight", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias", "vocab_projector.weight")
+# The output layer where it is the embedding, by the last parts of the names of what it copies.
+COPIES = {
+    "lm_head.weight": (".embed_tokens.weight", ".wte.weight"),
+    "cls.predictions.decoder.weight": (".word_embeddings.weight",),
+    "cls.predictions.decoder.bias": ("cls.predictions.bias",),
+    "vocab_projector.weight": (".word_embeddings.weight",),
+}
 OTHER_HEADS = (
     "pooler.",
     "bert.pooler.",
@@ -37,7 +43,6 @@ OTHER_HEADS = (
     "score.",
     "qa_outputs.",
 )
-RENAMED = {"cls.predictions.decoder.bias": "cls.predictions.bias"}  # used where the second is not there
 OLD_ENDINGS = {".gamma": ".weight", ".beta": ".bias"}  # of norms, before 2019
 
 Array = NDArray[np.generic]
@@ -55,6 +60,7 @@ def read_huggingface(folder: Path, tokenizer: Path | None = None, note: Note = l
     config = _with_parts(config, found, note)
     expected = _shapes_of(config)
     sources = _matched(found, expected, config, note)
+    config, sources, expected = _untied(config, sources, found, expected, note)
     found_tokenizer = open_foreign(tokenizer or folder)
     tensors = _read(sources, found, expected)
     model = model_from({**config.to_dict(), "model_type": config.model_type}, tensors)
@@ -114,7 +120,9 @@ def _shapes_of(config: ForeignConfig) -> Shapes:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that the weights of a folder lie in."""
+    """The files that the weights of a folder lie in, as transformers looks for them."""
+    if (folder / layout.WEIGHTS).is_file():
+        return [folder / layout.WEIGHTS]
     if (folder / INDEX).is_file():
         table = _json(folder / INDEX).get("weight_map")
         if not isinstance(table, dict) or not table or not all(isinstance(name, str) for name in table.values()):
@@ -125,8 +133,6 @@ def weight_files(folder: Path) -> list[Path]:
                 raise BundleError(f"{folder / INDEX} names {name!r}, which is not in the folder; fetch it anew")
         return [folder / name for name in names]
     whole = sorted(folder.glob("*.safetensors"))
-    if (folder / layout.WEIGHTS).is_file():
-        return [folder / layout.WEIGHTS]
     if len(whole) == 1:
         return whole
     pickled = [name for name in PICKLED if (folder / name).exists()]
@@ -146,9 +152,8 @@ def _names_in(file: Path) -> list[str]:
 def _matched(found: Mapping[str, Path], expected: Shapes, config: ForeignConfig, note: Note) -> dict[str, str]:
     """For each of our weights the name that it has in the files."""
     ours = {_our_name(name, expected): name for name in found}
-    for other, own in RENAMED.items():
-        if other in ours and own in expected and own not in ours:
-            ours[own] = ours[other]
+    for copy, original in _copies(ours, expected):
+        ours.setdefault(original, copy)  # a file may hold either of the two
     missing = sorted(expected.keys() - ours.keys())
     surplus = sorted(ours[name] for name in ours.keys() - expected.keys() if not _is_known_extra(name))
     for names, problem in ((missing, "missing from the files"), (surplus, "in the files, but not in the model")):
@@ -162,6 +167,41 @@ def _matched(found: Mapping[str, Path], expected: Shapes, config: ForeignConfig,
     if heads:
         note(f"left out, as no part of the language model: {', '.join(heads)}")
     return {name: ours[name] for name in expected}
+
+
+def _copies(found: Iterable[str], expected: Shapes) -> list[tuple[str, str]]:
+    """What the files hold of a layer that is another's copy, and what it copies."""
+    pairs = [(copy, own) for copy in COPIES for own in expected if own.endswith(COPIES[copy])]
+    return [(copy, own) for copy, own in pairs if copy in found and copy not in expected]
+
+
+def _untied(
+    config: ForeignConfig, sources: dict[str, str], found: Mapping[str, Path], expected: Shapes, note: Note
+) -> tuple[ForeignConfig, dict[str, str], Shapes]:
+    """The three with an output layer of its own, where the files hold one that is not the embedding that it should
+    be; transformers goes by the files there too."""
+    for copy, original in _copies(found, expected):
+        if sources[original] == copy or _equal(copy, sources[original], found, expected[original]):
+            continue
+        if not hasattr(config, "tie_word_embeddings"):
+            raise BundleError(
+                f"{copy!r} of the files is not {sources[original]!r}, but in {config.model_type} of this house the "
+                "two are one; take a model where they are"
+            )
+        note(f"{copy} is not the embedding, whatever config.json says: tie_word_embeddings is false here")
+        config = replace(config, **{"tie_word_embeddings": False})
+        sources, expected = sources | {copy: copy}, expected | {copy: expected[original]}
+    return config, sources, expected
+
+
+def _equal(one: str, other: str, found: Mapping[str, Path], shape: tuple[int, ...]) -> bool:
+    """Whether two tensors of the files, which must have this shape, hold the same numbers."""
+    read = []
+    for name in (one, other):
+        with _opened(found[name]) as weights:
+            _check(weights.get_slice(name), name, shape)
+            read.append(weights.get_tensor(name).float())
+    return bool((read[0] == read[1]).all())
 
 
 def _our_name(name: str, expected: Shapes) -> str:

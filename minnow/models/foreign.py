@@ -16,20 +16,19 @@ MAX_LAYERS = 512  # modules are made before weights are read, so a damaged confi
 # About files, training, heads for other tasks, or the way of generating; none changes the logits.
 HARMLESS = frozenset(
     """
-    _attn_implementation _attn_implementation_autoset _name_or_path architectures attn_implementation
-    bad_words_ids begin_suppress_tokens chunk_size_feed_forward classifier_dropout cls_token_id
-    decoder_start_token_id directionality diversity_penalty do_sample dtype early_stopping
+    architectures attn_implementation bad_words_ids begin_suppress_tokens chunk_size_feed_forward classifier_dropout
+    cls_token_id decoder_start_token_id directionality diversity_penalty do_sample dtype early_stopping
     encoder_no_repeat_ngram_size exponential_decay_length_penalty finetuning_task forced_bos_token_id
     forced_eos_token_id gradient_checkpointing id2label is_llama_config keys_to_ignore_at_inference label2id
-    length_penalty mask_token_id max_length min_length n_ctx no_repeat_ngram_size num_beam_groups num_beams
-    num_labels num_return_sequences output_attentions output_hidden_states output_past output_scores
-    pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type prefix
-    pretraining_tp problem_type qa_dropout remove_invalid_values reorder_and_upcast_attn repetition_penalty
-    return_dict return_dict_in_generate sep_token_id seq_classif_dropout summary_activation summary_first_dropout
-    summary_proj_to_labels summary_type summary_use_proj suppress_tokens task_specific_params temperature
-    tf_legacy_loss tie_last_hidden_states tie_weights_ tokenizer_class top_k top_p torch_dtype torchscript
-    transformers.js_config transformers_version typical_p unk_token_id unsloth_fixed unsloth_version use_bfloat16
-    use_cache
+    length_penalty mask_token_id max_length max_sequence_length min_length n_ctx n_special no_repeat_ngram_size
+    num_beam_groups num_beams num_labels num_return_sequences output_attentions output_hidden_states output_past
+    output_scores pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type
+    predict_special_tokens prefix pretraining_tp problem_type qa_dropout remove_invalid_values
+    reorder_and_upcast_attn repetition_penalty return_dict return_dict_in_generate sep_token_id seq_classif_dropout
+    summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj suppress_tokens
+    task_specific_params temperature tf_legacy_loss tie_last_hidden_states tie_weights_ tokenizer_class top_k top_p
+    torch_dtype torchscript transformers.js_config transformers_version typical_p unk_token_id unsloth_fixed
+    unsloth_version use_bfloat16 use_cache
     """.split()  # noqa: SIM905 - a list would be a page of quotes
 )
 
@@ -88,7 +87,7 @@ class ForeignConfig(ModelConfig):
         for key, value in values.items():
             if key not in own and key in FIXED:
                 cls._check_fixed(key, value)
-            elif key in own or key not in HARMLESS:
+            elif key in own or not (key in HARMLESS or key.startswith("_")):  # what begins so is a program's own
                 kept[key] = value
         ends = kept.pop("eos_token_id", None)
         if not isinstance(ends, list | tuple):

@@ -262,6 +262,8 @@ class Llama(Decoder):
         scaling, learnt = self.config.rope_scaling, self.config.max_position_embeddings
         if scaling is not None and scaling.rope_type == "dynamic":  # there the factor says how much further it goes
             return int(scaling.factor * learnt)
+        if scaling is not None and scaling.rope_type == "yarn":  # some name what it had learnt with in both places
+            return max(learnt, int(scaling.factor * (scaling.original_max_position_embeddings or 0)))
         return learnt
 
     @property
@@ -294,13 +296,14 @@ class Llama(Decoder):
 
 
 def _with_rope(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The rotation by our names: newer files of transformers hold it all in ``rope_parameters``."""
+    """The rotation by our names: newer files of transformers hold it all in ``rope_parameters``, of which it takes
+    nothing where there is a ``rope_scaling`` as well."""
     read = dict(values)
-    parameters = read.pop("rope_parameters", None) or {}
-    scaling = parameters or read.pop("rope_scaling", None) or {}
-    for name, table in (("rope_parameters", parameters), ("rope_scaling", scaling)):
+    tables = {name: read.pop(name, None) or {} for name in ("rope_scaling", "rope_parameters")}
+    for name, table in tables.items():
         if not isinstance(table, Mapping):
             raise BundleError(f"config.json.{name} must be a table of keys and values, but got {table!r}")
+    scaling = tables["rope_scaling"] or tables["rope_parameters"]
     scaling = {key: value for key, value in scaling.items() if value is not None}
     theta = scaling.pop("rope_theta", None)
     if theta is not None:

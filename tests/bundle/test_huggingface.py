@@ -155,6 +155,60 @@ def test_a_smaller_encoder_without_a_head_comes_in_as_one(tmp_path: Path) -> Non
         bundle.model(torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3]))
 
 
+EMBEDDINGS = {llama: "model.embed_tokens.weight", gpt2: "transformer.wte.weight"}
+
+
+@pytest.mark.parametrize("made", EMBEDDINGS)
+def test_an_output_layer_that_is_not_the_embedding_is_one_of_its_own(made: Callable[[], Any], tmp_path: Path) -> None:
+    """Whatever ``config.json`` says."""
+    model, notes = made(), list[str]()
+    own = torch.randn(VOCABULARY, 8)
+    folder = with_tensors(published(model, tmp_path), lambda tensors: {**tensors, "lm_head.weight": own})
+    found = read_huggingface(folder, None, notes.append).model
+    assert torch.equal(found.output_weight_VD, own)
+    assert not found.config.tie_word_embeddings
+    assert "lm_head.weight is not the embedding" in notes[0]
+    assert weights_of(found) == {**weights_of(model), "lm_head.weight": own.numpy().tobytes()}
+
+    with_tensors(folder, lambda tensors: {**tensors, "lm_head.weight": own[:-1].clone()})
+    assert "'lm_head.weight' has shape (499, 8)" in refused(folder)
+
+
+@pytest.mark.parametrize("made", EMBEDDINGS)
+def test_the_output_layer_alone_stands_for_the_embedding_too(made: Callable[[], Any], tmp_path: Path) -> None:
+    model = made()
+
+    def renamed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {"lm_head.weight" if name == EMBEDDINGS[made] else name: x for name, x in tensors.items()}
+
+    found = read_huggingface(with_tensors(published(model, tmp_path), renamed)).model
+    assert weights_of(found) == weights_of(model)
+    assert found.config.tie_word_embeddings
+
+
+@pytest.mark.parametrize(
+    ("copy", "original"),
+    [("decoder.weight", "bert.embeddings.word_embeddings.weight"), ("decoder.bias", "cls.predictions.bias")],
+)
+def test_an_encoder_whose_output_layer_is_not_the_embedding_is_refused(
+    copy: str, original: str, tmp_path: Path
+) -> None:
+    folder = published(bert(), tmp_path)
+    name = f"cls.predictions.{copy}"
+    with_tensors(folder, lambda tensors: {**tensors, name: tensors[original].clone()})
+    assert weights_of(read_huggingface(folder).model) == weights_of(bert())
+    with_tensors(folder, lambda tensors: {**tensors, name: tensors[original] + 1})
+    assert f"{name!r} of the files is not {original!r}" in refused(folder)
+
+
+def test_one_whole_file_comes_before_several(tmp_path: Path) -> None:
+    """An index that an earlier state of the folder left behind says nothing, as in transformers."""
+    model = llama()
+    folder = published(model, tmp_path)
+    (folder / INDEX).write_text(json.dumps({"weight_map": {"lm_head.weight": "model-00001-of-00002.safetensors"}}))
+    assert weights_of(read_huggingface(folder).model) == weights_of(model)
+
+
 def test_weights_may_lie_in_several_files(tmp_path: Path) -> None:
     model = llama()
     folder = published(model, tmp_path)

@@ -148,6 +148,7 @@ def test_impossible_shapes_say_what_would_do(kind: type[LlamaConfig], change: di
 
 SMOLLM = {
     **{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "is_llama_config": True, "use_cache": True},
+    **{"_name_or_path": "x", "_num_labels": 1, "n_special": 0, "predict_special_tokens": True},
     **{"rope_interleaved": False, "rope_scaling": None, "pretraining_tp": 1, "torch_dtype": "bfloat16"},
     **{"transformers_version": "4.40.1", "rope_theta": 100000, "eos_token_id": 0, "rms_norm_eps": 1e-05},
 }
@@ -165,6 +166,26 @@ def test_the_rotation_is_read_from_either_place_and_written_where_all_find_it() 
     assert older == newer == LlamaConfig.from_dict(newer.to_dict())
     assert newer.to_dict()["rope_theta"] == 500.0
     assert newer.to_dict()["rope_scaling"] == {"rope_type": "linear", "factor": 2.0}
+
+
+def test_of_two_tables_of_the_rotation_the_older_one_is_read() -> None:
+    """As transformers does it; the theta of the other goes with it."""
+    both = {
+        "rope_theta": 500.0,
+        "rope_scaling": {"rope_type": "linear", "factor": 2.0},
+        "rope_parameters": {"rope_type": "dynamic", "factor": 9.0, "rope_theta": 3.0},
+    }
+    config = LlamaConfig.from_dict({**SMALL, **both})
+    assert config.rope_scaling == RopeScaling(rope_type="linear", factor=2.0)
+    assert config.rope_theta == 500.0
+
+
+def test_yarn_reaches_as_far_as_its_factor_says() -> None:
+    """Also where ``max_position_embeddings`` was left at what the model had learnt with."""
+    yarn = {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}}
+    for learnt, reaches in ((32, 128), (128, 128), (200, 200)):
+        config = LlamaConfig.from_dict({**SMALL, **yarn, "max_position_embeddings": learnt})
+        assert Llama(config).context_size == reaches
 
 
 def test_several_ends_of_a_text_are_kept() -> None:

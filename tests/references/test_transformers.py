@@ -13,6 +13,7 @@ from torch import Tensor
 
 from minnow.bundle.weights import load_weights, save_weights
 from minnow.layers.masks import padding_mask
+from minnow.models.llama import LlamaConfig
 from minnow.models.registry import architecture, model_from
 
 transformers = pytest.importorskip("transformers")
@@ -141,6 +142,20 @@ def test_texts_beyond_the_original_context_are_turned_as_theirs(case: str, tmp_p
         torch.testing.assert_close(among_BV[1:2], alone_BV, rtol=0, atol=1e-5)
         torch.testing.assert_close(among_BV[0], expected_BSV[0, -1], rtol=0, atol=1e-4)
     assert model.context_size in (64, 60)
+
+
+def test_of_two_tables_of_the_rotation_both_take_the_same(tmp_path: Path) -> None:
+    tables = {
+        "rope_scaling": {"rope_type": "linear", "factor": 3.0},
+        "rope_parameters": {"rope_theta": 300.0, "rope_type": "dynamic", "factor": 2.0},
+    }
+    for theta in ({}, {"rope_theta": 500.0}):
+        values = {"model_type": "llama", **SHAPE, **tables, **theta}
+        (tmp_path / "config.json").write_text(json.dumps(values))
+        read = transformers.AutoConfig.from_pretrained(tmp_path).rope_parameters
+        own = LlamaConfig.from_dict(values)
+        assert own.rope_scaling is not None
+        assert read == {**tables["rope_scaling"], "rope_theta": own.rope_theta}
 
 
 @pytest.mark.parametrize("case", ENCODERS)
