@@ -5,7 +5,8 @@ the work; what it cannot know is which token ends a text.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,19 +14,18 @@ from tokenizers import Tokenizer as Library
 
 from minnow.errors import BundleError
 from minnow.text.offsets import without_space
-from minnow.text.portions import PORTION_LENGTH, portions, without_surrogates
+from minnow.text.portions import portions, without_surrogates
 from minnow.text.roles import CONFIG_FILE, CUSTOMARY, ROLES, settings_beside
 from minnow.text.shortening import Keep, cutter
 from minnow.text.streaming import TextStream, WindowStream
 from minnow.text.tokenizer import Encoding, Tokenizer
 
-KEPT_SETTINGS = (
-    "add_bos_token",
-    "add_eos_token",
-    "model_max_length",
-    "clean_up_tokenization_spaces",
-    "model_input_names",
-)
+KEPT_SETTINGS = ("model_max_length", "clean_up_tokenization_spaces", "model_input_names")
+
+# Where a text may be cut, if the two sides of each of these stand alone as they stand together: before a space between
+# words, behind the end of a line. Elsewhere some kinds join white space with what stands before it (".\n").
+_WORDS = (r"(?<=[^\W_])(?= [^\W_])", (("a", " b"), ("1", " b"), ("b", " 1"), ("a b", " a b"), ("é", " 水")))
+_LINES = (r"(?<=\S\n)(?=[^\W_])", (("a\n", "b"), ("a.\n", "b"), ("1\n", "2"), ("é。\n", "水"), ("a b\n", "a b")))
 
 
 class ForeignTokenizer(Tokenizer):
@@ -55,8 +55,7 @@ class ForeignTokenizer(Tokenizer):
         self.chat_template = self._settings.get("chat_template")
         self.keeps_spaces = self.decode(self._plain("a  b")) == "a  b"
         self.prefix_ids, self.suffix_ids = self._surroundings()
-        # A text may be cut before white space where a beginning is not marked.
-        self._may_cut = self._plain("a b") == [*self._plain("a"), *self._plain(" b")]
+        self._places = self._where_to_cut(content)
 
     def _take_roles(self) -> None:
         said = {role: self._settings.get(role) for role in ROLES}
@@ -80,19 +79,27 @@ class ForeignTokenizer(Tokenizer):
         self.eos_ids = tuple(dict.fromkeys((self.eos_id, *others)))
 
     def _surroundings(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """What the pipeline, or the settings beside it, put before and after a text."""
+        """What the pipeline puts before and after a text; transformers asks no other file either."""
         inner, whole = self._plain("a"), list(self._library.encode("a").ids)
         starts = [i for i in range(len(whole) - len(inner) + 1) if whole[i : i + len(inner)] == inner]
         start = starts[0] if starts and inner else 0
-        before, after = tuple(whole[:start]), tuple(whole[start + len(inner) :])
-        for key, token_id in (("add_bos_token", self.bos_id), ("add_eos_token", self.eos_id)):
-            asked, stands = self._settings.get(key), before if key == "add_bos_token" else after
-            if asked is False and stands == (token_id,):
-                stands = ()
-            elif asked is True and not stands:
-                stands = (token_id,)
-            before, after = (stands, after) if key == "add_bos_token" else (before, stands)
-        return before, after
+        return tuple(whole[:start]), tuple(whole[start + len(inner) :])
+
+    def _where_to_cut(self, content: Mapping[str, Any]) -> re.Pattern[str]:
+        """The places where a long text may be cut and nothing changes."""
+        if any(_reaches_out(token) for token in content["added_tokens"] if not token["special"]):
+            return re.compile(r"(?!)")  # nowhere
+        safe = [places for places, probes in (_WORDS, _LINES) if all(self._apart(*probe) for probe in probes)]
+        return re.compile("|".join(safe) or r"(?!)")
+
+    def _apart(self, left: str, right: str) -> bool:
+        """Whether two neighbours are encoded as if each stood alone, because the pipeline never looks across."""
+        whole, cut = self.normalize(left + right), len(self.normalize(left))
+        if self._library.pre_tokenizer is None or whole != self.normalize(left) + self.normalize(right):
+            return False
+        stretches = [place for _, place in self._library.pre_tokenizer.pre_tokenize_str(whole)]
+        borders = all(end <= cut or start >= cut for start, end in stretches)
+        return borders and self._plain(left + right) == [*self._plain(left), *self._plain(right)]
 
     def _plain(self, text: str) -> list[int]:
         return list(self._library.encode(text, add_special_tokens=False).ids)
@@ -117,7 +124,7 @@ class ForeignTokenizer(Tokenizer):
 
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
         encodings = [Encoding([], []) for _ in texts]
-        for portion in self._portions(texts):
+        for portion in portions(texts, self._places):
             found = self._library.encode_batch([part for _, _, part in portion], add_special_tokens=False)
             for (row, start, part), one in zip(portion, found, strict=True):
                 encodings[row].token_ids.extend(one.ids)
@@ -128,14 +135,11 @@ class ForeignTokenizer(Tokenizer):
     def encode_ids(self, texts: Sequence[str], max_tokens: int | None = None, keep: Keep = "first") -> list[list[int]]:
         cut = cutter(max_tokens, keep)
         rows: list[list[int]] = [[] for _ in texts]
-        for portion in self._portions(texts):
+        for portion in portions(texts, self._places):
             found = self._library.encode_batch_fast([part for _, _, part in portion], add_special_tokens=False)
             for (row, _, _), one in zip(portion, found, strict=True):
                 rows[row].extend(one.ids)
         return [cut(row) for row in rows]
-
-    def _portions(self, texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
-        return portions(texts) if self._may_cut else _whole_portions(texts)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text that the ids stand for, without special tokens, as the tokenizer's own rules set it.
@@ -177,15 +181,7 @@ def _check_unknown(model: Mapping[str, Any], id_of: Mapping[str, int]) -> None:
         raise BundleError(f"its {kind} vocabulary has no token for what is unknown")
 
 
-def _whole_portions(texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
-    """Texts as (row, 0, text) in lists of some ``PORTION_LENGTH`` characters; none is cut."""
-    portion: list[tuple[int, int, str]] = []
-    length = 0
-    for row, text in enumerate(texts):
-        portion.append((row, 0, without_surrogates(text)))
-        length += len(text)
-        if length >= PORTION_LENGTH:
-            yield portion
-            portion, length = [], 0
-    if portion:
-        yield portion
+def _reaches_out(token: Mapping[str, Any]) -> bool:
+    """Whether an added token that is read in texts may take white space along with what stands beside it."""
+    content = token["content"]
+    return token["lstrip"] or token["rstrip"] or (len(content.split()) > 0 and content.split() != [content])

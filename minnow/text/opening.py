@@ -10,7 +10,7 @@ from tokenizers import Tokenizer as Library
 from minnow.errors import BundleError, InputError
 from minnow.text.foreign import ForeignTokenizer
 from minnow.text.pipelines import damage_named, is_ours, read_library
-from minnow.text.roles import CUSTOMARY, ROLES, read_text, settings_beside
+from minnow.text.roles import CUSTOMARY, ROLES, read_table, read_text, settings_beside
 from minnow.text.tokenizer import Tokenizer
 
 
@@ -53,6 +53,8 @@ def open_foreign(path: Path) -> Tokenizer:
 
 # The older files
 
+CONVERTED = "write a tokenizer.json with transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
+
 
 def _opened(read: Callable[[Path, Mapping[str, Any]], Library], folder: Path) -> Tokenizer:
     settings = settings_beside(folder)
@@ -65,12 +67,16 @@ def _opened(read: Callable[[Path, Mapping[str, Any]], Library], folder: Path) ->
 
 
 def _wordpiece(folder: Path, settings: Mapping[str, Any]) -> Library:
-    """BERT's: ``vocab.txt``, a token a line."""
-    lines = read_text(folder / "vocab.txt").splitlines()
+    """BERT's: ``vocab.txt``, a token a line; other separators of lines are tokens themselves."""
+    lines = read_text(folder / "vocab.txt").removesuffix("\n").split("\n")
     ids = {token: token_id for token_id, token in enumerate(lines)}
     library = Library(models.WordPiece(ids, unk_token="[UNK]"))
     lowercase = bool(settings.get("do_lower_case", True))
-    library.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=settings.get("strip_accents"))
+    library.normalizer = normalizers.BertNormalizer(
+        handle_chinese_chars=bool(settings.get("tokenize_chinese_chars", True)),
+        lowercase=lowercase,
+        strip_accents=settings.get("strip_accents"),
+    )
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     library.decoder = decoders.WordPiece()
     framing = [("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])]
@@ -78,11 +84,13 @@ def _wordpiece(folder: Path, settings: Mapping[str, Any]) -> Library:
     library.add_special_tokens(
         [token for role in CUSTOMARY.values() for token in role if token in ids and token[0] == "["]
     )
+    _add_tokens(library, folder, settings)
     return library
 
 
 def _byte_level(folder: Path, settings: Mapping[str, Any]) -> Library:
     """GPT-2's: ``vocab.json`` and ``merges.txt``."""
+    _check_byte_level(folder, settings)
     model = models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
     library = Library(model)
     library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=bool(settings.get("add_prefix_space", False)))
@@ -90,4 +98,56 @@ def _byte_level(folder: Path, settings: Mapping[str, Any]) -> Library:
     special = [settings[role] for role in ROLES if isinstance(settings.get(role), str)]
     known = [token for token in dict.fromkeys((*special, "<|endoftext|>")) if model.token_to_id(token) is not None]
     library.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in known])
+    _add_tokens(library, folder, settings)
+    _frame(library, settings)
     return library
+
+
+def _check_byte_level(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Raise BundleError where these files are of a kind that cuts texts in another way than GPT-2's."""
+    model = read_table(folder / "config.json")
+    name = settings.get("tokenizer_class") or model.get("tokenizer_class") or model.get("model_type") or "gpt2"
+    if name not in ("GPT2Tokenizer", "GPT2TokenizerFast", "gpt2"):
+        raise BundleError(
+            f"vocab.json and merges.txt can be read as GPT-2's alone, but those in {folder} are of {name}, which cuts "
+            f"texts in another way; {CONVERTED}"
+        )
+
+
+def _frame(library: Library, settings: Mapping[str, Any]) -> None:
+    """What GPT-2's settings ask to be put before and after a text. A ``tokenizer.json`` says it itself."""
+    begin, end = (str(settings.get(role, "<|endoftext|>")) for role in ("bos_token", "eos_token"))
+    before = [begin] if settings.get("add_bos_token") is True else []
+    after = [end] if settings.get("add_eos_token") is True else []
+    ids = [(token, library.token_to_id(token)) for token in dict.fromkeys((*before, *after))]
+    if ids and all(token_id is not None for _, token_id in ids):
+        whole = [*before, "$A", *after]
+        library.post_processor = processors.TemplateProcessing(whole, [*whole, "$B:1"], ids)
+
+
+def _add_tokens(library: Library, folder: Path, settings: Mapping[str, Any]) -> None:
+    """The tokens that were added after the vocabulary had been learnt, by the files beside it.
+
+    Raises:
+        BundleError: one of them could not have the id that it has there.
+    """
+    for token_id, token in sorted(_added(folder, settings).items()):
+        library.add_tokens([token])
+        found = library.token_to_id(token.content)
+        if found != token_id:
+            raise BundleError(
+                f"{token.content!r} was added as {token_id} to the tokenizer in {folder}, but would be {found} after "
+                f"what its files hold; fetch them anew, or {CONVERTED}"
+            )
+
+
+def _added(folder: Path, settings: Mapping[str, Any]) -> dict[int, AddedToken]:
+    said = settings.get("added_tokens_decoder")
+    if isinstance(said, Mapping):
+        return {int(token_id): AddedToken(**token) for token_id, token in said.items()}
+    others = settings.get("additional_special_tokens") or ()
+    special = {settings.get(role) for role in ROLES} | {x["content"] if isinstance(x, Mapping) else x for x in others}
+    return {
+        token_id: AddedToken(token, special=token in special, normalized=token not in special)
+        for token, token_id in read_table(folder / "added_tokens.json").items()
+    }

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-SEGMENT_LENGTH = 65_536  # characters of a text that the library works on at once
+SEGMENT_LENGTH = 65_536  # characters of a text that the library works on at once, or up to the next place to cut
 PORTION_LENGTH = 1_000_000  # characters handed to the library at once
 
-# No kind joins what stands before white space with the white space, so a text may be cut there and nothing changes.
+# No kind of this house joins what stands before white space with the white space, so a text may be cut there and
+# nothing changes.
 # \x1c to \x1f are white space to Python alone.
 _SPACE = r"[^\S\x1c-\x1f]"
 _SOLID = r"[\S\x1c-\x1f]"
@@ -29,13 +31,25 @@ def segments(text: str) -> list[str]:
     return [text] if len(text) <= SEGMENT_LENGTH else _SEGMENT.findall(text)
 
 
-def portions(texts: Sequence[str]) -> Iterator[list[tuple[int, int, str]]]:
-    """Segments as (row, where in the row's text, segment), in lists of some ``PORTION_LENGTH`` characters."""
+def segments_at(text: str, places: re.Pattern[str]) -> list[str]:
+    """The text in stretches of ``SEGMENT_LENGTH`` characters and what comes up to the next of these places."""
+    text = without_surrogates(text)
+    cuts = [0]
+    while found := places.search(text, cuts[-1] + SEGMENT_LENGTH):
+        cuts.append(found.start())
+    return [text[start:end] for start, end in pairwise([*cuts, len(text)])]
+
+
+def portions(texts: Sequence[str], places: re.Pattern[str] | None = None) -> Iterator[list[tuple[int, int, str]]]:
+    """Segments as (row, where in the row's text, segment), in lists of some ``PORTION_LENGTH`` characters.
+
+    ``places``: where a text may be cut, and nowhere else; None for this house's kinds.
+    """
     portion: list[tuple[int, int, str]] = []
     length = 0
     for row, text in enumerate(texts):
         start = 0
-        for segment in segments(text):
+        for segment in segments(text) if places is None else segments_at(text, places):
             portion.append((row, start, segment))
             start += len(segment)
             length += len(segment)

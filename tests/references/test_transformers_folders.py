@@ -1,5 +1,6 @@
 """``transformers`` opens our folders as they are, and we open its: same ids, same logits, same greedy text."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from minnow.models.bert import Bert, BertConfig
 from minnow.models.gpt2 import GPT2, GPT2Config
 from minnow.models.llama import Llama, LlamaConfig
 from minnow.text.kinds import KINDS
-from minnow.text.opening import open_tokenizer
+from minnow.text.opening import open_foreign, open_tokenizer
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -65,6 +66,52 @@ def test_auto_classes_open_our_folder(kind: str, made: Any, tmp_path: Path) -> N
     with torch.no_grad():
         batch = torch.tensor([token_ids[:12]])
         assert (other(batch).logits - model(batch)).abs().max() < 1e-4
+
+
+AROUND = {"add_bos_token": True, "add_eos_token": True}
+
+
+@pytest.mark.parametrize("asked", [AROUND, dict.fromkeys(AROUND, False)])
+@pytest.mark.parametrize("house", HOUSES)
+def test_what_stands_around_a_text_is_said_by_the_same_file(house: str, asked: dict[str, Any], tmp_path: Path) -> None:
+    folder = HOUSES[house](tmp_path)
+    config = json.loads((folder / "tokenizer_config.json").read_text()) | asked
+    plain = {key: value["content"] if isinstance(value, dict) else value for key, value in config.items()}
+    (folder / "tokenizer_config.json").write_text(json.dumps(plain))
+    tokenizer, theirs = open_foreign(folder), transformers.AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.frame(tokenizer.encode("a kettle").token_ids) == theirs("a kettle")["input_ids"]
+
+
+def test_older_files_with_added_tokens_give_the_same_ids(tmp_path: Path) -> None:
+    file = byte_level(tmp_path / "house") / "tokenizer.json"
+    model = json.loads(file.read_text(encoding="utf-8"))["model"]
+    size = len(model["vocab"])
+    config = {
+        "tokenizer_class": "GPT2Tokenizer",
+        "add_bos_token": True,
+        "added_tokens_decoder": {
+            str(size): {"content": "<one>", "special": False, "normalized": False},
+            str(size + 1): {"content": "<|two|>", "special": True, "normalized": False},
+        },
+    }
+    (tmp_path / "vocab.json").write_text(json.dumps(model["vocab"]))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in model["merges"]))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    tokenizer, theirs = open_foreign(tmp_path), transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for text in (*TEXTS, "a <one> b", " x"):
+        assert tokenizer.frame(tokenizer.encode(text).token_ids) == theirs(text)["input_ids"]
+    assert tokenizer.encode_marked("a<|two|>") == theirs("a<|two|>", add_special_tokens=False)["input_ids"]
+
+
+def test_a_vocabulary_of_lines_gives_the_same_ids(tmp_path: Path) -> None:
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "\u2028", "水", "水壶", "kettle"]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    for chinese in (True, False):
+        config = {"tokenizer_class": "BertTokenizer", "tokenize_chinese_chars": chinese}
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+        tokenizer, theirs = open_foreign(tmp_path), transformers.AutoTokenizer.from_pretrained(tmp_path)
+        for text in ("a Kettle", "水壶 kettle", "水"):
+            assert tokenizer.frame(tokenizer.encode(text).token_ids) == theirs(text)["input_ids"]
 
 
 @pytest.mark.parametrize("made", [llama, gpt2])

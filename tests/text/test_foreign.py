@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tokenizers
 from houses import CHATML, HOUSES, TEXTS, byte_level, sentencepiece_bpe, wordpiece
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tokenizers import models, pre_tokenizers, trainers
 
 from minnow.errors import BundleError, InputError
+from minnow.text import portions
 from minnow.text.foreign import ForeignTokenizer
 from minnow.text.opening import open_foreign, open_tokenizer
 from minnow.text.portions import SEGMENT_LENGTH
@@ -102,16 +105,15 @@ def test_the_models_files_name_ends_where_the_tokenizers_do_not(tmp_path: Path) 
     assert (tokenizer.eos_id, tokenizer.eos_ids, tokenizer.bos_id) == (0, (0, 2), 1)
 
 
-def test_settings_may_ask_for_a_beginning_or_leave_it_out(tmp_path: Path) -> None:
+def test_what_stands_around_a_text_is_the_pipelines_to_say(tmp_path: Path) -> None:
+    """As in transformers, which passes over these settings where there is a ``tokenizer.json``."""
     folder = sentencepiece_bpe(tmp_path)
     config = json.loads((folder / "tokenizer_config.json").read_text())
-    for more, prefix, suffix in (
-        ({"add_bos_token": False}, (), ()),
-        ({"add_eos_token": True, "add_bos_token": True}, (1,), (2,)),
-    ):
+    for more in ({"add_bos_token": False}, {"add_eos_token": True, "add_bos_token": True}):
         (folder / "tokenizer_config.json").write_text(json.dumps(config | more))
         tokenizer = opened(folder)
-        assert (tokenizer.prefix_ids, tokenizer.suffix_ids) == (prefix, suffix)
+        assert (tokenizer.prefix_ids, tokenizer.suffix_ids) == ((1,), ())
+        assert not more.keys() & tokenizer.config().keys()
 
 
 def test_special_tokens_are_read_where_they_are_meant(folders: dict[str, Path]) -> None:
@@ -145,6 +147,85 @@ def test_long_texts_are_cut_only_where_it_changes_nothing(folders: dict[str, Pat
         assert tokenizer.encode_ids([text, "x"])[0] == library.encode(text, add_special_tokens=False).ids
 
 
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def metaspace(scheme: str, split: bool = True) -> Any:
+    return pre_tokenizers.Metaspace(prepend_scheme=scheme, split=split)
+
+
+PIPELINES: dict[str, Any] = {
+    "gpt2": pre_tokenizers.ByteLevel(add_prefix_space=False),
+    "gpt2-prefix": pre_tokenizers.ByteLevel(add_prefix_space=True),
+    "llama3": pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(tokenizers.Regex(LLAMA3), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    ),
+    "metaspace-first": metaspace("first"),
+    "metaspace-always": metaspace("always"),
+    "metaspace-whole": metaspace("never", split=False),
+    "before": pre_tokenizers.Split(" ", "merged_with_previous"),
+    "bert": pre_tokenizers.BertPreTokenizer(),
+    "none": None,
+}
+
+
+def learnt(pre_tokenizer: Any) -> tokenizers.Tokenizer:
+    """BPE with tokens over every border that the pipeline leaves open."""
+    library = tokenizers.Tokenizer(models.BPE(unk_token="</s>"))
+    if pre_tokenizer is not None:
+        library.pre_tokenizer = pre_tokenizer
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, special_tokens=["</s>"], initial_alphabet=alphabet, show_progress=False
+    )
+    library.train_from_iterator(["a b. a.\nb a\nb a  b a\n\nb a.\n 1 2\n水 水。\n水 "] * 9, trainer)
+    return library
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_portions_of_a_text_have_the_ids_of_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = learnt(PIPELINES[name])
+    tokenizer = ForeignTokenizer(tokenizers.Tokenizer.from_str(library.to_str()))
+    monkeypatch.setattr(portions, "SEGMENT_LENGTH", 1)  # cut wherever it is allowed
+    parts = st.sampled_from(["a", "b", "1", ".", "\n", " ", "  ", "\t", "水", "。", "_", "'s", "\u2028", "\r\n"])
+
+    @quick
+    @given(text=st.lists(parts, max_size=30).map("".join))
+    def same(text: str) -> None:
+        expected = library.encode(text, add_special_tokens=False)
+        assert tokenizer.encode_ids([text])[0] == tokenizer.encode(text).token_ids == expected.ids
+
+    same()
+    pieces = [segment for portion in portions.portions(["a b.\nb 1"], tokenizer._places) for *_, segment in portion]
+    assert len(pieces) == {"gpt2": 4, "llama3": 4, "bert": 4, "metaspace-whole": 1, "before": 1, "none": 1}.get(name, 3)
+
+
+def test_added_tokens_that_take_white_space_along_stay_whole() -> None:
+    for token in (tokenizers.AddedToken("a b", normalized=False), tokenizers.AddedToken("a", rstrip=True)):
+        library = learnt(PIPELINES["gpt2"])
+        library.add_tokens([token])
+        tokenizer = ForeignTokenizer(tokenizers.Tokenizer.from_str(library.to_str()))
+        text = "a b " * SEGMENT_LENGTH
+        assert tokenizer.encode_ids([text])[0] == library.encode(text).ids
+
+
+def written_apart(library_file: Path, folder: Path, **config: Any) -> Path:
+    """The vocabulary and merges of a tokenizer.json as two files."""
+    model = json.loads(library_file.read_text(encoding="utf-8"))["model"]
+    folder.mkdir()
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"]), encoding="utf-8")
+    merges = "\n".join(" ".join(pair) for pair in model["merges"])
+    (folder / "merges.txt").write_text(f"#version: 0.2\n{merges}\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
 def test_the_older_files_are_read(folders: dict[str, Path], tmp_path: Path) -> None:
     bert, byte = opened(folders["wordpiece"]), opened(folders["byte_level"])
     (tmp_path / "bert").mkdir()
@@ -153,14 +234,64 @@ def test_the_older_files_are_read(folders: dict[str, Path], tmp_path: Path) -> N
     assert [old.frame(row) for row in old.encode_ids(TEXTS)] == [bert.frame(row) for row in bert.encode_ids(TEXTS)]
     assert (old.mask_id, old.pad_id) == (bert.mask_id, bert.pad_id)
 
-    model = json.loads((folders["byte_level"] / "tokenizer.json").read_text(encoding="utf-8"))["model"]
-    (tmp_path / "gpt").mkdir()
-    (tmp_path / "gpt" / "vocab.json").write_text(json.dumps(model["vocab"]), encoding="utf-8")
-    merges = "\n".join(" ".join(pair) for pair in model["merges"])
-    (tmp_path / "gpt" / "merges.txt").write_text(f"#version: 0.2\n{merges}\n", encoding="utf-8")
-    old = open_foreign(tmp_path / "gpt")
+    old = open_foreign(written_apart(folders["byte_level"] / "tokenizer.json", tmp_path / "gpt"))
     assert old.encode_ids(TEXTS) == byte.encode_ids(TEXTS)
     assert old.eos_id == 0
+    folder = written_apart(folders["byte_level"] / "tokenizer.json", tmp_path / "framed", add_bos_token=True)
+    assert (open_foreign(folder).prefix_ids, open_foreign(folder).suffix_ids) == ((0,), ())
+
+
+def test_a_vocabulary_may_hold_separators_of_lines_and_leave_chinese_whole(tmp_path: Path) -> None:
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "\u2028", "\x85", "", "水", "水壶", "kettle"]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    assert open_foreign(tmp_path).encode_ids(["kettle 水"]) == [[9, 7]]
+    assert open_foreign(tmp_path).vocabulary == tuple(tokens)
+    assert open_foreign(tmp_path).encode_ids(["水壶"]) == [[7, 1]]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenize_chinese_chars": False}))
+    assert open_foreign(tmp_path).encode_ids(["水壶"]) == [[8]]
+
+
+def test_tokens_that_were_added_to_older_files_are_there(folders: dict[str, Path], tmp_path: Path) -> None:
+    source = folders["byte_level"] / "tokenizer.json"
+    size = len(json.loads(source.read_text(encoding="utf-8"))["model"]["vocab"])
+    tables = {
+        str(size + 1): {"content": "<|two|>", "special": True, "normalized": False, "rstrip": False},
+        str(size): {"content": "<one>", "special": False, "normalized": False},
+        "0": {"content": "<|endoftext|>", "special": True},
+    }
+    for number, (config, added) in enumerate(
+        (
+            ({"added_tokens_decoder": tables}, {}),
+            ({"additional_special_tokens": ["<|two|>"]}, {"<|two|>": size + 1, "<one>": size}),
+        )
+    ):
+        folder = written_apart(source, tmp_path / f"gpt{number}", **config)
+        (folder / "added_tokens.json").write_text(json.dumps(added))
+        tokenizer = open_foreign(folder)
+        assert tokenizer.vocabulary[size:] == ("<one>", "<|two|>")
+        assert tokenizer.encode_ids(["<one>"]) == [[size]]
+        assert size + 1 not in tokenizer.encode_ids(["<|two|>"])[0]  # which no text can write
+        assert tokenizer.encode_marked("<|two|>") == [size + 1]
+    (folder / "added_tokens.json").write_text(json.dumps({"<one>": size + 7}))
+    with pytest.raises(BundleError, match=rf"'<one>' was added as {size + 7} .* but would be {size}"):
+        open_foreign(folder)
+    (tmp_path / "vocab.txt").write_text("\n".join(["[UNK]", "[CLS]", "[SEP]"]))
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"[MORE]": 3}))
+    assert open_foreign(tmp_path).vocabulary[3:] == ("[MORE]",)
+
+
+def test_older_files_of_a_kind_that_cuts_in_another_way_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = written_apart(
+        folders["byte_level"] / "tokenizer.json", tmp_path / "qwen", tokenizer_class="Qwen2Tokenizer"
+    )
+    with pytest.raises(BundleError, match="are of Qwen2Tokenizer, which cuts"):
+        open_foreign(folder)
+    (folder / "tokenizer_config.json").unlink()
+    (folder / "config.json").write_text(json.dumps({"model_type": "qwen2"}))
+    with pytest.raises(BundleError, match="are of qwen2, which cuts"):
+        open_foreign(folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    assert open_foreign(folder).eos_id == 0
 
 
 def test_files_that_are_no_tokenizer_say_what_to_do(tmp_path: Path) -> None:
