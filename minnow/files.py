@@ -43,6 +43,11 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def folder_name(folder: Path) -> str:
+    """What a folder is called, also where the path to it does not say so, as ``.`` does not."""
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, whole or not at all."""
     write_bytes(path, text.encode("utf-8"))

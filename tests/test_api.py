@@ -78,6 +78,15 @@ def test_the_api_and_the_command_answer_alike(model: minnow.Model) -> None:
     ] == rows_of_command
 
 
+def test_a_model_of_a_hub_has_the_name_that_it_was_asked_for_by(
+    linear: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minnow.api.model.folder_of", lambda *_, **__: linear)  # as if it had been pulled
+    assert minnow.evaluate("team/colours@v1", colours / "test.csv").name == "team/colours@v1"
+    found = minnow.compare("team/colours@v1", "team/colours@v2", colours / "test.csv")
+    assert (found.name_a, found.name_b) == ("team/colours@v1", "team/colours@v2")
+
+
 def test_evaluate_and_compare(model: minnow.Model, neural: Path, colours: Path, tmp_path: Path) -> None:
     report = model.evaluate(colours / "test.csv")
     assert isinstance(report, minnow.Report)

@@ -1,6 +1,7 @@
 """``evaluate`` and ``compare``: models, opened or by their folders, on data."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,24 +90,27 @@ def compare(
     from minnow.evaluation.compare import compare as compare_predictions
 
     opened = [_opened(model) for model in (first, second)]
+    names = [model.name for model in opened]
+    if names[0] == names[1]:
+        names = [str(model.folder if isinstance(model, Model) else model) for model in (first, second)]
     if any(model.task.name == "translation" for model in opened):
         from minnow.evaluation.translation import compare_translations
 
         pairs = pairs_to_measure(opened[0], data, target, "test", languages, text, label)
         into = [target for _, target in pairs.directions]
         written = [_translations(model, pairs.sources, into) for model in opened]
-        names = [model.folder.name for model in opened]
-        return compare_translations(names[0], names[1], pairs.targets, written[0], written[1], into)
+        compared = compare_translations(names[0], names[1], pairs.targets, written[0], written[1], into)
+        return replace(compared, notes=(*pairs.notes, *compared.notes))
     if target is not None or languages:
         raise InputError("pairs of texts are for models that translate, and neither of these does; give one file")
     for model in opened:
         if not model.labels:
             raise InputError(
-                f"{model.folder.name} gives no labels that could be compared; measure each with minnow evaluate instead"
+                f"{model.name} gives no labels that could be compared; measure each with minnow evaluate instead"
             )
     examples = load_examples(data, "test", text, label, keep_empty=True)
     given = [[_names(output) for output in model.stream(examples.texts)] for model in opened]
-    return compare_predictions(opened[0].folder.name, opened[1].folder.name, examples.labels, *given)
+    return replace(compare_predictions(names[0], names[1], examples.labels, *given), notes=examples.notes)
 
 
 def _translations(model: Model, sources: Sequence[str], into: Sequence[str]) -> list[str]:

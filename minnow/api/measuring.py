@@ -60,7 +60,7 @@ def measure(
     if part not in present and present != ("all",):
         raise DataError(f"{data} has no part {part!r}; it has: {', '.join(present)}")
     examples = load_examples(data, part, text, label, keep_empty=True)
-    return measure_labels(opened.bundle, examples, opened.folder.name, part if part in present else "all")
+    return measure_labels(opened.bundle, examples, opened.name, part if part in present else "all")
 
 
 def _translation_report(
@@ -89,7 +89,7 @@ def _translation_report(
 
     settings = TranslationSettings() if beam is None else TranslationSettings(beam=beam)
     read = part if target is None and part in pair_parts(data) else "all"
-    return measure_translation(opened.bundle, pairs, opened.folder.name, read, settings, advance)
+    return measure_translation(opened.bundle, pairs, opened.name, read, settings, advance)
 
 
 def pairs_to_measure(
@@ -102,7 +102,6 @@ def pairs_to_measure(
     label: str | None = None,
 ) -> "Pairs":
     """Pairs in the languages asked for; where nothing tells them, in those of a model that knows one direction."""
-    from minnow.data.columns import SIDES
     from minnow.data.pairs import load_pairs, pair_parts
 
     directions = opened.translator().directions
@@ -110,11 +109,7 @@ def pairs_to_measure(
     if target is None and not languages and pair_parts(data) != ("all",):
         languages = directions[0] if len(directions) == 1 else opened.translator().languages
     pairs = load_pairs(data, target, part, languages=languages, keep_empty=True, **columns)
-    if set(pairs.directions) == {SIDES} and SIDES not in directions:
-        if len(directions) > 1:
-            raise InputError(f"{pairs.name} does not tell its languages; say them, such as {','.join(directions[0])}")
-        pairs = replace(pairs, directions=[directions[0]] * len(pairs))
-    return pairs
+    return pairs.named(directions)
 
 
 def _language_report(
@@ -133,12 +128,11 @@ def _language_report(
     if training is not None and not num_samples:
         raise InputError("the training text is for what samples copy of it; say how many to write, such as 16")
     if num_samples < 0:
-        raise InputError(f"samples must be at least 0, but got {num_samples}")
+        raise InputError(f"at least one sample must be written, but got {num_samples}")
     if num_samples:
         opened.writer()  # which says so where the model writes no text
     learnt = open_corpus(training) if training is not None else None
-    name = opened.folder.name
-    report = measure_language(opened.bundle, corpus, name, context=context, stride=stride, progress=progress)
+    report = measure_language(opened.bundle, corpus, opened.name, context=context, stride=stride, progress=progress)
     if not num_samples:
         return report
     written = measure_samples(opened.bundle, corpus, learnt, num_samples=num_samples, progress=progress)

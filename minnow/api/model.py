@@ -219,4 +219,5 @@ def load(model: str | Path, *, precision: str = "float32", hub: str | None = Non
     """
     folder = folder_of(model, hub=hub, token=token)
     bundle = Bundle.load(folder)
-    return Model(bundle if precision == "float32" else bundle.in_precision(precision), folder)
+    name = str(model) if folder != Path(model) else ""  # a folder that was pulled is named after a commit
+    return Model(bundle if precision == "float32" else bundle.in_precision(precision), folder, name)

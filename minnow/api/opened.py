@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from minnow.bundle.bundle import Bundle
 from minnow.errors import InputError
+from minnow.files import folder_name
 from minnow.tasks.base import Task
 from minnow.tasks.registry import task_of
 
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
 
 
 class Opened:
-    """A bundle with the folder that it came from and the task that it is for."""
+    """A bundle with the folder that it came from, the task that it is for, and what a reader knows it by: the name on a
+    hub that it was asked for by, else that of the folder."""
 
-    def __init__(self, bundle: Bundle, folder: Path):
+    def __init__(self, bundle: Bundle, folder: Path, name: str = ""):
         self.bundle = bundle
         self.folder = folder
+        self.name = name or folder_name(folder)
         self.task: Task = task_of(bundle)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.folder.name!r}, task={self.task.name!r})"
+        return f"{type(self).__name__}({self.name!r}, task={self.task.name!r})"
 
     def translator(self) -> "Translation":
         """Its task; InputError where the model does not translate."""

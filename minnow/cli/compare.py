@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from minnow.cli.console import exit_codes, out, print_json, print_table
+from minnow.cli.console import exit_codes, note, out, print_json, print_table
 from minnow.cli.inputs import languages_of
 
 
@@ -30,6 +30,8 @@ def compare(
         if as_json:
             print_json(found.to_json())
             return
+        for line in found.notes:
+            note(line)
         bootstrap: dict[str, float] = getattr(found, "bootstrap_p_values", {})
         digits = 2 if bootstrap else 4  # translations are scored from 0 to 100
         columns = ("score", found.name_a, found.name_b, "difference", "95 % interval", "p")

@@ -16,8 +16,13 @@ from minnow.data.pair_columns import Sides, find_sides, too_many_languages, unfo
 from minnow.data.parallel import language_files, language_of, parallel_parts, read_parallel
 from minnow.data.sources import Source, parts, read_source, read_translations
 from minnow.errors import DataError
+from minnow.text.terms import is_letter
 
 Direction = tuple[str, str]
+UNNAMED = (
+    "the targets have no spaces between words, but their language is not named, so BLEU takes whole sentences for "
+    "words; name the languages, such as --langs en,zh"
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,20 @@ class Pairs:
             known = ", ".join(map(_arrow, dict.fromkeys(self.directions)))
             raise DataError(f"{self.name} has no pairs {_arrow(direction)}; it has: {known or 'none'}")
         return self.chosen(rows)
+
+    def named(self, directions: Sequence[Direction]) -> Self:
+        """The same pairs in the one direction that there is of these, where nothing has told theirs.
+
+        Raises:
+            DataError: there are several to choose from.
+        """
+        known = list(dict.fromkeys(directions))
+        if set(self.directions) != {SIDES} or SIDES in known or not known:
+            return self
+        if len(known) > 1:
+            raise DataError(f"{self.name} does not tell its languages; say them, such as --langs {','.join(known[0])}")
+        notes = tuple(note for note in self.notes if note != UNNAMED)
+        return replace(self, directions=known * len(self), notes=notes)
 
     def chosen(self, rows: Sequence[int] | NDArray[np.integer]) -> Self:
         """The pairs of these row numbers, in their order."""
@@ -211,8 +230,16 @@ def _paired(read: Source, sides: Sides, keep_empty: bool) -> Pairs:
     if not sources:
         raise DataError(f"no row of {read.name} has both sides; check that they belong to one another")
     notes = [*read.notes, sides.reason, *_counts(directions, read.frame.height, len(sides.columns))]
+    if set(directions) == {SIDES} and _is_unspaced(targets[:1000]):
+        notes.append(UNNAMED)
     told = tuple(note for note in notes if note)
     return Pairs(sources, targets, directions, read.name, read.sha256, read.licence, told)
+
+
+def _is_unspaced(texts: Sequence[str]) -> bool:
+    """Whether most of their letters are of scripts that set no spaces between words."""
+    letters = [character for text in texts for character in text if character.isalpha()]
+    return sum(map(is_letter, letters)) < len(letters) / 2
 
 
 def _directions(languages: Sequence[str]) -> list[Direction]:

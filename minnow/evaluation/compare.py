@@ -33,7 +33,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Model a against model b. ``mcnemar_p_value`` is exact, from the rows that only one of the two got right."""
+    """Model a against model b. ``mcnemar_p_value`` is exact, from the rows that only one of the two got right;
+    ``notes`` are sentences that the reader should be told, such as how the rows were read."""
 
     name_a: str
     name_b: str
@@ -44,6 +45,7 @@ class Comparison:
     only_b_right: int
     both_wrong: int
     mcnemar_p_value: float
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:

@@ -37,14 +37,15 @@ def classification_task(bundle: Bundle) -> TextClassification:
 
 
 def measure(bundle: Bundle, examples: Examples, name: str, part: str = "test") -> Report:
-    """The report of ``bundle`` on ``examples``; the seconds are those of prediction alone."""
+    """The report of ``bundle`` on ``examples``, with what was decided while they were read among its notes; the seconds
+    are those of prediction alone."""
     task = classification_task(bundle)
     if examples.multi_label and not task.multi_label:
         raise DataError(f"{examples.name} has rows with several labels, but {name} gives each text one label")
     started = time.perf_counter()
     probabilities = task.probabilities(task.logits(bundle.model, bundle.tokenizer, examples.texts))
     seconds = time.perf_counter() - started
-    return report_for(
+    report = report_for(
         name,
         examples.texts,
         examples.labels,
@@ -56,6 +57,7 @@ def measure(bundle: Bundle, examples: Examples, name: str, part: str = "test") -
         data=described(examples, part),
         seconds=seconds,
     )
+    return replace(report, notes=[*examples.notes, *report.notes])
 
 
 def measure_translation(
@@ -66,7 +68,8 @@ def measure_translation(
     settings: TranslationSettings | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> TranslationReport:
-    """The report of ``bundle`` on ``pairs``; the seconds are those of translating alone.
+    """The report of ``bundle`` on ``pairs``, with what was decided while they were read among its notes; the seconds
+    are those of translating alone.
 
     Raises:
         DataError: its task is another, or it does not write a language of the pairs.
@@ -95,7 +98,7 @@ def measure_translation(
         seconds=seconds,
     )
     told = [f"{source}-{target} was never learnt: the model pairs languages by itself" for source, target in zero_shot]
-    return replace(report, notes=[*report.notes, *told], retrieval=_retrieval(task, bundle, pairs))
+    return replace(report, notes=[*pairs.notes, *report.notes, *told], retrieval=_retrieval(task, bundle, pairs))
 
 
 def _retrieval(task: Translation, bundle: Bundle, pairs: Pairs) -> list[dict[str, Any]]:

@@ -100,7 +100,7 @@ class TranslationComparison:
     """Model a against model b on the same rows.
 
     The ``p_value`` of a difference is by approximate randomisation; ``bootstrap_p_values`` are by the paired bootstrap
-    of Koehn (2004), two-sided.
+    of Koehn (2004), two-sided. ``notes`` are as in the report.
     """
 
     name_a: str
@@ -109,6 +109,7 @@ class TranslationComparison:
     differences: dict[str, Difference]
     bootstrap_p_values: dict[str, float]
     signatures: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:

@@ -129,6 +129,12 @@ def length_ratio(bleu: Counted) -> float:
     return float(ratio(given, wanted))
 
 
+def check_scores() -> None:
+    """InputError where the translate extra, which every score but chrF and exact match needs, is missing."""
+    for name in ("sacrebleu", "sacremoses"):
+        _package(name)
+
+
 def bleu_tokenizer(language: str) -> str:
     """sacreBLEU's name of what cuts a language into the words of BLEU."""
     if primary(language) in CHINESE:

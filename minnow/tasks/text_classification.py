@@ -125,13 +125,17 @@ class TextClassification(Task):
     def loss(
         self, logits_BK: Tensor, targets_B: Tensor, class_weights_K: Tensor | None, label_smoothing: float = 0.0
     ) -> Tensor:
-        """Mean cross-entropy in nats; with several labels a text the mean binary cross-entropy over all labels."""
+        """Mean cross-entropy in nats; with several labels a text the mean binary cross-entropy over all labels.
+
+        Weights are not divided out again: a text counts as the weight of its label says, whatever stands beside it.
+        """
         from torch.nn import functional as F
 
         if self.multi_label:
             smoothed = targets_B * (1 - label_smoothing) + label_smoothing / 2
             return F.binary_cross_entropy_with_logits(logits_BK.float(), smoothed, pos_weight=class_weights_K)
-        return F.cross_entropy(logits_BK.float(), targets_B, class_weights_K, label_smoothing=label_smoothing)
+        smoothing: dict[str, Any] = {"label_smoothing": label_smoothing, "reduction": "sum"}
+        return F.cross_entropy(logits_BK.float(), targets_B, class_weights_K, **smoothing) / len(targets_B)
 
     def score(self, outputs: Floats, references: LabelIds) -> dict[str, float]:
         """Accuracy, precision, recall, F1 from logits [N, K] and label ids."""

@@ -25,7 +25,7 @@ from minnow.errors import DataError, RecipeError
 from minnow.evaluation.evaluate import report_for
 from minnow.evaluation.measure import described, measure
 from minnow.evaluation.report import Report
-from minnow.files import write_text
+from minnow.files import folder_name, write_text
 from minnow.listeners import Note, Show, unheard
 from minnow.metrics.calibration import fit_temperature
 from minnow.tasks.batching import logits_for
@@ -53,12 +53,22 @@ class Classifier:
 
 
 @dataclass(frozen=True)
+class _Read:
+    """What the recipe names; without validation examples of their own, training rows are held out."""
+
+    train: Examples
+    validation: Examples | None
+    test: Examples | None
+
+
+@dataclass(frozen=True)
 class _Rows:
-    """Examples with label ids."""
+    """Examples with label ids, and where they are from."""
 
     texts: list[str]
     label_ids: list[tuple[int, ...]]
     labels: list[tuple[str, ...]]
+    examples: Examples
 
 
 def train_classifier(
@@ -88,19 +98,16 @@ def train_classifier(
     if not resume:
         layout.check_free(folder, overwrite)
     check_apart(recipe.fine_tuning.model, folder)
-    examples = load_examples(recipe.data.train, "train", recipe.data.text or None, recipe.data.label or None)
-    test = _test_examples(recipe)
-    for line in (f"{examples.name}: {len(examples):,} rows", *examples.notes):
-        note(line)
-    _note_leakage(examples, test, note)
+    read = _read(recipe, note)
+    examples, test = read.train, read.test
     recipe = _with_model(recipe, examples, note)
-    _check(recipe, examples, test)
+    _check(recipe, read)
     with attempt(folder, resume) as run:
         check_same(run / DATA_HASH, examples.sha256, resume, examples.name)
         check_same_source(run, recipe.fine_tuning.model, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))
         task = _task(examples, recipe)
-        bundle, held = _fit(task, examples, recipe, run, note, show)
+        bundle, held = _fit(task, read, recipe, run, note, show)
         seconds = time.perf_counter() - started
         bundle = replace(bundle, provenance=_provenance(examples, recipe, seconds), recipe=to_toml(recipe))
         bundle.save(folder)
@@ -108,10 +115,13 @@ def train_classifier(
     seconds = time.perf_counter() - started
     drop_state(run)
     bundle = Bundle.load(folder)  # what is measured and handed on is what was saved, to the bit
-    validation = _validation_report(folder.name, bundle, held, examples)
-    tested = measure(bundle, test, folder.name) if test is not None else None
-    for line in (tested or validation).notes:
-        note(line)
+    name = folder_name(folder)
+    validation = _validation_report(name, bundle, held)
+    tested = measure(bundle, test, name) if test is not None else None
+    shown, of_data = (validation, held.examples) if tested is None or test is None else (tested, test)
+    for line in shown.notes:
+        if line not in of_data.notes:  # which were told when it was read
+            note(line)
     summary = _summary(folder, bundle, validation, tested, seconds)
     write_evidence(folder, bundle, examples, validation, tested, recipe)
     return Classifier(folder, bundle, validation, tested, seconds, summary)
@@ -119,12 +129,28 @@ def train_classifier(
 
 @dataclass(frozen=True)
 class _Held:
-    """Held-out rows with the model's logits on them."""
+    """Held-out rows with the model's logits on them, and which part of which examples they are."""
 
     texts: list[str]
     labels: list[tuple[str, ...]]
     logits: NDArray[np.float32]
+    examples: Examples
     part: str
+
+
+def _read(recipe: ClassificationRecipe, note: Note) -> _Read:
+    """All that is learnt from, chosen by and measured on; what was decided is told of each."""
+    data = recipe.data
+    columns = data.text or None, data.label or None
+    train = load_examples(data.train, "train", *columns)
+    outside = recipe.validation_share() is None
+    read = _Read(train, load_examples(data.validation, "valid", *columns) if outside else None, _test_examples(recipe))
+    for examples in (read.train, read.validation, read.test):
+        if examples is not None:
+            for line in (f"{examples.name}: {len(examples):,} rows", *examples.notes):
+                note(line)
+    _note_leakage(train, read.test, note)
+    return read
 
 
 def _test_examples(recipe: ClassificationRecipe) -> Examples | None:
@@ -136,9 +162,8 @@ def _test_examples(recipe: ClassificationRecipe) -> Examples | None:
     return load_examples(source, "test", data.text or None, data.label or None, keep_empty=True)
 
 
-def _check(recipe: ClassificationRecipe, examples: Examples, test: Examples | None) -> None:
+def _check(recipe: ClassificationRecipe, read: _Read) -> None:
     """Find what a run would trip over at its end, before anything is written."""
-    recipe.validation_share()
     if recipe.model.name == "ngram":
         from minnow.training.ngram import check_ngram
 
@@ -151,13 +176,17 @@ def _check(recipe: ClassificationRecipe, examples: Examples, test: Examples | No
         from minnow.training.neural import check_neural
 
         check_neural(recipe)
-    if test is None:
-        return
-    if test.multi_label and not examples.multi_label:
-        raise DataError(f"{test.name} has rows with several labels, but {examples.name} gives each text one label")
-    if not set(test.label_names) & set(examples.label_names):
-        shown = [", ".join(names[:5]) for names in (test.label_names, examples.label_names)]
-        raise DataError(f"the labels of {test.name} ({shown[0]}) are none of those of {examples.name} ({shown[1]})")
+    for other in (read.validation, read.test):
+        if other is not None:
+            _check_labels(read.train, other)
+
+
+def _check_labels(examples: Examples, other: Examples) -> None:
+    if other.multi_label and not examples.multi_label:
+        raise DataError(f"{other.name} has rows with several labels, but {examples.name} gives each text one label")
+    if not set(other.label_names) & set(examples.label_names):
+        shown = [", ".join(names[:5]) for names in (other.label_names, examples.label_names)]
+        raise DataError(f"the labels of {other.name} ({shown[0]}) are none of those of {examples.name} ({shown[1]})")
 
 
 def _note_leakage(examples: Examples, test: Examples | None, note: Note) -> None:
@@ -200,14 +229,15 @@ def _task(examples: Examples, recipe: ClassificationRecipe) -> TextClassificatio
 
 
 def _fit(
-    task: TextClassification, examples: Examples, recipe: ClassificationRecipe, run: Path, note: Note, show: Show
+    task: TextClassification, read: _Read, recipe: ClassificationRecipe, run: Path, note: Note, show: Show
 ) -> tuple[Bundle, _Held]:
     """A calibrated bundle and the held-out rows it was calibrated on."""
-    rows = _rows(task, examples)
-    share = recipe.validation_share()
-    outside = None if share is not None else _rows(task, _validation_examples(recipe))
-    if outside is not None and not any(outside.label_ids):
-        raise DataError(f"no row of {recipe.data.validation} has a label of {examples.name}; check data.validation")
+    rows = _rows(task, read.train)
+    outside = None if read.validation is None else _rows(task, read.validation)
+    unknown = 0 if outside is None else len(outside.examples) - len(outside.texts)
+    if outside is not None and unknown:
+        counted = f"{unknown:,} row{'' if unknown == 1 else 's'}"
+        note(f"{counted} of {outside.examples.name} left out: {read.train.name} does not have their labels")
     fit = _fit_ngram if recipe.model.name == "ngram" else _fit_neural
     bundle, held = fit(task, rows, outside, recipe, run, note, show)
     references = task.targets(task.label_ids(held.labels))
@@ -215,17 +245,12 @@ def _fit(
     return replace(bundle, task=task.calibrated(temperature).to_dict()), held
 
 
-def _validation_examples(recipe: ClassificationRecipe) -> Examples:
-    data = recipe.data
-    return load_examples(data.validation, "validation", data.text or None, data.label or None)
-
-
 def _rows(task: TextClassification, examples: Examples) -> _Rows:
     """Prepared texts with label ids; rows whose labels the task does not have are left out."""
     label_ids = task.label_ids(examples.labels)
     known = [row for row, ids in enumerate(label_ids) if ids or task.multi_label]
     texts = task.prepare([examples.texts[row] for row in known])
-    return _Rows(texts, [label_ids[row] for row in known], [examples.labels[row] for row in known])
+    return _Rows(texts, [label_ids[row] for row in known], [examples.labels[row] for row in known], examples)
 
 
 def _fit_ngram(
@@ -256,6 +281,7 @@ def _fit_ngram(
         [source.texts[row] for row in held.rows],
         [source.labels[row] for row in held.rows],
         held.logits,
+        source.examples,
         "validation" if outside else "held-out folds",
     )
     scores = task.score(held.logits, [source.label_ids[row] for row in held.rows])
@@ -305,7 +331,7 @@ def _fit_neural(
     if recipe.model.wide:
         model, logits = _with_wide(task, model, logits, kept, outside, recipe, note, show)
     bundle = Bundle(model, task.to_dict(), tokenizer)
-    return bundle, _Held(outside.texts, outside.labels, logits, "validation")
+    return bundle, _Held(outside.texts, outside.labels, logits, outside.examples, "validation")
 
 
 def _with_wide(
@@ -343,7 +369,8 @@ def _with_wide(
 
 
 def _chosen(rows: _Rows, places: NDArray[np.int64]) -> _Rows:
-    return _Rows([rows.texts[i] for i in places], [rows.label_ids[i] for i in places], [rows.labels[i] for i in places])
+    texts, label_ids, labels = ([side[i] for i in places] for side in (rows.texts, rows.label_ids, rows.labels))
+    return _Rows(texts, label_ids, labels, rows.examples)
 
 
 def _class_weights(
@@ -353,13 +380,15 @@ def _class_weights(
     if recipe.data.class_weights == "none":
         return None
     counts = np.bincount([i for ids in label_ids for i in ids], minlength=len(task.labels)).clip(1)
-    weights = (len(label_ids) - counts) / counts if task.multi_label else len(label_ids) / (len(counts) * counts)
+    weights = (
+        (len(label_ids) - counts).clip(1) / counts if task.multi_label else len(label_ids) / (len(counts) * counts)
+    )
     return np.asarray(weights, np.float32)
 
 
-def _validation_report(name: str, bundle: Bundle, held: _Held, examples: Examples) -> Report:
+def _validation_report(name: str, bundle: Bundle, held: _Held) -> Report:
     task = TextClassification.from_dict(bundle.task)
-    return report_for(
+    report = report_for(
         name,
         held.texts,
         held.labels,
@@ -368,8 +397,9 @@ def _validation_report(name: str, bundle: Bundle, held: _Held, examples: Example
         multi_label=task.multi_label,
         thresholds=task.threshold,
         temperature=task.temperature,
-        data=described(examples, held.part),
+        data=described(held.examples, held.part),
     )
+    return replace(report, notes=[*held.examples.notes, *report.notes])
 
 
 def _provenance(examples: Examples, recipe: ClassificationRecipe, seconds: float) -> dict[str, Any]:

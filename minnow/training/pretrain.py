@@ -48,6 +48,7 @@ from minnow.training.pretraining_recipe import (
     parameters_of,
     seconds_of,
 )
+from minnow.training.settings import unused
 
 MOST_CHARACTERS = 500_000_000  # that a tokenizer is learnt from; more teaches it nothing
 DEFAULT_BUDGET = "20m"
@@ -327,11 +328,7 @@ def _unused(recipe: PretrainingRecipe, source: Bundle) -> Iterator[str]:
         "tokenizer": recipe.tokenizer != usual.tokenizer,
         "shape": bool(recipe.shape),
     }
-    if names := [name for name, said in asked.items() if said]:
-        yield (
-            f"{recipe.model.start} is a {source.model.config.model_type} with a shape and a tokenizer of its own; what "
-            f"the recipe says as {', '.join(names)} is not used"
-        )
+    return unused(recipe.model.start, source.model.config.model_type, asked)
 
 
 def _corpora(recipe: PretrainingRecipe) -> tuple[Corpus, Corpus]:

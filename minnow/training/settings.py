@@ -1,6 +1,6 @@
 """How a training loop goes: what every recipe of labels or pairs says of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from minnow.errors import RecipeError
@@ -53,6 +53,20 @@ class TrainingSettings:
     device: str = "auto"
     checkpoint_seconds: float = 30.0
     seed: int = 0
+
+
+def unused(start: str, model_type: str, asked: Mapping[str, bool]) -> Iterator[str]:
+    """A sentence on what a recipe asks of a model that is there already and has its own, where it asks for anything.
+
+    Args:
+        start: the model's folder, as the recipe names it.
+        asked: for each name of a key or section whether the recipe says something else there than it does by itself.
+    """
+    if names := [name for name, said in asked.items() if said]:
+        yield (
+            f"{start} is a {model_type} with a shape and a tokenizer of its own; what the recipe says as "
+            f"{', '.join(names)} is not used"
+        )
 
 
 def check_training(said: TrainingSettings, metrics: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.provenance import came_from, machine, versions
+from minnow.data.columns import SIDES
 from minnow.data.other_names import add_other_names
 from minnow.data.pair_cleaning import REASONS, clean_pairs
 from minnow.data.pairs import Pairs, load_pairs, pair_parts
@@ -24,17 +26,19 @@ from minnow.data.split import hold_out_pairs, leakage
 from minnow.errors import BundleError, DataError, RecipeError
 from minnow.evaluation.measure import measure_translation
 from minnow.evaluation.translation import TranslationReport
-from minnow.files import write_text
+from minnow.files import folder_name, write_text
 from minnow.listeners import Note, Show, unheard
+from minnow.metrics.translation import check_scores
 from minnow.models.base import ModelConfig
 from minnow.models.registry import architecture
 from minnow.models.seq2seq import Seq2Seq
 from minnow.tasks.registry import task_of
-from minnow.tasks.translation import Translation, tags
+from minnow.tasks.translation import Direction, Translation, tags
 from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import DATA_HASH, attempt, check_apart, check_same, check_same_source, drop_state
+from minnow.training.settings import unused
 from minnow.training.trainer import Outcome, Trainer, choose_device
 from minnow.training.translating import Translating, pair_rows
 from minnow.training.translation_evidence import write_evidence
@@ -83,15 +87,19 @@ def train_translation(
     if not recipe.pairs.train:
         raise RecipeError("the recipe names no pairs; give two files: minnow train SOURCE TARGET --task translation")
     choose_device(recipe.training.device)
+    check_scores()
     if not resume:
         layout.check_free(folder, overwrite)
     check_apart(recipe.model.start, folder)
     source = _source(recipe)
-    read = _read(recipe, note)
+    read = _read(recipe, source, note)
     task = _task(read.train, source)
+    _check_targets(task, read)
     if source is None:
         _config(recipe, recipe.tokenizer.vocab_size)
     else:  # which has its shape
+        for line in _unused(recipe, source):
+            note(line)
         recipe = replace(recipe, model=replace(recipe.model, name=source.model.config.model_type), shape={})
     with attempt(folder, resume) as run:
         check_same(run / DATA_HASH, read.train.sha256, resume, read.train.name)
@@ -108,10 +116,12 @@ def train_translation(
         note(f"interrupted: the best model so far, of step {outcome.step:,}, is kept")
     drop_state(run)
     bundle = Bundle.load(folder)  # what is measured and handed on is what was saved, to the bit
-    validation = measure_translation(bundle, read.validation, folder.name, "validation")
-    test = None if read.test is None else measure_translation(bundle, read.test, folder.name, "test")
+    name = folder_name(folder)
+    validation = measure_translation(bundle, read.validation, name, "validation")
+    test = None if read.test is None else measure_translation(bundle, read.test, name, "test")
     for line in (test or validation).notes:
-        note(line)
+        if line not in (read.test or read.validation).notes:  # which were told when they were read
+            note(line)
     write_evidence(folder, bundle, validation, test, recipe)
     return Translator(folder, bundle, validation, test, _summary(folder, bundle, validation, test, seconds, outcome))
 
@@ -126,28 +136,34 @@ def _source(recipe: TranslationRecipe) -> Bundle | None:
     return bundle
 
 
-def _read(recipe: TranslationRecipe, note: Note) -> _Read:
+def _unused(recipe: TranslationRecipe, source: Bundle) -> Iterator[str]:
+    """What the recipe asks of a model that is there already; only how words are cut anew is left to ask."""
+    usual, own = TranslationRecipe(), source.model.config.model_type
+    asked = {
+        "model.name": recipe.model.name not in (usual.model.name, own),
+        "tokenizer": replace(recipe.tokenizer, bpe_dropout=usual.tokenizer.bpe_dropout) != usual.tokenizer,
+        "shape": bool(recipe.shape),
+    }
+    return unused(recipe.model.start, own, asked)
+
+
+def _read(recipe: TranslationRecipe, source: Bundle | None, note: Note) -> _Read:
+    """All that is learnt from, chosen by and measured on; what was decided is told of each."""
     said = recipe.pairs
-    train = _load(recipe, said.train, said.train_target, "train")
-    directions = dict.fromkeys(train.directions)
-    spelt = ", ".join(train.languages) if len(directions) > 1 else " to ".join(*directions)
-    for line in (f"{train.name}: {len(train):,} pairs of {spelt}", *train.notes):
-        note(line)
+    train, *others = _parts(recipe)
+    known = _known((train, *others), source)
+    train = train.named(known)
+    validation, test = (None if pairs is None else pairs.named(known) for pairs in others)
+    for pairs in (train, validation, test):
+        if pairs is not None:
+            directions = dict.fromkeys(pairs.directions)
+            spelt = ", ".join(pairs.languages) if len(directions) > 1 else " to ".join(*directions)
+            for line in (f"{pairs.name}: {len(pairs):,} pairs of {spelt}", *pairs.notes):
+                note(line)
     if said.clean:
         train = _cleaned(train, recipe, note)
-    own_parts = () if said.train_target else pair_parts(said.train)
-    share = said.share()
-    if said.validation and share is None:
-        validation = _load(recipe, said.validation, said.validation_target, "valid")
-    elif share is None and "valid" in own_parts:
-        validation = _load(recipe, said.train, "", "valid")
-    else:
-        train, validation = _held_out(train, share or HELD_OUT)
-    test = None
-    if said.test:
-        test = _load(recipe, said.test, said.test_target, "test", keep_empty=True)
-    elif "test" in own_parts:
-        test = _load(recipe, said.train, "", "test", keep_empty=True)
+    if validation is None:
+        train, validation = _held_out(train, said.share() or HELD_OUT)
     if not len(train) or not len(validation):
         raise DataError(f"{train.name} has too few pairs to learn from and to hold some out; add pairs")
     for other in (validation, test):
@@ -155,6 +171,41 @@ def _read(recipe: TranslationRecipe, note: Note) -> _Read:
         if other is not None and leaked:
             note(f"{leaked:,} of {len(other):,} sources of {other.name} stand in the training part too")
     return _Read(train, validation, test)
+
+
+def _parts(recipe: TranslationRecipe) -> tuple[Pairs, Pairs | None, Pairs | None]:
+    """What is learnt from, and what is chosen by and measured on where that is named or the set has it."""
+    said = recipe.pairs
+    train = _load(recipe, said.train, said.train_target, "train")
+    own_parts = () if said.train_target else pair_parts(said.train)
+    outside = said.share() is None
+    validation = test = None
+    if said.validation and outside:
+        validation = _load(recipe, said.validation, said.validation_target, "valid")
+    elif outside and "valid" in own_parts:
+        validation = _load(recipe, said.train, "", "valid")
+    if said.test:
+        test = _load(recipe, said.test, said.test_target, "test", keep_empty=True)
+    elif "test" in own_parts:
+        test = _load(recipe, said.train, "", "test", keep_empty=True)
+    return train, validation, test
+
+
+def _known(parts: Sequence[Pairs | None], source: Bundle | None) -> Sequence[Direction]:
+    """The directions that parts tell of, for those that do not; else those of the model that is gone on from."""
+    told = [direction for pairs in parts if pairs is not None for direction in pairs.directions if direction != SIDES]
+    return told or (() if source is None else Translation.from_dict(source.task).directions)
+
+
+def _check_targets(task: Translation, read: _Read) -> None:
+    """DataError where the model will not write what it is to be measured on."""
+    for pairs in (read.validation, read.test):
+        strange = {target for _, target in pairs.directions} - set(task.targets) if pairs is not None else set()
+        if pairs is not None and strange:
+            raise DataError(
+                f"{pairs.name} is to be translated into {', '.join(sorted(strange))}, but the model learns to write "
+                f"{', '.join(task.targets)}; give other pairs, or name the languages with --langs"
+            )
 
 
 def _cleaned(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pairs:
@@ -257,7 +308,8 @@ def _fit(
     if not short:
         raise DataError(f"every pair of {read.train.name} has more than {MOST_TOKENS} tokens on a side; cut the texts")
     rows = rows.chosen(short)
-    task = replace(task, max_tokens=int(rows.sources.lengths.max()))
+    longest = int(rows.sources.lengths.max())
+    task = replace(task, max_tokens=longest if source is None else max(task.max_tokens, longest))
     torch.manual_seed(recipe.training.seed)
     model = _model(tokenizer, recipe, source)
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})

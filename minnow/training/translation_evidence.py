@@ -10,7 +10,7 @@ from minnow.bundle.card import TranslationCard, render_translation_card
 from minnow.evaluation import plots, tables
 from minnow.evaluation.translation import TranslationReport
 from minnow.explain.attention import attention_map
-from minnow.files import write_text
+from minnow.files import folder_name, write_text
 from minnow.training.journal import Journal
 from minnow.training.recipe_file import to_toml
 from minnow.training.translation_recipe import TranslationRecipe
@@ -38,7 +38,7 @@ def write_evidence(
     attention = _draw_attention(bundle, shown, folder / layout.RUN / "attention") if plots.available() else ""
     data: Mapping[str, Any] = bundle.provenance["data"]
     card = TranslationCard(
-        name=folder.name,
+        name=folder_name(folder),
         languages=sorted({language for direction in bundle.task["directions"] for language in direction}),
         summary=(
             f"A small model ({bundle.model.config.model_type}, {bundle.model.num_parameters():,} parameters, "

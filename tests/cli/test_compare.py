@@ -1,8 +1,10 @@
 """``minnow compare``: two models on the same rows."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from colours import csv_file, rows
 from command import minnow
 
 
@@ -28,6 +30,28 @@ def test_a_person_reads_a_table_and_a_verdict(linear: Path, neural: Path, colour
     shown = minnow("compare", linear, neural, "--data", colours / "test.csv").out
     for words in ("linear", "neural", "accuracy", "95 % interval", "between" if "no clear" in shown else "better"):
         assert words in shown
+
+
+def test_what_was_decided_about_the_rows_is_told(linear: Path, neural: Path, tmp_path: Path) -> None:
+    data = csv_file(tmp_path / "data.csv", [*rows(20, seed=7), ("a rose", "")])
+    shown = minnow("compare", linear, neural, "--data", data)
+    assert "1 row without a label left out" in shown.err
+    assert "1 row without a label left out" in minnow("compare", linear, neural, "--data", data, "--json").json["notes"]
+
+
+def test_models_of_one_name_are_told_apart_by_their_paths(
+    linear: Path, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("v1", "v2"):
+        shutil.copytree(linear, tmp_path / version / "model")
+    monkeypatch.chdir(tmp_path)
+    found = minnow("compare", "v1/model", "v2/model", "--data", colours / "test.csv", "--json").json
+    assert (found["name_a"], found["name_b"]) == ("v1/model", "v2/model")
+    monkeypatch.chdir(tmp_path / "v1" / "model")
+    found = minnow("compare", ".", "../../v2/model", "--data", colours / "test.csv", "--json").json
+    assert (found["name_a"], found["name_b"]) == (".", "../../v2/model")
+    found = minnow("compare", ".", linear, "--data", colours / "test.csv", "--json").json
+    assert (found["name_a"], found["name_b"]) == ("model", "linear")
 
 
 def test_a_missing_model_is_one_line(linear: Path, colours: Path) -> None:

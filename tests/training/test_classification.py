@@ -81,10 +81,42 @@ def test_a_validation_file_is_what_is_validated_on(colours: Path, tmp_path: Path
     assert made.validation.data["part"] == "validation"
     assert made.validation.data["rows"] == 25
     assert made.bundle.task["labels"] == ["blue", "green", "red"]
-    foreign = csv_file(tmp_path / "foreign.csv", [("one", "violet"), ("two", "pink")])
-    with pytest.raises(DataError, match=r"no row of .* has a label of train\.csv"):
-        trained(colours / "train.csv", tmp_path / "no", settings | {"data.validation": foreign})
-    assert not (tmp_path / "no").exists()
+    assert made.validation.data["name"] == "valid.csv"
+    card = (made.folder / "README.md").read_text()
+    assert "calibrated on the rows of valid.csv" in card
+    assert "the scores come from valid.csv" in card
+    assert "held out" not in card
+
+
+def test_the_validation_part_of_a_folder_is_called_as_folders_call_it(colours: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("train", "dev"):
+        (tmp_path / "data" / f"{name}.csv").write_bytes((colours / "test.csv").read_bytes())
+    made = trained(colours / "train.csv", tmp_path / "out", NGRAM | {"data.validation": tmp_path / "data"})
+    assert made.validation.data["name"] == "data/dev.csv"
+
+
+def test_what_was_decided_about_each_part_is_told_once_and_before_the_model_learns(
+    colours: Path, tmp_path: Path
+) -> None:
+    notes: list[str] = []
+    parts = {}
+    for part, empty in (("validation", 2), ("test", 3)):
+        parts[f"data.{part}"] = csv_file(
+            tmp_path / f"{part}.csv", [*rows(30, seed=5), *[("a rose", "")] * empty, ("a whale", "violet")]
+        )
+    made = trained(colours / "train.csv", tmp_path / "out", NGRAM | parts, note=notes.append)
+    learnt = next(place for place, line in enumerate(notes) if line.startswith("n-grams:"))
+    for line in (
+        *("validation.csv: 31 rows", "2 rows without a label left out", "test.csv: 31 rows"),
+        *("3 rows without a label left out", "1 row of validation.csv left out: train.csv does not have their labels"),
+    ):
+        assert notes.count(line) == 1
+        assert notes.index(line) < learnt
+    assert any("'violet' (1 rows) is unknown to the model" in line for line in notes[learnt:])
+    assert made.test is not None
+    assert "3 rows without a label left out" in made.test.notes
+    assert "2 rows without a label left out" in made.validation.notes
 
 
 @pytest.mark.parametrize(
@@ -147,6 +179,31 @@ def test_several_labels_a_text(tmp_path: Path) -> None:
         assert model.summary["f1_micro"] > 0.8
 
 
+def test_a_label_that_stands_on_every_row_may_be_weighed(tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    made = [{"text": text, "label": ["any", *([label] if label != "green" else [])]} for text, label in rows(60, 1)]
+    data.write_text("\n".join(json.dumps(row) for row in made))
+    model = trained(data, tmp_path / "out", NGRAM | {"data.class_weights": "balanced"})
+    assert model.summary["f1_micro"] > 0.8
+
+
+def test_curves_mark_the_best_by_what_the_run_was_chosen_by(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str | None] = []
+
+    def curves(_: object, metric: str | None = None) -> None:
+        drawn.append(metric)
+
+    monkeypatch.setattr("minnow.evaluation.plots.available", lambda: True)
+    monkeypatch.setattr("minnow.evaluation.plots.save_report", lambda *_: [])
+    monkeypatch.setattr("minnow.evaluation.plots.training_curves", curves)
+    monkeypatch.setattr("minnow.evaluation.plots.save", lambda *_: [])
+    for metric in ("f1_weighted", "loss"):
+        trained(colours / "train.csv", tmp_path / metric, NET | {"training.epochs": 2, "training.metric": metric})
+    assert drawn == ["f1_weighted", None]
+
+
 def test_a_finished_folder_holds_the_model_the_evidence_and_no_state(neural: Path) -> None:
     found = files_in(neural)
     model = ["config.json", "minnow.json", "model.safetensors", "recipe.toml", "tokenizer.json", "README.md"]
@@ -199,16 +256,17 @@ def test_settings_that_cannot_be_cost_neither_a_folder_nor_an_older_model(
     assert Bundle.load(old).task["labels"] == ["blue", "green", "red"]
 
 
-def test_test_data_that_cannot_measure_the_model_are_refused_before_it_is_trained(
-    colours: Path, tmp_path: Path
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_data_that_cannot_measure_the_model_are_refused_before_it_is_trained(
+    colours: Path, tmp_path: Path, part: str
 ) -> None:
     foreign = csv_file(tmp_path / "foreign.csv", [("one", "violet"), ("two", "pink")])
     with pytest.raises(DataError, match=r"labels of foreign\.csv \(pink, violet\) are none of those"):
-        trained(colours / "train.csv", tmp_path / "out", NGRAM | {"data.test": foreign})
+        trained(colours / "train.csv", tmp_path / "out", NGRAM | {f"data.{part}": foreign})
     several = tmp_path / "several.jsonl"
     several.write_text('{"text": "one", "label": ["red", "blue"]}\n{"text": "two", "label": ["red"]}\n')
     with pytest.raises(DataError, match="several labels"):
-        trained(colours / "train.csv", tmp_path / "out", NGRAM | {"data.test": several})
+        trained(colours / "train.csv", tmp_path / "out", NGRAM | {f"data.{part}": several})
     assert not (tmp_path / "out").exists()
 
 

@@ -270,6 +270,22 @@ def test_class_weights_pull_answers_to_a_class(tmp_path: Path) -> None:
     assert share_of_red([20.0, 1.0, 1.0]) > share_of_red([1.0, 1.0, 1.0]) > share_of_red([0.05, 1.0, 1.0])
 
 
+def test_weighted_classes_give_one_gradient_however_a_batch_is_cut() -> None:
+    lesson = Labelling(TASK, TRAIN, VALIDATION, 0.1, torch.tensor([5.0, 1.0, 0.2]))
+    batch = np.arange(12)
+
+    def gradients(parts: list[Any]) -> list[Tensor]:
+        model = net().eval()  # whose dropout would differ
+        total = sum(lesson.weight(part) for part in parts)
+        for part in parts:
+            (lesson.loss(model, part, torch.device("cpu")) * (lesson.weight(part) / total)).backward()
+        return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+
+    for parts in ([batch[::2], batch[1::2]], [batch[:1], batch[1:2], batch[2:]]):
+        for cut, whole in zip(gradients(parts), gradients([batch]), strict=True):
+            torch.testing.assert_close(cut, whole)
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"average": 0.0}, {"clip": 0.0}, {"label_smoothing": 0.1}, {"precision": "bfloat16"}, {"schedule": "plateau"}],

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,83 @@ def test_each_side_may_have_its_own_vocabulary(tmp_path: Path) -> None:
     assert answer.text == answer.text.upper() != ""
 
 
+@pytest.mark.parametrize("named", ["train", "test"])
+def test_what_does_not_tell_its_languages_has_those_of_the_other_parts(named: str, data: Path, tmp_path: Path) -> None:
+    said: dict[str, object] = {"training.epochs": 1, "pairs.test": "", "pairs.validation": ""}
+    for part, name in (("train", "train"), ("valid", "validation"), ("test", "test")):
+        of = "test" if part == "valid" else part
+        sources, targets = ((data / f"{of}.{side}").read_text().splitlines() for side in ("sources", "targets"))
+        head = "en\tde" if part == named else "source\ttarget"
+        path = tmp_path / f"{part}.tsv"
+        path.write_text("\n".join([head, *map("\t".join, zip(sources, targets, strict=True))]) + "\n")
+        said[f"pairs.{name}"] = path
+    made = trained(tmp_path / "train.tsv", tmp_path / "m", said=said)
+    assert made.bundle.task["directions"] == [["en", "de"]]
+    assert made.test is not None
+    for report in (made.validation, made.test):
+        assert [row["direction"] for row in report.directions] == ["en-de"]
+
+
+def test_what_does_not_tell_its_languages_has_those_of_the_model_that_is_gone_on_from(
+    data: Path, tmp_path: Path
+) -> None:
+    trained(data, tmp_path / "old", said={"pairs.languages": '["en", "de"]', "training.epochs": 1})
+    begun: dict[str, object] = {"model.start": tmp_path / "old", "training.epochs": 1, **without_shape()}
+    assert trained(data, tmp_path / "new", said=begun).bundle.task["directions"] == [["en", "de"]]
+
+
+def test_pairs_into_a_language_that_the_model_does_not_learn_are_refused_before_it_learns(tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text("en\tfr\none\tun\n")
+    (tmp_path / "train.tsv").write_text("en\tde\n" + "one\teins\ntwo\tzwei\nthree\tdrei\n" * 5)
+    for part in ("test", "validation"):
+        with pytest.raises(DataError, match=r"test\.tsv is to be translated into fr, but the model learns to write de"):
+            trained(tmp_path / "train.tsv", tmp_path / "m", said={f"pairs.{part}": tmp_path / "test.tsv"})
+    assert not (tmp_path / "m").exists()
+
+
+def test_scores_that_cannot_be_counted_are_told_of_before_the_model_learns(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sacremoses", None)
+    with pytest.raises(InputError, match=r"minnow-lm\[translate\]"):
+        trained(data, tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_what_was_decided_about_each_part_is_told_once_and_before_the_model_learns(data: Path, tmp_path: Path) -> None:
+    said: dict[str, object] = {"training.epochs": 1}
+    for part, key in (("valid", "validation"), ("test", "test")):
+        for side, target in (("sources", ""), ("targets", "_target")):
+            lines = (data / f"test.{side}").read_text()
+            (tmp_path / f"{part}.{side}").write_text(lines + ("\n" if side == "targets" else "one\n"))
+            said[f"pairs.{key}{target}"] = tmp_path / f"{part}.{side}"
+    notes: list[str] = []
+    made = trained(data, tmp_path / "m", said=said, note=notes.append)
+    learnt = next(place for place, line in enumerate(notes) if line.startswith("rnn_seq2seq"))
+    for line in (
+        *("valid.sources+valid.targets: 20 pairs of source to target", "1 pair with an empty side left out"),
+        *("test.sources+test.targets: 21 pairs of source to target",),
+        *("source: test.sources, target: test.targets",),
+    ):
+        assert notes.count(line) == 1
+        assert notes.index(line) < learnt
+    assert "1 pair with an empty side left out" in made.validation.notes
+
+
+def test_targets_without_spaces_whose_language_is_not_named_are_told_of(tmp_path: Path) -> None:
+    words = dict(zip(WORDS, "一二三四五六七八", strict=True))
+    sources = sequences(60, 1)
+    (tmp_path / "train.sources").write_text("\n".join(sources) + "\n")
+    targets = ["".join(words[word] for word in text.split()) for text in sources]
+    (tmp_path / "train.targets").write_text("\n".join(targets) + "\n", encoding="utf-8")
+    for languages, told in (("[]", 1), ('["en", "zh"]', 0)):
+        notes: list[str] = []
+        said = {"pairs.languages": languages, "training.epochs": 1}
+        made = trained(tmp_path, tmp_path / f"m{told}", said=said, note=notes.append)
+        for lines in (notes, made.validation.notes):
+            assert sum("--langs en,zh" in line for line in lines) == told
+
+
 # Several languages
 
 
@@ -292,7 +370,11 @@ def test_a_run_goes_on_from_another_model(joint: bool, data: Path, tmp_path: Pat
     first = trained(data, tmp_path / "first", said={"training.epochs": 6, "tokenizer.joint": str(joint).lower()})
     files(tmp_path / "own", 60, seed=5)
     begun = {"model.start": tmp_path / "first", "model.name": None, "training.learning_rate": 1e-6, **without_shape()}
-    second = trained(tmp_path / "own", tmp_path / "second", said={**begun, "shape.hidden_size": 512})
+    notes: list[str] = []
+    asked = {**begun, "shape.hidden_size": 512}
+    second = trained(tmp_path / "own", tmp_path / "second", said=asked, note=notes.append)
+    unused = "rnn_seq2seq with a shape and a tokenizer of its own; what the recipe says as tokenizer, shape is not used"
+    assert sum(unused in line for line in notes) == 1
     trained(tmp_path / "own", tmp_path / "fresh", said={"training.learning_rate": 1e-6})
     first_losses = [journal(tmp_path / name)[0]["validation_loss"] for name in ("second", "fresh")]
     assert first_losses[0] < 0.9 * first_losses[1]
@@ -305,6 +387,15 @@ def test_a_run_goes_on_from_another_model(joint: bool, data: Path, tmp_path: Pat
     assert (written["model"]["name"], written["shape"]) == ("rnn_seq2seq", {})
     assert second.bundle.provenance["model"] == "rnn_seq2seq"
     assert second.bundle.provenance["from"]["name"] == "first"
+
+
+def test_a_model_that_is_gone_on_from_reads_texts_as_long_as_before(data: Path, tmp_path: Path) -> None:
+    first = trained(data, tmp_path / "first", said={"training.epochs": 1})
+    (tmp_path / "train.sources").write_text("one two\ntwo three\nthree four\n" * 9)
+    (tmp_path / "train.targets").write_text("two one\nthree two\nfour three\n" * 9)
+    begun: dict[str, object] = {"model.start": tmp_path / "first", "training.epochs": 1, **without_shape()}
+    second = trained(tmp_path, tmp_path / "second", said=begun)
+    assert second.bundle.task["max_tokens"] == first.bundle.task["max_tokens"] > 3
 
 
 def test_a_model_that_is_gone_on_from_learns_new_directions_into_its_languages(table: Path, tmp_path: Path) -> None:
