@@ -14,9 +14,9 @@ from minnow.bundle.adapter_config import AdapterConfig, read_config
 from minnow.bundle.adapter_file import HEAD, PREFIX, Pair, check_pairs, is_shared, matrix_of, read_brought, unfit
 from minnow.bundle.layout import ADAPTER_CONFIG as CONFIG
 from minnow.bundle.layout import ADAPTER_WEIGHTS as WEIGHTS
-from minnow.bundle.weights import save_weights
+from minnow.bundle.weights import packed_weights
 from minnow.errors import BundleError
-from minnow.files import write_text
+from minnow.files import write_bytes
 from minnow.layers.lora import adapters, attach_to, is_transposed, linear_layers, merge
 from minnow.models.registry import model_from
 
@@ -26,6 +26,12 @@ def save_adapter(folder: Path, model: nn.Module, base: Path, task_type: str | No
 
     The path to ``base`` is kept relative to ``folder``, so that both may move together.
     """
+    for name, content in adapter_files(folder, model, base, task_type).items():
+        write_bytes(folder / name, content)
+
+
+def adapter_files(folder: Path, model: nn.Module, base: Path, task_type: str | None) -> dict[str, bytes]:
+    """What ``save_adapter`` writes, by the names of the files."""
     layers = adapters(model)
     tensors = {}
     for name, layer in layers.items():
@@ -49,8 +55,8 @@ def save_adapter(folder: Path, model: nn.Module, base: Path, task_type: str | No
         "bias": "none",
         "inference_mode": True,
     }
-    save_weights(folder / WEIGHTS, tensors)
-    write_text(folder / CONFIG, orjson.dumps(config, option=orjson.OPT_INDENT_2).decode() + "\n")
+    written = orjson.dumps(config, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return {WEIGHTS: packed_weights(tensors), CONFIG: written}
 
 
 def base_of(folder: Path) -> Path:
@@ -109,9 +115,15 @@ def _replaced(model: Any, pairs: Mapping[str, Pair], whole: Mapping[str, Tensor]
     whole = _grown(whole, len(tensors[embedding]), embedding) if shared else whole
     _check_whole(whole, tensors, (embedding, f"{HEAD}.weight"), path)
     tensors |= whole
+    layer = embedding.removesuffix(".weight")
+    together = shared and config.tied and layer in pairs  # the output layer's matrices are copies of the embedding's
     for name, pair in pairs.items():
+        if together and name == HEAD:
+            continue
         difference = config.settings_of(name).scale * (matrix_of(pair.b) @ matrix_of(pair.a))
         tensors[f"{name}.weight"] = tensors[f"{name}.weight"] + (difference.T if pair.of_embedding else difference)
+    if together:
+        tensors[f"{HEAD}.weight"] = tensors[embedding]
     settings = {**model.config.to_dict(), "model_type": model.config.model_type}
     settings["vocab_size"] = len(tensors[embedding])
     if shared:

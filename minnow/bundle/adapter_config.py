@@ -15,13 +15,15 @@ from minnow.layers.lora import LoraSettings
 # About files, training, or how the matrices began; none changes what they compute.
 HARMLESS = frozenset(
     """
-    arrow_config auto_mapping base_model_name_or_path bias corda_config ensure_weight_tying eva_config exclude_modules
+    arrow_config auto_mapping base_model_name_or_path bias corda_config eva_config exclude_modules
     fan_in_fan_out inference_mode init_lora_weights layers_pattern layers_to_transform loftq_config lora_dropout
     lora_ga_config megatron_core peft_version qalora_group_size revision runtime_config task_type
     """.split()  # noqa: SIM905 - a list would be a page of quotes
 )
 READ = frozenset(
-    "alpha_pattern lora_alpha modules_to_save peft_type r rank_pattern target_modules use_rslora".split()  # noqa: SIM905
+    """
+    alpha_pattern ensure_weight_tying lora_alpha modules_to_save peft_type r rank_pattern target_modules use_rslora
+    """.split()  # noqa: SIM905
 )
 # Ways to begin that take what the matrices say away from the model's own weights, which are then others than ours.
 MOVING_STARTS = ("pissa", "olora", "corda", "loftq", "lora_ga")
@@ -40,6 +42,7 @@ class AdapterConfig:
         rank_stabilised: the scale is alpha / √rank (Kalajdzievski 2023).
         targets: ends of the names of the adapted layers; None where an expression tells.
         sparing: not every layer with such a name is adapted.
+        tied: an output layer that is the embedding changes with it.
         base: the model that it belongs to, as the file names it.
     """
 
@@ -52,6 +55,7 @@ class AdapterConfig:
     rank_stabilised: bool
     targets: tuple[str, ...] | None
     sparing: bool
+    tied: bool
     base: str
 
     def settings_of(self, name: str) -> LoraSettings:
@@ -122,6 +126,7 @@ def read_config(folder: Path) -> AdapterConfig:
             bool(config.get("use_rslora")),
             _targets(config["target_modules"]),
             bool(config.get("exclude_modules")) or config.get("layers_to_transform") not in (None, []),
+            bool(config.get("ensure_weight_tying")),
             str(config.get("base_model_name_or_path") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

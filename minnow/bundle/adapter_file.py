@@ -83,7 +83,7 @@ def check_pairs(pairs: Mapping[str, Pair], config: AdapterConfig, model: Any, pa
         if config.targets and config.names(name) and name not in pairs and not config.sparing:
             raise unfit(path, f"'{name}.lora_A.weight' is missing from the file")
     for name, pair in pairs.items():
-        if not config.names(name):
+        if not config.names(name) and not (config.tied and name == HEAD):
             raise unfit(path, f"{name!r} is none of target_modules, {list(config.targets or ())}")
         num_outputs, num_inputs = _size(model, name, pair.of_embedding, path)
         rank = config.settings_of(name).rank

@@ -9,9 +9,9 @@ from typing import Any, Self
 import orjson
 
 from minnow.bundle import layout
-from minnow.bundle.weights import load_weights, save_weights
+from minnow.bundle.weights import load_weights, packed_weights
 from minnow.errors import BundleError, InputError, UnknownNameError
-from minnow.files import storage_error, write_text
+from minnow.files import storage_error, write_bytes, write_text
 from minnow.models.foreign import ForeignConfig
 from minnow.models.registry import model_from
 from minnow.text.opening import open_tokenizer
@@ -143,12 +143,21 @@ class Bundle:
             )
 
     def save(self, folder: Path | str) -> None:
-        """Write the folder; ``minnow.json`` comes last, so that a folder that has it is complete."""
+        """Write the folder; ``minnow.json`` comes last, so that a folder that has it is complete. An older model there
+        stays until this one's weights are ready to be written."""
         folder = Path(folder)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "task": dict(self.task),
+            "tokenizer": self.tokenizer is not None,
+            "provenance": dict(self.provenance),
+        }
+        files, last = self._model_files(folder), _as_json(manifest)
         other = ADAPTER if self.base is None else WHOLE
         for name in (layout.MANIFEST, *other, *OPTIONAL):  # an older model's must not outlive it
             _remove(folder / name)
-        self._save_model(folder)
+        for name, content in files.items():
+            write_bytes(folder / name, content)
         if self.tokenizer is not None:
             self.tokenizer.save(folder / layout.TOKENIZER)
             if self.tokenizer.target is not None:
@@ -157,22 +166,15 @@ class Bundle:
                 self._save_for_transformers(self.tokenizer, folder)
         if self.recipe:
             write_text(folder / layout.RECIPE, self.recipe)
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "task": dict(self.task),
-            "tokenizer": self.tokenizer is not None,
-            "provenance": dict(self.provenance),
-        }
-        write_text(folder / layout.MANIFEST, _as_json(manifest))
+        write_text(folder / layout.MANIFEST, last)
 
-    def _save_model(self, folder: Path) -> None:
+    def _model_files(self, folder: Path) -> dict[str, bytes]:
         if self.base is None:
-            write_text(folder / layout.CONFIG, _as_json(self.model.config.to_dict()))
-            save_weights(folder / layout.WEIGHTS, self.model.tensors())
-            return
-        from minnow.bundle.adapter import save_adapter
+            config = _as_json(self.model.config.to_dict()).encode()
+            return {layout.CONFIG: config, layout.WEIGHTS: packed_weights(self.model.tensors())}
+        from minnow.bundle.adapter import adapter_files
 
-        save_adapter(folder, self.model, self.base, "CAUSAL_LM" if hasattr(self.model, "prefill") else None)
+        return adapter_files(folder, self.model, self.base, "CAUSAL_LM" if hasattr(self.model, "prefill") else None)
 
     def _save_for_transformers(self, tokenizer: Tokenizer, folder: Path) -> None:
         """Which tokens begin, end and pad a text, so that ``transformers`` opens the folder as it is."""

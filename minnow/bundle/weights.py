@@ -17,7 +17,13 @@ Arrays = dict[str, NDArray[np.generic]]
 
 def save_weights(path: Path, tensors: Mapping[str, Any]) -> None:
     """Write arrays (or torch tensors on any device) under their names, whole or not at all."""
-    write_bytes(path, save({name: _array(tensor) for name, tensor in tensors.items()}, {"format": "pt"}))
+    write_bytes(path, packed_weights(tensors))
+
+
+def packed_weights(tensors: Mapping[str, Any]) -> bytes:
+    """What ``save_weights`` writes. Of bfloat16, which numpy lacks, every number is one of float32 too."""
+    content: bytes = save({name: _array(tensor) for name, tensor in tensors.items()}, {"format": "pt"})
+    return content
 
 
 def load_weights(path: Path) -> Arrays:
@@ -35,5 +41,8 @@ def load_weights(path: Path) -> Arrays:
 def _array(tensor: Any) -> NDArray[np.generic]:
     if isinstance(tensor, np.ndarray):
         return np.asarray(tensor, order="C")  # np.ascontiguousarray would make a list of a single number
-    array: NDArray[np.generic] = tensor.detach().cpu().contiguous().numpy()
+    tensor = tensor.detach().cpu()
+    array: NDArray[np.generic] = (
+        (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).contiguous().numpy()
+    )
     return array

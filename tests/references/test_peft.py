@@ -79,6 +79,14 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "biases-of-adapted": ("gpt2", {"r": 3, "target_modules": ["c_attn"], "bias": "lora_only", "fan_in_fan_out": True}),
     "embedding": ("llama", {"r": 3, "target_modules": ["q_proj", "embed_tokens"]}),
     "embedding-of-tied": ("tied", {"r": 3, "target_modules": ["q_proj", "embed_tokens"]}),
+    "embedding-and-still-tied": (
+        "tied",
+        {"r": 3, "target_modules": ["q_proj", "embed_tokens"], "ensure_weight_tying": True},
+    ),
+    "both-and-still-tied": (
+        "tied",
+        {"r": 3, "target_modules": ["embed_tokens", "lm_head"], "ensure_weight_tying": True, "use_rslora": True},
+    ),
     "head": ("llama", {"r": 3, "target_modules": ["q_proj", "lm_head"]}),
     "head-of-tied": ("tied", {"r": 3, "target_modules": ["q_proj", "lm_head"]}),
     "whole": ("llama", {"r": 3, "target_modules": ["q_proj"], "modules_to_save": ["embed_tokens", "lm_head", "norm"]}),
@@ -106,6 +114,8 @@ def test_an_adapter_of_theirs_says_the_same_here(case: str, tmp_path: Path) -> N
     assert not torch.allclose(logits(opened), before, atol=0.01)
     torch.testing.assert_close(logits(opened), logits(other), atol=1e-4, rtol=1e-4)
     assert bool(adapters(opened)) == (case in APART)
+    if "still-tied" in case:
+        assert opened.config.tie_word_embeddings
     if case in APART:
         save_adapter(tmp_path / "ours", opened, tmp_path)
         torch.testing.assert_close(logits(load_adapter(tmp_path / "ours", made(kind))), logits(opened))
