@@ -111,11 +111,16 @@ def _shapes_of(config: ForeignConfig) -> Shapes:
     """Names and shapes of the weights that the configuration asks for, without making them."""
     import torch
 
+    from minnow.models.module import too_large
+
     try:
         with torch.device("meta"):
             model = architecture(config.model_type)[1](config)
-    except (RuntimeError, TypeError, OverflowError) as error:
-        raise BundleError(f"config.json asks for weights that cannot be ({error}); fetch the folder anew") from error
+    except (RuntimeError, TypeError) as error:
+        if not too_large(error):
+            raise
+        said = str(error).partition("\n")[0]
+        raise BundleError(f"config.json asks for weights that cannot be ({said}); fetch the folder anew") from error
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 

@@ -1,13 +1,39 @@
 """What architectures over torch have in common: named weights in and out, with errors that a person understands."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from minnow.errors import BundleError
 from minnow.models.base import ModelConfig
+
+# What torch says of sizes beyond memory, and beyond 64 bits.
+_TOO_LARGE = re.compile(r"allocate memory|not enough memory|out of memory|overflow|negative dimension", re.IGNORECASE)
+_DRAWING = (
+    *(Tensor.normal_, Tensor.uniform_, Tensor.random_, Tensor.bernoulli_),
+    *(nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_),
+)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Weights stay as they lie in memory where they would be drawn, which takes time and moves the random stream."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:  # the signature is torch's
+        given = kwargs or {}
+        if function in _DRAWING:
+            return args[0] if args else given["tensor"]
+        return function(*args, **given)
+
+
+def too_large(error: Exception) -> bool:
+    """Whether torch says that a tensor is larger than any memory."""
+    return isinstance(error, RuntimeError | TypeError) and _TOO_LARGE.search(str(error)) is not None
 
 
 class TorchModel(nn.Module):
@@ -35,8 +61,11 @@ class TorchModel(nn.Module):
                 asks for more weights than there is memory.
         """
         try:
-            model = cls(config)
-        except (RuntimeError, TypeError) as error:  # torch's for a size beyond memory, and for one beyond 64 bits
+            with _Undrawn():
+                model = cls(config)
+        except (RuntimeError, TypeError) as error:
+            if not too_large(error):
+                raise
             raise BundleError(
                 "config.json asks for more weights than there is memory; train the model again or fetch it anew"
             ) from error
@@ -51,5 +80,6 @@ class TorchModel(nn.Module):
                     f"model.safetensors does not fit config.json: {name!r} has shape {tuple(tensor.shape)}, "
                     f"but the configuration asks for {tuple(own[name].shape)}"
                 )
-        model.load_state_dict({name: torch.from_numpy(tensor.copy()) for name, tensor in tensors.items()})
+        for name, tensor in tensors.items():
+            own[name].copy_(torch.from_numpy(tensor.copy()))  # a file's arrays may not be written to
         return model.eval()

@@ -42,7 +42,7 @@ def read_tokenizer(path: Path, vocab_size: int) -> ForeignTokenizer:
     library.add_special_tokens(list(SPECIAL))
     # Its models were trained on texts that begin with <s> and have no other border, so they write <s> at an end.
     roles = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "eos_token_id": [2, 1]}
-    return ForeignTokenizer(library, settings={**roles, "add_bos_token": True})
+    return ForeignTokenizer(library, settings=roles)
 
 
 def _pieces(content: bytes, vocab_size: int, path: Path) -> Pieces:

@@ -116,6 +116,11 @@ class ModelPromises:
             array[...] = 0
         np.testing.assert_array_equal(self.outputs(loaded, self.rows()), before)
 
+    def test_loading_draws_no_random_numbers(self, model: Any) -> None:
+        tensors, before = arrays(model), torch.get_rng_state()
+        type(model).from_tensors(model.config, tensors)
+        assert torch.equal(torch.get_rng_state(), before)
+
     def test_the_same_seed_gives_the_same_weights(self, config: ModelConfig) -> None:
         assert_bits_equal(arrays(self.new(config, seed=5)), arrays(self.new(config, seed=5)))
 
