@@ -104,7 +104,7 @@ class Model(Opened):
                 written: where the term stands in a source, its target has the translation. See ``text/terms.py``.
             keep: ``numbers``, ``codes`` and ``names`` of a source stand in its target as they are.
             settings: ``beam``, ``length_penalty``, ``n_best``, ``max_ratio``, ``max_extra``, ``sample``,
-                ``temperature``, ``top_k``, ``seed``; see ``TranslationSettings``.
+                ``temperature``, ``top_k``, ``seed``, ``first``; see ``TranslationSettings``.
 
         Raises:
             InputError: the model does not translate, or not into that language, or a setting cannot be, or the
@@ -148,11 +148,12 @@ class Model(Opened):
         Args:
             centred: subtract the mean of all queries, and that of all texts, which takes away what sets the languages
                 apart (see ``metrics/retrieval.py``). For fifty queries or more of one language, and texts of one other;
-                a few queries have no mean worth the name.
+                a few queries have no mean worth the name, and one has none.
             progress: called with what is done, how much of it, and of how much.
 
         Raises:
-            InputError: the model has no such vectors, ``count`` is below 1, there are no texts, or a query is empty.
+            InputError: the model has no such vectors, ``count`` is below 1, there are no texts, or a query is empty;
+                or there is one query or text alone, and they were to be ``centred``.
         """
         from minnow.metrics.retrieval import centre, nearest
         from minnow.tasks.signature import Neighbour
@@ -166,6 +167,11 @@ class Model(Opened):
                     f"a query must have words in it, but query {number} of {len(asked)} is {query!r}; give it some, or "
                     "leave it out"
                 )
+        if centred and min(len(asked), len(texts)) < 2:
+            raise InputError(
+                f"centred takes the mean of several away, but got {len(asked)} queries and {len(texts)} texts; give "
+                "more of them, best fifty or more, or leave centred out"
+            )
         asked_QD = self.vectors(asked)
         parts = []
         for first in range(0, len(texts), BATCH_ROWS):

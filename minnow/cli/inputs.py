@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from minnow.text.portions import without_surrogates
+
 Precision = Annotated[
     str,
     typer.Option(
@@ -20,12 +22,12 @@ TopK = Annotated[int | None, typer.Option("--top-k", help="Of the draw: among so
 
 
 def given(texts: list[str]) -> Iterator[str]:
-    """The texts themselves; for - alone the lines of standard input."""
+    """The texts themselves; for - alone the lines of standard input. What is not UTF-8 there becomes \ufffd."""
     if texts == ["-"]:
         for line in sys.stdin.buffer:
             yield line.decode("utf-8", "replace").rstrip("\r\n")
     else:
-        yield from texts
+        yield from map(without_surrogates, texts)
 
 
 def languages_of(source: str | None, target: str | None, listed: str | None) -> tuple[str, ...]:

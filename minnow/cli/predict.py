@@ -2,14 +2,14 @@
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 
-from minnow.cli.console import exit_codes
+from minnow.cli.console import exit_codes, note
 from minnow.cli.inputs import Precision, given
 
 ROWS_AT_ONCE = 4096
@@ -33,19 +33,22 @@ def predict(
 
         if (file is None) == (not texts):
             raise InputError("minnow predict takes texts, - for standard input, or --file FILE, one of the three")
+        if text is not None and file is None:
+            raise InputError("--text names a column of --file FILE; leave it out, or give the file")
         loaded = load(model, precision=precision)
         if loaded.task.name == "translation":
             raise InputError(f"{model} is a model for translation; use minnow translate")
         source = _texts_of(file, text) if file is not None else given(texts or [])
-        lines = _answers(loaded, source, scores)
+        found = _answers(loaded, source, scores)
+        lines: Iterable[bytes] = list(found) if as_json else found
+        if folder is not None:
+            with written_whole(folder / "predictions.jsonl") as stream:
+                stream.writelines(lines)
         if as_json:
             rows = [orjson.loads(line) for line in lines]
             sys.stdout.write(orjson.dumps({"model": model, "predictions": rows}, option=orjson.OPT_INDENT_2).decode())
             sys.stdout.write("\n")
-        elif folder is not None:
-            with written_whole(folder / "predictions.jsonl") as stream:
-                stream.writelines(lines)
-        else:
+        elif folder is None:
             for line in lines:
                 sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
@@ -63,13 +66,16 @@ def _answers(model, source: Iterator[str], scores: bool) -> Iterator[bytes]:  # 
 
 
 def _texts_of(file: Path, column: str | None) -> Iterator[str]:
-    """The texts of a file, a bounded number of rows at a time."""
+    """The texts of a file, a bounded number of rows at a time; how it is read is told."""
     from minnow.data.columns import find_roles
     from minnow.data.table import iterate_rows
 
-    for frame in iterate_rows(file, ROWS_AT_ONCE):
+    for frame in iterate_rows(file, ROWS_AT_ONCE, note=note):
         if column is None:
-            column = find_roles(frame, need_label=False).text
+            roles = find_roles(frame, need_label=False)
+            column = roles.text
+            if len(frame.columns) > 1:
+                note(roles.reasons[0])
         if column not in frame.columns:
             find_roles(frame, column, need_label=False)
         yield from map(_as_text, frame[column].to_list())

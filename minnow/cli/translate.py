@@ -1,7 +1,7 @@
 """``minnow translate``: texts, a file line by line, or standard input into another language."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,7 +63,7 @@ def translate(
     with exit_codes():
         from minnow.api import load
         from minnow.data.glossary import read_glossary
-        from minnow.data.table import read_lines
+        from minnow.data.table import iterate_lines
         from minnow.errors import InputError
         from minnow.files import written_whole
 
@@ -81,18 +81,19 @@ def translate(
         settings |= {"temperature": temperature, "top_k": top_k, "seed": seed}
         settings["glossary"] = read_glossary(glossary) if glossary is not None else None
         settings["keep"] = [kind.strip() for kind in (keep or "").split(",") if kind.strip()]
-        sources = iter(read_lines(file)) if file is not None else given(texts or [])
-        answers = _answers(loaded, sources, to, settings, alignment or attention is not None)
+        sources = iterate_lines(file) if file is not None else given(texts or [])
+        found = _answers(loaded, sources, to, settings, alignment or attention is not None)
         if attention is not None:
-            answers = _drawn(answers, attention)
-        if as_json:
-            named = (*(["alignment"] if alignment else []), *(["weights_TS"] if attention is not None else []))
-            print_json({"model": model, "translations": [_row(*answer, named) for answer in answers]})
-        elif folder is not None:
+            found = _drawn(found, attention)
+        answers: Iterable[Answer] = list(found) if as_json else found
+        if folder is not None:
             with written_whole(folder / "translations.txt") as stream:
                 for _, best, looked in answers:
                     stream.write(_shown(best, looked, alignment).encode())
-        else:
+        if as_json:
+            named = (*(["alignment"] if alignment else []), *(["weights_TS"] if attention is not None else []))
+            print_json({"model": model, "translations": [_row(*answer, named) for answer in answers]})
+        elif folder is None:
             for _, best, looked in answers:
                 sys.stdout.buffer.write(_shown(best, looked, alignment).encode())
                 sys.stdout.buffer.flush()
@@ -100,8 +101,11 @@ def translate(
 
 def _wide(beam: int | None, n_best: int) -> int:
     """Beams enough for the translations that are asked for; what cannot be stays as it is, to be refused."""
-    from minnow.decoding.translating import TranslationSettings
+    from minnow.decoding.translating import MOST_BEAMS, TranslationSettings
+    from minnow.errors import InputError
 
+    if n_best > MOST_BEAMS:
+        raise InputError(f"--n-best must lie between 1 and {MOST_BEAMS}, but got {n_best}")
     usual = TranslationSettings.beam
     return max(usual if beam is None else beam, n_best) if beam is None or beam > 0 else beam
 
@@ -124,7 +128,7 @@ def _answers(
     done = 0
     with progress_of("lines") as advance:
         while part := list(islice(sources, ROWS_AT_ONCE)):
-            for source, found in zip(part, model.translate(part, to=to, **settings), strict=True):
+            for source, found in zip(part, model.translate(part, to=to, first=done, **settings), strict=True):
                 best = found if isinstance(found, list) else [found]
                 looked = model.attention(source, to=to, target=best[0].text) if looks and source.strip() else None
                 yield source, best, looked
@@ -147,7 +151,7 @@ def _shown(best: list["Text"], looked: "AttentionMap | None", alignment: bool) -
         return "".join([_line(best[0].text), *(f"{word}\t{written}\n" for word, written in pairs), "\n"])
     if len(best) == 1:
         return _line(best[0].text)
-    return "".join(_line(f"{one.log_probability:.4f}\t{one.text}") for one in best) + "\n"
+    return "".join(_line(f"{one.score or 0:.4f}\t{one.text}") for one in best) + "\n"
 
 
 def _line(text: str) -> str:

@@ -20,6 +20,7 @@ from minnow.data.layout import Layout, find_layout, format_of, records
 from minnow.data.streams import MAX_LINE_BYTES, Block, blocks, decode
 from minnow.errors import DataError
 from minnow.files import written_whole
+from minnow.listeners import Note, unheard
 
 MAX_TABLE_BYTES = 4 << 30
 Columns = dict[str, list[Any]]
@@ -70,14 +71,21 @@ def iterate_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
 
 
 def iterate_rows(
-    path: Path | str, rows_per_chunk: int = 10_000, encoding: str | None = None, max_line_bytes: int = MAX_LINE_BYTES
+    path: Path | str,
+    rows_per_chunk: int = 10_000,
+    encoding: str | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    note: Note = unheard,
 ) -> Iterator[pl.DataFrame]:
     """Yield the table in chunks of ``rows_per_chunk`` rows (the last may be shorter) in constant memory.
 
+    How the file is read is told to ``note``.
     A ``json`` list alone is read whole first: it has no lines. The type of a JSON column may differ between chunks.
     """
     path = Path(path)
     layout = find_layout(path, encoding, max_line_bytes)
+    for line in layout.notes:
+        note(line)
     if layout.format == "parquet":
         yield from _parquet_chunks(path, rows_per_chunk)
         return

@@ -38,6 +38,8 @@ class TranslationSettings:
         sample: draw each text token by token instead; one for each source.
         temperature, top_k: of the draw; see ``SamplingSettings``.
         seed: of the draw; a source gets the same text with it, whatever others stand beside it, at the same place.
+        first: the number of the first source, where many are handed over part by part; sources of one number draw
+            alike.
 
     Raises:
         InputError: a value that cannot be.
@@ -52,6 +54,7 @@ class TranslationSettings:
     temperature: float = 1.0
     top_k: int = 0
     seed: int = 0
+    first: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.beam <= MOST_BEAMS:
@@ -108,6 +111,7 @@ def translate_rows(
     rows_at_once: int = 0,
     advance: Callable[[int], None] = lambda _: None,
     required: Required | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> list[list[Hypothesis]]:
     """The best targets of each row of source ids, in the order of the rows.
 
@@ -120,6 +124,7 @@ def translate_rows(
         rows_at_once: sources of a batch; 0 for what suits the beams.
         advance: told how many rows more are done, from whichever thread.
         required: not for texts that are drawn.
+        numbers: of the rows, by which each has a random stream of its own; else by their places.
     """
     device = next(model.parameters()).device
     writer = packed_for(model)
@@ -136,7 +141,8 @@ def translate_rows(
         with torch.inference_mode():
             logits_BV, state, most_B = _read(writer, [rows[row] for row in batch], most, device)
             if settings.sample:
-                numbers_BM = _numbers(batch, max(most), settings.seed).to(device)
+                streams = batch if numbers is None else [numbers[row] for row in batch]
+                numbers_BM = _numbers(streams, max(most), settings.seed).to(device)
                 texts = batched.sample(
                     writer, logits_BV, state, most_B, settings.sampling, numbers_BM, end_id, banned, vocab_size
                 )
@@ -222,7 +228,7 @@ def _sight(model: Any, sources: Sequence[Sequence[int]], places: Sequence[Sequen
     return Sight(model.look, first_BS, places_BPS)
 
 
-def _numbers(batch: Sequence[int], most: int, seed: int) -> Tensor:
+def _numbers(rows: Sequence[int], most: int, seed: int) -> Tensor:
     """Random numbers for each token [B, M]: those of a row, whatever batch it comes in."""
-    streams = (generator_for(seed, row) for row in batch)
+    streams = (generator_for(seed, row) for row in rows)
     return torch.stack([torch.rand(most, generator=stream, dtype=torch.float64) for stream in streams])

@@ -66,20 +66,24 @@ class Text:
         finish_reason: ``stop`` where it came to its end, ``length`` where it was cut off.
         log_probabilities: each token as the vocabulary spells it, with its log-probability under the model itself, in
             nats.
+        end: the log-probability of what ended it, where that is known.
+        score: by which a search ranks it among others; None of a text that was not searched for.
     """
 
     text: str
     tokens: int
     finish_reason: str
     log_probabilities: tuple[tuple[str, float], ...] = ()
+    end: float = 0.0
+    score: float | None = None
 
     def __str__(self) -> str:
         return self.text
 
     @property
     def log_probability(self) -> float:
-        """Of all its tokens together, in nats."""
-        return sum(found for _, found in self.log_probabilities)
+        """Of all its tokens and its end together, in nats."""
+        return sum(found for _, found in self.log_probabilities) + self.end
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -87,6 +91,7 @@ class Text:
             "tokens": self.tokens,
             "finish_reason": self.finish_reason,
             "log_probability": self.log_probability,
+            **({} if self.score is None else {"score": self.score}),
         }
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Direction = tuple[str, str]
 BETWEEN_SENTENCES = " "
+NUMBERS_BETWEEN = 1 << 40  # two pieces of one source, in the count of random streams: more sources than there will be
 # A sentence ends behind its last mark and the quotes and brackets that close there; Chinese has no space behind it.
 _SENTENCE = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’»)\]]))\s+|(?<=[。！？])(?![。！？”’」』）])")
 _CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[，；：、])")
@@ -38,7 +39,8 @@ class Translation(Task):
         directions: the pairs of languages that it has learnt, from and to.
         tagged: every source begins with a token that says into which language it goes (Johnson et al. 2017, "Google's
             Multilingual Neural Machine Translation System"), so that languages may also be paired that never were.
-        max_tokens: of a source; longer texts are translated sentence by sentence, longer sentences part by part.
+        max_tokens: of a source as the model reads it, with its end and its tag; longer texts are translated sentence by
+            sentence, longer sentences part by part.
     """
 
     name: ClassVar[str] = "translation"
@@ -148,11 +150,17 @@ class Translation(Task):
         languages = [self.into(to)] * len(sources) if to is None or isinstance(to, str) else [*map(self.into, to)]
         pieces = [self.pieces(tokenizer, source) for source in sources]
         flat = [(piece, target) for parts, target in zip(pieces, languages, strict=True) for piece, _ in parts]
+        numbers = [
+            settings.first + number + NUMBERS_BETWEEN * place
+            for number, parts in enumerate(pieces)
+            for place in range(len(parts))
+        ]
         asked = [row for row, (piece, _) in enumerate(flat) if piece]
         texts, targets = [flat[row][0] for row in asked], [flat[row][1] for row in asked]
         asked_ids = self.source_ids(tokenizer, texts, targets)
         required = self._required(tokenizer, texts, settings, terms) if terms is not None else None
-        found = self._found(model, tokenizer, asked_ids, settings, advance, required)
+        drawn_by = [numbers[row] for row in asked]
+        found = self._found(model, tokenizer, asked_ids, settings, advance, required, drawn_by)
         written: list[list[Text]] = [[Text("", 0, "stop")] * settings.n_best for _ in flat]
         for row, best in zip(asked, found, strict=True):
             written[row] = [_text(tokenizer.writing, one) for one in best]
@@ -194,11 +202,12 @@ class Translation(Task):
         settings: TranslationSettings,
         advance: Callable[[int], None],
         required: Required | None,
+        numbers: Sequence[int],
     ) -> list[list[Hypothesis]]:
         from minnow.decoding.translating import translate_rows
 
         writing = tokenizer.writing
-        more: dict[str, Any] = {"advance": advance, "required": required}
+        more: dict[str, Any] = {"advance": advance, "required": required, "numbers": numbers}
         return translate_rows(
             model.eval(), rows, settings, writing.eos_id, self._silent(writing), writing.vocab_size, **more
         )
@@ -256,8 +265,10 @@ class Translation(Task):
         """What is translated by itself, and the white space behind it."""
         pieces: list[tuple[str, str]] = []
 
+        besides = 2 if self.tagged else 1  # the end, and the language that is to be written
+
         def is_short(text: str) -> bool:
-            return len(tokenizer.encode_ids([text])[0]) <= self.max_tokens
+            return len(tokenizer.encode_ids([text])[0]) + besides <= self.max_tokens
 
         for line in source.splitlines() or [""]:
             parts = [line]
@@ -339,11 +350,19 @@ def _tag(language: str) -> str:
 def _text(tokenizer: Tokenizer, found: Hypothesis) -> Text:
     tokens = tokenizer.tokens(found.token_ids)
     log_probabilities = tuple(zip(tokens, found.log_probabilities, strict=True))
-    return Text(tokenizer.decode(found.token_ids).strip(), len(tokens), found.finish_reason, log_probabilities)
+    return Text(
+        tokenizer.decode(found.token_ids).strip(),
+        len(tokens),
+        found.finish_reason,
+        log_probabilities,
+        end=found.log_probability - sum(found.log_probabilities),
+        score=found.score,
+    )
 
 
 def _joined(pieces: Sequence[tuple[Sequence[Text], str]], language: str) -> list[Text]:
-    """The first texts of all pieces as one, the second, and so on, as far as every piece has one."""
+    """The first texts of all pieces as one, the second, and so on, as far as every piece has one; the score of such a
+    text is the sum of theirs."""
     if len(pieces) == 1:
         return list(pieces[0][0])
     joined = []
@@ -353,5 +372,6 @@ def _joined(pieces: Sequence[tuple[Sequence[Text], str]], language: str) -> list
             whole += text.text + (sentence_space(language, text.text) if space == BETWEEN_SENTENCES else space)
         reason = "length" if any(text.finish_reason == "length" for text in parts) else "stop"
         log_probabilities = tuple(one for text in parts for one in text.log_probabilities)
-        joined.append(Text(whole, sum(text.tokens for text in parts), reason, log_probabilities))
+        end, score = (sum(getattr(text, name) or 0.0 for text in parts) for name in ("end", "score"))
+        joined.append(Text(whole, sum(text.tokens for text in parts), reason, log_probabilities, end, score))
     return joined

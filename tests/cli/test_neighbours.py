@@ -51,6 +51,18 @@ def test_python_gives_a_list_for_a_query_and_a_list_of_them_for_many(translator:
     assert model.neighbours([], TEXTS) == []
 
 
+def test_one_query_or_text_alone_has_no_mean_to_be_taken_away(translator: Path) -> None:
+    model = house.load(translator)
+    for queries, texts in (("one two", TEXTS), (["one two"], TEXTS), (TEXTS, ["one two"])):
+        with pytest.raises(InputError, match="leave centred out"):
+            model.neighbours(queries, texts, 1, centred=True)
+
+
+def test_a_query_that_is_no_utf_8_has_a_mark_in_the_place_of_what_is_none(translator: Path, file: Path) -> None:
+    told = minnow("neighbours", translator, "one \udce9", "--file", file, "--json").json
+    assert told["queries"][0]["query"] == "one \ufffd"
+
+
 def test_what_cannot_be_is_one_line(translator: Path, linear: Path, file: Path, tmp_path: Path) -> None:
     assert "does not translate" in minnow("neighbours", linear, "a", "--file", file, fails=True).error
     assert "cannot read" in minnow("neighbours", translator, "a", "--file", tmp_path / "none", fails=True).error

@@ -97,6 +97,35 @@ def test_json_is_one_object_and_out_a_file(linear: Path, expected: list[dict[str
     assert [json.loads(line) for line in lines] == expected
 
 
+def test_json_goes_out_and_the_file_is_written_all_the_same(linear: Path, tmp_path: Path) -> None:
+    found = minnow("predict", linear, *TEXTS[:2], "--json", "--out", tmp_path / "out").json["predictions"]
+    lines = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == found
+
+
+def test_what_is_guessed_of_a_file_is_told_once(linear: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minnow.cli.predict.ROWS_AT_ONCE", 2)
+    path = tmp_path / "texts.csv"
+    path.write_text("review;day\nthe apple;mon\na ruby;tue\nthe sky;wed\n")
+    told = minnow("predict", linear, "--file", path).err.splitlines()
+    assert told == [
+        "cells are separated by semicolons",
+        "first line is a header: review, day",
+        'text: column "review" (by name)',
+    ]
+    (tmp_path / "texts.txt").write_text("the apple\na ruby\n")
+    assert minnow("predict", linear, "--file", tmp_path / "texts.txt").err == ""
+
+
+def test_a_column_is_of_a_file(linear: Path) -> None:
+    assert "--text names a column of --file" in minnow("predict", linear, "a", "--text", "review", fails=True).error
+
+
+def test_arguments_that_are_no_utf_8_are_read_with_a_mark_in_the_place_of_what_is_none(linear: Path) -> None:
+    for json_ in ([], ["--json"]):
+        assert '"caf\ufffd"' in minnow("predict", linear, "caf\udce9", *json_).out  # as Python hands over a lone byte
+
+
 def test_scores_can_be_left_out(linear: Path) -> None:
     assert minnow("predict", linear, "a text", "--no-scores").lines[0].keys() == {"text", "label", "confidence"}
 

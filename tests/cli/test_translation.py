@@ -347,11 +347,46 @@ def test_the_best_of_several_come_first_with_their_scores(translator: Path) -> N
     assert [len(block.splitlines()) for block in blocks] == [3, 3, 0]
     scores = [line.split("\t") for line in blocks[0].splitlines()]
     assert [text for _, text in scores] == [row["text"] for row in told["n_best"]]
-    assert [float(score) for score, _ in scores] == pytest.approx(
-        [row["log_probability"] for row in told["n_best"]], abs=1e-4
-    )
+    ranked = [row["score"] for row in told["n_best"]]
+    assert [float(score) for score, _ in scores] == pytest.approx(ranked, abs=1e-4)
+    assert ranked == sorted(ranked, reverse=True)
+    for row in told["n_best"]:  # a text that ended has its end to its tokens
+        assert row["score"] == pytest.approx(
+            row["log_probability"] / (row["tokens"] + (row["finish_reason"] == "stop"))
+        )
     wide = minnow("translate", translator, "one two", "--n-best", 6, "--json").json["translations"][0]
     assert len(wide["n_best"]) == 6
+
+
+def test_a_source_draws_alike_wherever_a_file_is_cut_and_no_two_places_do(
+    translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "texts.txt").write_text("one two three four five\n" * 6)
+    asked = ("translate", translator, "--file", tmp_path / "texts.txt", "--sample", "--temperature", 40, "--seed", 3)
+    whole = minnow(*asked).out
+    assert len(set(whole.splitlines())) > 4
+    monkeypatch.setattr("minnow.cli.translate.ROWS_AT_ONCE", 2)
+    assert minnow(*asked).out == whole
+
+
+def test_a_file_is_read_as_it_is_translated(translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "texts.txt").write_bytes(b"one two\n" * 40 + b"caf\xe9\n")
+    monkeypatch.setattr("minnow.data.streams.CHUNK_BYTES", 64)  # so that the damage is in another block
+    monkeypatch.setattr("minnow.cli.translate.ROWS_AT_ONCE", 2)
+    failed = minnow("translate", translator, "--file", tmp_path / "texts.txt", fails=True)
+    assert failed.out.startswith("two one\ntwo one\n")
+    assert "not UTF-8" in failed.error
+
+
+def test_json_goes_out_and_the_file_is_written_all_the_same(translator: Path, tmp_path: Path) -> None:
+    told = minnow("translate", translator, "one two", "--json", "--out", tmp_path / "out").json
+    assert [row["text"] for row in told["translations"]] == ["two one"]
+    assert (tmp_path / "out" / "translations.txt").read_text() == "two one\n"
+
+
+def test_arguments_that_are_no_utf_8_are_read_with_a_mark_in_the_place_of_what_is_none(translator: Path) -> None:
+    told = minnow("translate", translator, "one \udce9", "--json").json  # as Python hands over a lone byte
+    assert told["translations"][0]["source"] == "one \ufffd"
 
 
 def test_the_settings_of_the_search_and_of_the_draw_are_those_of_python(translator: Path) -> None:
@@ -434,7 +469,7 @@ def test_words_that_belong_together_stand_below_their_text(translator: Path) -> 
         (["{translator}", "one", "--beam", "-3"], "but got -3"),
         (["{translator}", "one", "--beam", "65"], "but got 65"),
         (["{translator}", "one", "--n-best", "0"], "n_best must lie between"),
-        (["{translator}", "one", "--n-best", "99"], "but got 99"),
+        (["{translator}", "one", "--n-best", "99"], "--n-best must lie between 1 and 64, but got 99"),
         (["{translator}", "one", "--length-penalty", "-1"], "length_penalty must lie between"),
         (["{translator}", "one", "two", "--attention", "{tmp}/x.png"], "picture of one text"),
         (["{translator}", "-", "--attention", "{tmp}/x.png"], "picture of one text"),

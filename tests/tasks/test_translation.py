@@ -131,7 +131,7 @@ def test_of_a_long_line_sentences_are_translated(text: str, sentences: list[str]
     assert whole.text == text
     echo = Echo(BYTES.vocab_size)
     longest = max(map(len, BYTES.encode_ids(sentences)))
-    ((joined,),) = replace(task, max_tokens=longest).translate(echo, BYTES, [text], BEST)
+    ((joined,),) = replace(task, max_tokens=longest + 1).translate(echo, BYTES, [text], BEST)
     assert sorted(BYTES.decode(row) for row in echo.read) == sorted(sentences)
     assert joined.text == ("" if "。" in text else space).join(sentences)
 
@@ -156,17 +156,19 @@ def test_a_long_sentence_is_cut_where_a_clause_or_a_word_ends(sentence: str, mos
     assert parts_of(sentence, is_short) == parts
 
 
-def test_nothing_that_a_model_reads_is_longer_than_it_has_learnt() -> None:
-    task, longest = replace(ONE, max_tokens=20), "word " * 500 + "x" * 3000 + "。" * 10
-    echo = Echo(BYTES.vocab_size)
-    ((found,),) = task.translate(echo, BYTES, [longest], BEST)
-    assert max(map(len, echo.read)) <= 20 + 1  # and the end
+@pytest.mark.parametrize("language", [ONE, THREE], ids=["one", "several"])
+def test_nothing_that_a_model_reads_is_longer_than_it_has_learnt(language: Translation) -> None:
+    task, longest = replace(language, max_tokens=20), "word " * 500 + "x" * 3000 + "。" * 10
+    spelled = tagged() if task.tagged else BYTES
+    echo = Echo(spelled.vocab_size, skipped=int(task.tagged))
+    ((found,),) = task.translate(echo, spelled, [longest], BEST, "de")
+    assert 18 < max(map(len, echo.read)) <= 20  # its end among them, and the language
     assert "".join(found.text.split()) == "".join(longest.split())
     assert found.finish_reason == "stop"
 
 
 def test_sentences_are_joined_as_their_own_language_does() -> None:
-    task = replace(THREE, directions=(("en", "de"), ("en", "ja")), max_tokens=6)
+    task = replace(THREE, directions=(("en", "de"), ("en", "ja")), max_tokens=8)
     spelled = BYTES.with_special_tokens(tags(task.targets))
     echo = Echo(spelled.vocab_size, skipped=1)
     found = task.translate(echo, spelled, ["One. Two. Three."] * 2 + ["One.\nTwo."], BEST, ["ja", "de", "ja"])
