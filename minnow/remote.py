@@ -1,5 +1,6 @@
 """Folders to a hub and back, through ``huggingface_hub`` itself: pushed, pulled, found; whole or not at all."""
 
+import errno
 import glob
 import hashlib
 import os
@@ -25,6 +26,7 @@ RUN = "run"
 PICTURES = (".png", ".svg")
 HASH = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 CHUNK_BYTES = 1 << 20
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -153,14 +155,15 @@ def pull(hub: Hub, name: Name, cache: Path, *, kind: str = "model", offline: boo
     Raises:
         HubNotFoundError: the hub has no such repository or revision, or does not show it to this token.
         RemoteError: no hub answers and nothing is on the disk, or it refuses.
+        StorageError: the disk is full, or the cache may not be written.
     """
-    api = _api(hub, kind)
-    with _explained(hub, name, offline=offline):
+    api, kept = _api(hub, kind), cache / hub.folder_name
+    with _explained(hub, name, offline=offline, kept=kept):
         folder = api.snapshot_download(
             name.id,
             repo_type=kind,
             revision=name.revision,
-            cache_dir=cache / hub.folder_name,
+            cache_dir=kept,
             local_files_only=offline,
         )
     check_hashes(Path(folder))
@@ -267,8 +270,10 @@ def _listed(one: Any) -> Listed:
 
 
 @contextmanager
-def _explained(hub: Hub, name: Name | None, *, writing: bool = False, offline: bool = False) -> Iterator[None]:
-    """The client's errors as the house's, each with what would help."""
+def _explained(
+    hub: Hub, name: Name | None, *, writing: bool = False, offline: bool = False, kept: Path | None = None
+) -> Iterator[None]:
+    """The client's errors as the house's, each with what would help; ``kept`` is where it writes what it gets."""
     from huggingface_hub import errors
 
     login = f"minnow login --hub {hub.endpoint}"
@@ -299,6 +304,11 @@ def _explained(hub: Hub, name: Name | None, *, writing: bool = False, offline: b
     except errors.HFValidationError as error:
         raise InputError(str(error)) from error
     except (OSError, RuntimeError) as error:
+        if kept is not None and isinstance(error, OSError) and error.errno in OF_THE_DISK:
+            raise StorageError(
+                f"cannot keep what is pulled in {error.filename or kept} ({error.strerror}); free some space, or set "
+                "MINNOW_CACHE to a folder that may be written"
+            ) from error
         raise RemoteError(f"talking with {hub.endpoint} failed: {error}") from error
 
 

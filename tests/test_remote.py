@@ -1,0 +1,42 @@
+"""What goes wrong between a folder and a hub is told as what it is."""
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minnow import remote
+from minnow.errors import RemoteError, StorageError
+from minnow.logins import Hub
+
+HUB = Hub("http://hub:8000")
+
+
+class Refusing:
+    """A client whose download ends with an error of the system."""
+
+    def __init__(self, number: int, message: str, file: str | None):
+        self.error = OSError(number, message, file)
+
+    def snapshot_download(self, *_: Any, **__: Any) -> str:
+        raise self.error
+
+
+def pulled(client: Refusing, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_api", lambda *_: client)
+    remote.pull(HUB, remote.name_of("team/name"), cache)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+@pytest.mark.parametrize("file", [None, "part"])
+def test_a_disk_that_takes_no_more_is_not_blamed_on_the_hub(
+    number: int, file: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StorageError, match=rf"pulled in {file or tmp_path}.* \(refused\); .* MINNOW_CACHE"):
+        pulled(Refusing(number, "refused", file), tmp_path, monkeypatch)
+
+
+def test_a_broken_line_is_the_hubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RemoteError, match="talking with http://hub:8000 failed"):
+        pulled(Refusing(errno.ECONNRESET, "reset", None), tmp_path, monkeypatch)
