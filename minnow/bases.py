@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 
+from minnow.errors import InputError
 from minnow.files import read_table, write_bytes
 
 WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
@@ -47,11 +49,14 @@ def naming(folder: Path, base: str | None) -> Iterator[Path]:
     """The folder, or another that links to its files and has a card that names the base.
 
     A card that names one already is left as it is.
+
+    Raises:
+        InputError: there is a base to be named, but what the card begins with cannot be read.
     """
-    from huggingface_hub.repocard import metadata_load, metadata_save
+    from huggingface_hub.repocard import metadata_save
 
     card = folder / CARD
-    said = (metadata_load(card) if card.is_file() else None) or {}
+    said = {} if base is None else _front_matter(card)
     if base is None or said.get("base_model"):
         yield folder
         return
@@ -63,6 +68,20 @@ def naming(folder: Path, base: str | None) -> Iterator[Path]:
             shutil.copyfile(card, shown)
         metadata_save(shown, said | {"base_model": base})
         yield Path(made)
+
+
+def _front_matter(card: Path) -> dict[str, Any]:
+    """What stands between the two ``---`` at a card's beginning; empty where there is none."""
+    from huggingface_hub.repocard import metadata_load
+    from yaml import YAMLError
+
+    try:
+        return (metadata_load(card) if card.is_file() else None) or {}
+    except (OSError, ValueError, YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(
+            f"{card} begins with front matter that is no table of keys and values ({said}); mend it, or take it away"
+        ) from error
 
 
 def _link(source: str, target: str) -> None:
