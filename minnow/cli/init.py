@@ -26,10 +26,12 @@ def init(
     """Write a recipe with all keys at their defaults and a comment on each."""
     with exit_codes():
         from minnow import api
-        from minnow.errors import StorageError
+        from minnow.errors import InputError, StorageError
         from minnow.files import write_text
         from minnow.training import classification_recipe, instruction_recipe, pretraining_recipe, translation_recipe
 
+        if language and task is not None:
+            raise InputError(f"--pretrain is for a language model, which has no --task, but got {task}; leave one out")
         if path.exists() and not overwrite:
             raise StorageError(f"{path} exists already; choose another name or add --overwrite")
         if language:

@@ -54,4 +54,4 @@ def push(
         out.print(f"{'revision':<14}{done.commit}{f'  ({tag})' if tag else ''}")
         if done.base:
             out.print(f"{'made from':<14}{done.base}")
-        note(f"get it with: minnow pull {done.name}@{tag or done.commit[:12]}")
+        note(f"get it with: minnow pull {done.name}@{tag or done.commit}")

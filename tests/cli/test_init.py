@@ -53,6 +53,13 @@ def test_a_recipe_of_pretraining_can_be_written_and_read(tmp_path: Path) -> None
     assert (recipe.data.train, recipe.model.name) == ("novel.txt", "gpt2")
 
 
+def test_a_recipe_of_pretraining_is_of_no_task(tmp_path: Path) -> None:
+    failed = minnow("init", tmp_path / "lm.toml", "--pretrain", "--task", "translation", fails=True)
+    assert failed.code == 2
+    assert "has no --task, but got translation" in failed.error
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_for_conversations_it_writes_a_recipe_that_teaches(tmp_path: Path) -> None:
     path = tmp_path / "chat.toml"
     chats = Path(__file__).parents[2] / "samples" / "assistant" / "train.jsonl"
