@@ -16,6 +16,29 @@ class ModelConfig:
     """The shape of a model; subclassed in the architecture's own file."""
 
     model_type: ClassVar[str]
+    # Modules are made before weights are read, so a damaged configuration must not ask for a million.
+    most_layers: ClassVar[int] = 64
+
+    def check_sizes(self, *names: str) -> None:
+        """Raise RecipeError unless these fields are at least 1."""
+        for name in names:
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
+
+    def check_layers(self, *names: str) -> None:
+        """Raise RecipeError unless these numbers of layers are such that a machine could hold them."""
+        self.check_sizes(*names)
+        for name in names:
+            if getattr(self, name) > self.most_layers:
+                raise RecipeError(
+                    f"{name} must be at most {self.most_layers}, but got {name}={getattr(self, name)}; try 2"
+                )
+
+    def check_rates(self, *names: str) -> None:
+        """Raise RecipeError unless these dropouts lie in [0, 1)."""
+        for name in names:
+            if not 0 <= getattr(self, name) < 1:
+                raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.1")
 
     def to_dict(self) -> dict[str, Any]:
         return {"model_type": self.model_type, **write_record(self)}

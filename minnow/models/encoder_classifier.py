@@ -53,15 +53,14 @@ class EncoderClassifierConfig(ModelConfig):
     def __post_init__(self) -> None:
         if not isinstance(self.encoder, dict) or not isinstance(self.encoder.get("model_type"), str):
             raise RecipeError(f"encoder must be a table with a model_type, but got encoder={self.encoder!r}")
+        if type(self.encoder.get("vocab_size", 0)) is not int:
+            raise RecipeError(f"encoder.vocab_size must be a whole number, but got {self.encoder['vocab_size']!r}")
         if self.pooling not in pooling.KINDS:
             raise UnknownNameError("pooling", self.pooling, pooling.KINDS)
-        if self.num_labels < 1:
-            raise RecipeError(f"num_labels must be at least 1, but got num_labels={self.num_labels}")
+        self.check_sizes("num_labels")
         if self.head_size < 0:
             raise RecipeError(f"head_size must be at least 0, but got head_size={self.head_size}; try 50")
-        for name in RATES:
-            if not 0 <= getattr(self, name) < 1:
-                raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.3")
+        self.check_rates(*RATES)
         for name in ("first_id", "last_id", "unk_id"):
             token_id = getattr(self, name)
             if token_id is not None and not 0 <= token_id < self.vocab_size:
@@ -75,7 +74,8 @@ class EncoderClassifierConfig(ModelConfig):
     @property
     def vocab_size(self) -> int:
         """Of the encoder."""
-        return int(self.encoder.get("vocab_size", 0))
+        size: int = self.encoder.get("vocab_size", 0)
+        return size
 
 
 class EncoderClassifier(TorchModel):

@@ -11,8 +11,6 @@ from minnow.errors import BundleError, RecipeError
 from minnow.models.base import ModelConfig
 from minnow.strict import write_record
 
-MAX_LAYERS = 512  # modules are made before weights are read, so a damaged configuration must not ask for a million
-
 # About files, training, heads for other tasks, or the way of generating; none changes the logits.
 HARMLESS = frozenset(
     """
@@ -64,6 +62,7 @@ class ForeignConfig(ModelConfig):
     """
 
     architecture: ClassVar[str]  # the name of the class that opens it in ``transformers``
+    most_layers: ClassVar[int] = 512
 
     pad_token_id: int | None = None
     bos_token_id: int | None = None
@@ -104,23 +103,6 @@ class ForeignConfig(ModelConfig):
                 f"config.json asks for {key}={value!r}, which {cls.model_type} of this house does not compute; "
                 f"it can only do {FIXED[key][0]!r}"
             )
-
-    def check_sizes(self, *names: str) -> None:
-        """Raise RecipeError unless these fields are at least 1."""
-        for name in names:
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
-
-    def check_layers(self, name: str) -> None:
-        """Raise RecipeError unless the number of layers is one that a machine could hold."""
-        if getattr(self, name) > MAX_LAYERS:
-            raise RecipeError(f"{name} must be at most {MAX_LAYERS}, but got {name}={getattr(self, name)}; try 12")
-
-    def check_rates(self, *names: str) -> None:
-        """Raise RecipeError unless these dropouts lie in [0, 1)."""
-        for name in names:
-            if not 0 <= getattr(self, name) < 1:
-                raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.1")
 
 
 def check_heads(size_name: str, size: int, heads_name: str, num_heads: int) -> None:

@@ -63,8 +63,7 @@ class NgramConfig(ModelConfig):
     multi_label: bool = False
 
     def __post_init__(self) -> None:
-        if self.num_labels < 1:
-            raise RecipeError(f"num_labels must be at least 1, but got num_labels={self.num_labels}")
+        self.check_sizes("num_labels")
         if not self.views:
             raise RecipeError("an n-gram model needs at least one view, but got none; try one with word_order=3")
 

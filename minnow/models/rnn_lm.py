@@ -19,7 +19,6 @@ from minnow.layers.recurrent import KINDS, Memory, RecurrentLayer
 from minnow.models.base import ModelConfig
 from minnow.models.language_model import LanguageModel
 
-MAX_LAYERS = 64  # modules are made before weights are read, so a damaged configuration must not ask for a million
 RATES = (
     "embedding_dropout",
     "input_dropout",
@@ -68,16 +67,11 @@ class RnnLMConfig(ModelConfig):
     def __post_init__(self) -> None:
         if self.cell not in KINDS:
             raise UnknownNameError("cell", self.cell, KINDS)
-        for name in ("vocab_size", "embedding_size", "hidden_size", "num_layers", "bigram_size"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
+        self.check_sizes("vocab_size", "embedding_size", "hidden_size", "bigram_size")
+        self.check_layers("num_layers")
         if self.bigrams < 0:
             raise RecipeError(f"bigrams must be at least 0, but got bigrams={self.bigrams}; try 30000")
-        if self.num_layers > MAX_LAYERS:
-            raise RecipeError(f"num_layers must be at most {MAX_LAYERS}, but got num_layers={self.num_layers}; try 2")
-        for name in RATES:
-            if not 0 <= getattr(self, name) < 1:
-                raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.3")
+        self.check_rates(*RATES)
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:

@@ -32,8 +32,7 @@ class Seq2SeqConfig(ModelConfig):
     tied: bool = True
 
     def __post_init__(self) -> None:
-        if self.vocab_size < 1:
-            raise RecipeError(f"vocab_size must be at least 1, but got vocab_size={self.vocab_size}")
+        self.check_sizes("vocab_size")
         if self.target_vocab_size < 0:
             raise RecipeError(f"target_vocab_size must be at least 0, but got {self.target_vocab_size}")
         if not 0 <= self.start_id < self.output_vocab_size:
@@ -45,25 +44,6 @@ class Seq2SeqConfig(ModelConfig):
     def output_vocab_size(self) -> int:
         """V of what is written."""
         return self.target_vocab_size or self.vocab_size
-
-    def check_sizes(self, *names: str) -> None:
-        """RecipeError unless these are at least 1."""
-        for name in names:
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
-
-    def check_layers(self, *names: str, most: int = 64) -> None:
-        """Modules are made before weights are read, so a damaged configuration must not ask for a million."""
-        self.check_sizes(*names)
-        for name in names:
-            if getattr(self, name) > most:
-                raise RecipeError(f"{name} must be at most {most}, but got {name}={getattr(self, name)}; try 3")
-
-    def check_rates(self, *names: str) -> None:
-        """RecipeError unless these lie in [0, 1)."""
-        for name in names:
-            if not 0 <= getattr(self, name) < 1:
-                raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.1")
 
 
 class Seq2Seq(Writer):

@@ -21,7 +21,6 @@ from minnow.models.module import TorchModel
 
 ENCODERS = (*recurrent.KINDS, "convolution", "none")
 STARTS = ("auto", "library", "remembering")
-MAX_LAYERS = 64  # modules are made before weights are read, so a damaged configuration must not ask for a million
 RATES = ("dropout", "token_dropout", "embedding_dropout", "recurrent_dropout", "bigram_dropout")
 
 
@@ -71,16 +70,11 @@ class TextClassifierConfig(ModelConfig):
             raise UnknownNameError("pooling", self.pooling, pooling.KINDS)
         if self.start not in STARTS:
             raise UnknownNameError("start", self.start, STARTS)
-        for name in ("vocab_size", "num_labels", "embedding_size", "hidden_size", "num_layers", "bigram_size"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name} must be at least 1, but got {name}={getattr(self, name)}")
+        self.check_sizes("vocab_size", "num_labels", "embedding_size", "hidden_size", "bigram_size")
+        self.check_layers("num_layers")
         if self.bigrams < 0:
             raise RecipeError(f"bigrams must be at least 0, but got bigrams={self.bigrams}; try 30000")
-        if self.num_layers > MAX_LAYERS:
-            raise RecipeError(f"num_layers must be at most {MAX_LAYERS}, but got num_layers={self.num_layers}; try 2")
-        for name in RATES:
-            if not 0 <= getattr(self, name) < 1:
-                raise RecipeError(f"{name} must lie in [0, 1), but got {name}={getattr(self, name)}; try 0.3")
+        self.check_rates(*RATES)
         if not self.widths or min(self.widths) < 1:
             raise RecipeError(f"widths must be positive, but got widths={list(self.widths)}; try [2, 3, 4]")
 

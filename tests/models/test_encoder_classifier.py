@@ -119,10 +119,11 @@ def test_attention_weights_are_those_of_the_tokens_given() -> None:
     [
         ({"pooling": "concatt"}, "did you mean 'concat'"),
         ({"head_size": -1}, "head_size=-1; try 50"),
-        ({"dropout": 1.0}, "dropout=1.0; try 0.3"),
+        ({"dropout": 1.0}, "dropout=1.0; try 0.1"),
         ({"first_id": 24}, "24 tokens, but got first_id=24"),
         ({"encoder": 3}, "model_type, but got encoder=3"),
         ({"encoder": {"vocab_size": 3}}, "model_type"),
+        ({"encoder": {**encoder(), "vocab_size": "abc"}, "first_id": 1}, "must be a whole number, but got 'abc'"),
     ],
 )
 def test_impossible_shapes_say_what_would_do(change: dict[str, Any], message: str) -> None:

@@ -115,7 +115,7 @@ def test_a_row_with_bigrams_alone_equals_the_row_in_a_batch(encoder: str) -> Non
         ({"pooling": "aditive"}, "did you mean 'additive'"),
         ({"hidden_size": 0}, "hidden_size=0"),
         ({"num_layers": 10**9}, "at most 64.*num_layers=1000000000; try 2"),
-        ({"dropout": 1.0}, "dropout=1.0; try 0.3"),
+        ({"dropout": 1.0}, "dropout=1.0; try 0.1"),
         ({"recurrent_dropout": -0.1}, "recurrent_dropout=-0.1"),
         ({"token_dropout": float("nan")}, "token_dropout=nan"),
         ({"widths": ()}, "try \\[2, 3, 4\\]"),
@@ -137,3 +137,13 @@ def test_a_configuration_that_asks_for_more_than_there_is_memory_is_a_damaged_on
     for name in ("vocab_size", "embedding_size", "hidden_size", "num_labels"):
         with pytest.raises(BundleError, match="memory"):
             TextClassifier.from_tensors(small("lstm", "max", **{name: size}), {})
+
+
+def test_a_mistake_in_an_architecture_is_not_told_as_a_lack_of_memory() -> None:
+    class Mistaken(TextClassifier):
+        def __init__(self, config: TextClassifierConfig):
+            super().__init__(config)
+            raise TypeError("unexpected keyword argument")
+
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        Mistaken.from_tensors(small("lstm", "max"), {})
