@@ -100,7 +100,7 @@ def test_a_disk_that_refuses_leaves_nothing_behind(
     def full(*_: object) -> None:
         raise StorageError("no space left")
 
-    monkeypatch.setattr("minnow.bundle.bundle.save_weights", full)
+    monkeypatch.setattr("minnow.bundle.bundle.write_bytes", full)
     if there:
         (tmp_path / "out").mkdir()
     assert "no space left" in minnow("import", foreign, "--out", tmp_path / "out", fails=True).error
