@@ -1,6 +1,5 @@
 """Filters for sentence pairs: what is no translation, or of no use for learning one, goes with its reason counted."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from minnow.data.pairs import Direction, Pairs
 from minnow.errors import InputError
 from minnow.text.clean import SURE_LANGUAGE, normalise
-from minnow.text.language import detect, known_languages
+from minnow.text.language import detect, known_languages, primary
 
 Mask = NDArray[np.bool_]
 Progress = Callable[[str, int, int], None]
@@ -149,7 +148,7 @@ def _duplicates(pairs: Pairs) -> Mask:
 
 
 def _in_another_language(confidence: float, progress: Progress | None, pairs: Pairs) -> Mask:
-    code_of = {language: re.split("[-_]", language.lower())[0] for language in pairs.languages}
+    code_of = {language: primary(language) for language in pairs.languages}
     judged = {language for language, code in code_of.items() if len(code) == 2 and code in known_languages()}
 
     @cache  # many sentences have several translations

@@ -5,6 +5,7 @@ Nothing here trusts the file: a line above the bound, a NUL, a wrong encoding, a
 
 import codecs
 import queue
+import shlex
 import threading
 import zlib
 from collections.abc import Iterator
@@ -97,9 +98,14 @@ def encoding_error(path: Path, block: Block, error: UnicodeDecodeError, every_li
 
 
 def _conversion(path: Path, encoding: str, every_line: bool) -> str:
-    if every_line:
-        return f"iconv -f {encoding} -t utf-8 {path} > OTHER"
-    return f"minnow data clean {path} --encoding {encoding} --out DIR"
+    """The command that makes UTF-8 of the file."""
+    spelt = shlex.quote(str(path))
+    if not every_line:
+        return f"minnow data clean {spelt} --encoding {encoding} --out DIR"
+    convert = f"iconv -f {encoding.replace('utf-16-', 'utf-16')} -t utf-8"  # which spells utf-16le in one
+    if read_head(path).startswith(GZIP_MAGIC):
+        return f"gunzip -c {spelt} | {convert} > OTHER"
+    return f"{convert} {spelt} > OTHER"
 
 
 def _whole_lines(chunks: Iterator[bytes], path: Path, max_line_bytes: int) -> Iterator[Block]:

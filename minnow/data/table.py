@@ -250,9 +250,8 @@ def _json_columns(rows: Sequence[Any], path: Path) -> Columns:
     """Rows are objects, or lists of cells that are named by position."""
     names: dict[str, None] = {}
     last: Any = None
-    for row in rows:
-        if isinstance(row, list):
-            row = {f"column_{at}": cell for at, cell in enumerate(row, start=1)}  # noqa: PLW2901
+    as_objects = [_by_position(row) if isinstance(row, list) else row for row in rows]
+    for row in as_objects:
         if not isinstance(row, dict):
             shown = json.dumps(row, ensure_ascii=False)[:40]
             raise DataError(f'{path} holds {shown} where a row should be; a row looks like {{"text": …, "label": …}}')
@@ -260,7 +259,6 @@ def _json_columns(rows: Sequence[Any], path: Path) -> Columns:
         if keys != last:
             names.update(dict.fromkeys(keys))
             last = keys
-    as_objects = [_by_position(row) if isinstance(row, list) else row for row in rows]
     return {name: [row.get(name) for row in as_objects] for name in names}
 
 

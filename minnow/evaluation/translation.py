@@ -17,7 +17,7 @@ from minnow.evaluation.report import FORMAT, values_of_kind, write_report
 from minnow.evaluation.worst import shown
 from minnow.files import write_text
 from minnow.metrics.counted import Counted, intervals_of_counts, paired_tests_of_counts, pooled
-from minnow.metrics.translation import bleu_tokenizer, length_ratio, translation_scores
+from minnow.metrics.translation import SCORES, bleu_tokenizer, length_ratio, translation_scores
 
 TRANSLATIONS_FILE = "translations.txt"
 KIND = "translation"
@@ -217,6 +217,15 @@ def compare_translations(
     )
 
 
+def translation_values(
+    hypotheses: Sequence[str], references: Sequence[str], target_languages: Sequence[str], names: Sequence[str] = SCORES
+) -> dict[str, float]:
+    """The scores alone, of all rows together; each language is cut into words in its own way."""
+    rows = _rows_by(target_languages)
+    counted = [_count(group, references, hypotheses, language, names) for language, group in rows.items()]
+    return {name: found.value for name, found in _pooled(counted).items()}
+
+
 def _rows_by(keys: Sequence[Key]) -> dict[Key, list[int]]:
     """The numbers of the rows that each key stands at, keys in the order in which they come up."""
     rows: dict[Key, list[int]] = defaultdict(list)
@@ -226,9 +235,14 @@ def _rows_by(keys: Sequence[Key]) -> dict[Key, list[int]]:
 
 
 def _count(
-    rows: Sequence[int], references: Sequence[str], hypotheses: Sequence[str], language: str
+    rows: Sequence[int],
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    language: str,
+    names: Sequence[str] = SCORES,
 ) -> dict[str, Counted]:
-    return translation_scores([hypotheses[n] for n in rows], [references[n] for n in rows], language=language)
+    sides = ([side[n] for n in rows] for side in (hypotheses, references))
+    return translation_scores(*sides, language=language, names=names)
 
 
 def _pooled(parts: Sequence[Mapping[str, Counted]]) -> dict[str, Counted]:

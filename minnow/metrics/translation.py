@@ -4,7 +4,7 @@ N rows · C counts. BLEU and chrF are sacreBLEU's; ``counted.py`` makes interval
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+SCORES = ("bleu", "chrf", "tokenised_bleu", "exact_match")
 BLEU_ORDER = 4  # words of the longest n-gram
 CHRF_ORDER = 6  # characters of the longest n-gram
 CHRF_BETA = 2  # recall weighs so many times as much as precision
@@ -30,20 +31,23 @@ CHRF_BETA = 2  # recall weighs so many times as much as precision
 UNSPACED = JAPANESE | {"th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"}
 
 
-def translation_scores(hypotheses: Sequence[str], *references: Sequence[str], language: str) -> dict[str, Counted]:
-    """``bleu``, ``chrf``, ``tokenised_bleu`` and ``exact_match`` of N translations into one language.
+def translation_scores(
+    hypotheses: Sequence[str], *references: Sequence[str], language: str, names: Sequence[str] = SCORES
+) -> dict[str, Counted]:
+    """``bleu``, ``chrf``, ``tokenised_bleu`` and ``exact_match`` of N translations into one language, or some of them.
 
     Raises:
         DataError: no rows.
         InputError: the translate extra is missing.
         MinnowError: not one reference a row in each of ``references``.
     """
-    return {
-        "bleu": bleu(hypotheses, *references, language=language),
-        "chrf": chrf(hypotheses, *references),
-        "tokenised_bleu": tokenised_bleu(hypotheses, *references, language=language),
-        "exact_match": exact_match(hypotheses, *references),
+    counters: dict[str, Callable[..., Counted]] = {
+        "bleu": partial(bleu, language=language),
+        "chrf": chrf,
+        "tokenised_bleu": partial(tokenised_bleu, language=language),
+        "exact_match": exact_match,
     }
+    return {name: counters[name](hypotheses, *references) for name in names}
 
 
 def bleu(hypotheses: Sequence[str], *references: Sequence[str], language: str) -> Counted:

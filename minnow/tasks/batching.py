@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minnow.errors import BundleError
+from minnow.tasks.base import needed
 from minnow.text.ngrams import count_ngrams
 from minnow.text.tokenizer import Tokenizer
 
@@ -59,7 +59,7 @@ def logits_for(model: Any, tokenizer: Tokenizer | None, texts: Sequence[str], ma
     if model.reads == "ngrams":
         logits: Logits = model([count_ngrams(texts, view.ngrams) for view in model.config.views])
         return logits
-    return token_logits(model, tokenize(_needed(tokenizer), texts, max_tokens, keep))
+    return token_logits(model, tokenize(needed(tokenizer), texts, max_tokens, keep))
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, keep: str) -> TokenRows:
@@ -144,9 +144,3 @@ def _rounded(length: int) -> int:
     """Up to the next of 8 steps between two powers of two: at most an eighth more."""
     step = max(1, 1 << max(0, length.bit_length() - 4))
     return -(-length // step) * step
-
-
-def _needed(tokenizer: Tokenizer | None) -> Tokenizer:
-    if tokenizer is None:
-        raise BundleError("the model reads tokens, but its minnow.json says that it has no tokenizer; fetch it anew")
-    return tokenizer

@@ -13,7 +13,7 @@ from minnow.errors import RecipeError
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training import recipe_file
 from minnow.training.linear import LinearSettings
-from minnow.training.recipe_file import among, at_least, parse
+from minnow.training.recipe_file import among, at_least, held_out_share, parse
 from minnow.training.settings import TrainingSettings, check_training
 
 MODELS = ("auto", "ngram", "text_classifier", "encoder_classifier")
@@ -29,7 +29,8 @@ class DataSettings:
         test: the same, for the test part; "" for the set's own test part where it has one.
         text: the column with the text; "" to find it by name and content.
         label: the column with the label; "" likewise.
-        validation: share of the training rows held out to choose and calibrate by, or a file of its own.
+        validation: share of the training rows held out to choose and calibrate by; or, the same as train, what is read
+            for it, of a folder or a public set the valid part.
         strip_markup: take HTML tags and entities out of every text, in training and in use.
         class_weights: none, or balanced: rare labels count as much as frequent ones.
     """
@@ -229,18 +230,17 @@ class ClassificationRecipe:
                 "model.wide puts an ngram beside a neural model, but model.name is ngram already; take text_classifier "
                 "or --from MODEL, or leave model.wide out"
             )
+        if self.model.vectors and self.model.name in ("ngram", "encoder_classifier"):
+            raise RecipeError(
+                f"model.vectors start the embeddings of a text_classifier, but the model is {self.model.name}; take "
+                "--model text_classifier, or leave model.vectors out"
+            )
         if not 2 <= self.ngram.folds <= 50:
             raise RecipeError(f"ngram.folds must lie between 2 and 50, but got {self.ngram.folds}; try 5")
 
     def validation_share(self) -> float | None:
-        """The share to hold out, None where ``data.validation`` names a file."""
-        try:
-            share = float(self.data.validation)
-        except ValueError:
-            return None
-        if not 0 < share < 0.9:
-            raise RecipeError(f"data.validation must lie between 0 and 0.9, but got {share}; try 0.1")
-        return share
+        """The share to hold out, None where ``data.validation`` names data of its own."""
+        return held_out_share("data.validation", self.data.validation, usual=0.1)
 
 
 def read_recipe(path: Path) -> ClassificationRecipe:

@@ -7,7 +7,7 @@ from typing import Any
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.training import recipe_file
 from minnow.training.pretraining_recipe import LM_SCHEDULES, PARALLEL, AdapterSettings, PretrainingSettings, seconds_of
-from minnow.training.recipe_file import MAX_SEED, among, at_least
+from minnow.training.recipe_file import MAX_SEED, among, at_least, held_out_share
 
 KIND = "instruction"  # the section by which such a recipe is told from others
 
@@ -128,13 +128,7 @@ class InstructionRecipe:
 
     def validation_share(self) -> float | None:
         """The share to hold out, None where ``data.validation`` names a file."""
-        try:
-            share = float(self.data.validation or 0.05)
-        except ValueError:
-            return None
-        if not 0 < share < 0.9:
-            raise RecipeError(f"data.validation must lie between 0 and 0.9, but got {share}; try 0.05")
-        return share
+        return held_out_share("data.validation", self.data.validation or "0.05", usual=0.05)
 
 
 def render(recipe: InstructionRecipe) -> str:

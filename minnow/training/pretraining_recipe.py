@@ -13,7 +13,7 @@ from typing import Any
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training import recipe_file
-from minnow.training.recipe_file import MAX_SEED, among, at_least, parse, to_toml
+from minnow.training.recipe_file import MAX_SEED, among, at_least, held_out_share, parse, to_toml
 from minnow.training.schedule import SCHEDULES
 
 __all__ = ["PretrainingRecipe", "parse", "read_recipe", "recipe_from", "render", "seconds_of", "to_toml"]
@@ -243,13 +243,7 @@ class PretrainingRecipe:
 
     def validation_share(self) -> float | None:
         """The share to hold out, None where ``data.validation`` names a text."""
-        try:
-            share = float(self.data.validation or 0.05)
-        except ValueError:
-            return None
-        if not 0 < share < 0.9:
-            raise RecipeError(f"data.validation must lie between 0 and 0.9, but got {share}; try 0.05")
-        return share
+        return held_out_share("data.validation", self.data.validation or "0.05", usual=0.05)
 
 
 def read_recipe(path: Path) -> PretrainingRecipe:

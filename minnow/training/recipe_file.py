@@ -102,6 +102,21 @@ def at_least(section: str, key: str, value: float, least: float) -> None:
         raise RecipeError(f"{section}.{key} must be at least {least}, but got {value}")
 
 
+def held_out_share(key: str, said: str, usual: float) -> float | None:
+    """The share of the training data to hold out, as a key says it; None where that names data of its own, or nothing.
+
+    Raises:
+        RecipeError: a number that leaves too little to learn from or to hold out.
+    """
+    try:
+        share = float(said)
+    except ValueError:
+        return None
+    if not 0 < share < 0.9:
+        raise RecipeError(f"{key} must lie between 0 and 0.9, but got {share}; try {usual}")
+    return share
+
+
 def among(name: str, value: str, known: Sequence[str]) -> None:
     """RecipeError unless the value is one of the known ones."""
     if value not in known:

@@ -14,17 +14,17 @@ from torch import Tensor, nn
 
 from minnow.data.pairs import Pairs
 from minnow.decoding.translating import TranslationSettings
+from minnow.evaluation.translation import translation_values
 from minnow.layers.cross_entropy import chunked_cross_entropy, token_losses
 from minnow.layers.every_core import on_every_core
 from minnow.layers.masks import padding_mask
-from minnow.metrics.counted import Counted, pooled
-from minnow.metrics.translation import bleu, chrf, exact_match
 from minnow.tasks.batching import TokenRows, bucketed, padded
 from minnow.tasks.translation import Translation
 from minnow.text.subword_dropout import SubwordDropout
 from minnow.text.tokenizer import Tokenizer
 
 Rows = NDArray[np.int64]
+MEASURED = ("bleu", "chrf", "exact_match")
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Translating:
             settings = replace(TranslationSettings(), beam=1)
             found = self.task.translate(model, self.tokenizer, self.asked.sources, settings, into)
             hypotheses = [best[0].text for best in found]
-            scores |= _scores(hypotheses, self.asked.targets, into)
+            scores |= translation_values(hypotheses, self.asked.targets, into, MEASURED)
         model.train(training)
         return scores
 
@@ -154,16 +154,3 @@ def _written(model: Any, pairs: PairRows, rows: Rows, device: torch.device, read
     places = padding_mask(target_lengths_B, target_ids_BT.shape[1]).flatten().nonzero().squeeze(1)
     places = places.view(readings, -1).T.flatten()
     return hidden_BTD.flatten(0, 1).index_select(0, places), target_ids_BT.flatten()[places]
-
-
-def _scores(hypotheses: Sequence[str], references: Sequence[str], into: Sequence[str]) -> dict[str, float]:
-    """BLEU, chrF and exact match over all rows; each language is cut into words in its own way."""
-    parts: dict[str, list[Counted]] = {"bleu": [], "chrf": [], "exact_match": []}
-    for language in dict.fromkeys(into):
-        rows = [row for row, one in enumerate(into) if one == language]
-        sides = ([side[row] for row in rows] for side in (hypotheses, references))
-        given, wanted = sides
-        parts["bleu"].append(bleu(given, wanted, language=language))
-        parts["chrf"].append(chrf(given, wanted))
-        parts["exact_match"].append(exact_match(given, wanted))
-    return {name: pooled(found).value for name, found in parts.items()}

@@ -11,7 +11,7 @@ from minnow.errors import InputError, RecipeError
 from minnow.text.subword_dropout import check_kind, check_rate
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training import recipe_file
-from minnow.training.recipe_file import among, at_least
+from minnow.training.recipe_file import among, at_least, held_out_share
 from minnow.training.settings import TrainingSettings, check_training
 
 KIND = "pairs"  # the section by which such a recipe is told from others
@@ -54,13 +54,7 @@ class PairSettings:
 
     def share(self) -> float | None:
         """Of train to hold out; None where ``validation`` names pairs, or nothing."""
-        try:
-            share = float(self.validation)
-        except ValueError:
-            return None
-        if not 0 < share < 0.9:
-            raise RecipeError(f"pairs.validation must lie between 0 and 0.9, but got {share}; try 0.02")
-        return share
+        return held_out_share("pairs.validation", self.validation, usual=0.02)
 
 
 @dataclass(frozen=True)
@@ -156,6 +150,13 @@ class TranslationRecipe:
             raise RecipeError(
                 f"pairs.languages must name two or more, but got {self.pairs.languages[0]!r} alone; such as en, de"
             )
+        for key, source in (("validation", self.pairs.validation), ("test", self.pairs.test)):
+            named = bool(source) and (key != "validation" or self.pairs.share() is None)
+            if getattr(self.pairs, f"{key}_target") and not named:
+                raise RecipeError(
+                    f"pairs.{key}_target is the other side of a file that pairs.{key} names, but that is {source!r}; "
+                    f"name the file of sources there, or leave pairs.{key}_target out"
+                )
         self.pairs.share()
         check_share(self.pairs.other_names)
 

@@ -144,7 +144,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(DataError, match=r"is not UTF-8.*: iconv -f cp1252"):
         list(open_corpus(tmp_path / "odd.txt").pieces())
     (tmp_path / "wide.txt").write_bytes("two words\n".encode("utf-16-le"))
-    with pytest.raises(DataError, match=r"NUL byte.*: iconv -f utf-16-le"):
+    with pytest.raises(DataError, match=r"NUL byte.*: iconv -f utf-16le"):
         list(open_corpus(tmp_path / "wide.txt").pieces())
     monkeypatch.setattr("minnow.data.corpus.MAX_LINE_BYTES", 1000)
     with pytest.raises(DataError, match=r"line 1 of .* is longer than"):

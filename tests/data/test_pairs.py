@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import shutil
+import subprocess
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,18 @@ def test_encodings_marks_and_line_ends_are_undone(tmp_path: Path) -> None:
     assert load_pairs(old, old, encoding="cp1252").sources == ["Männer."]
     with pytest.raises(DataError, match=r"line 1, .* convert it with: iconv -f cp1252 -t utf-8"):
         load_pairs(old, old)  # cleaning would lose lines
+
+
+@pytest.mark.skipif(shutil.which("iconv") is None, reason="there is no iconv on this machine")
+@pytest.mark.parametrize("name", ["my old.de", "my old.de.gz"])
+def test_the_command_that_converts_a_file_does_it(tmp_path: Path, name: str) -> None:
+    for content in ("Männer.\nSchnee fällt.\n".encode("cp1252"), "A dog.\n".encode("utf-16-le")):
+        old = written(tmp_path / name, content)
+        with pytest.raises(DataError, match="convert it with") as caught:
+            load_pairs(old, old)
+        command = str(caught.value).partition("convert it with: ")[2].replace("OTHER", str(tmp_path / "new"))
+        subprocess.run(command, shell=True, check=True)
+        assert (tmp_path / "new").read_bytes().decode("utf-8")
 
 
 TATOEBA = "Hi.\tSalut !\tCC-BY 2.0 (France) Attribution: tatoeba.org #1 (a)\nI see.\tJe vois.\tCC-BY 2.0 #2 (b)\n"

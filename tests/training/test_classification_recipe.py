@@ -163,6 +163,13 @@ def test_an_impossible_value_is_named_with_its_key(override: str) -> None:
         recipe_from({}, [override])
 
 
+@pytest.mark.parametrize("name", ["ngram", "encoder_classifier"])
+def test_word_vectors_are_for_a_model_that_has_a_place_for_them(name: str) -> None:
+    recipe = recipe_from({}, ["model.vectors=glove.txt"])
+    with pytest.raises(RecipeError, match=f"the model is {name}; take --model text_classifier"):
+        replace(recipe, model=replace(recipe.model, name=name))  # as what auto comes to, too
+
+
 def test_the_validation_part_is_a_share_or_a_file() -> None:
     recipe = ClassificationRecipe()
     assert recipe.validation_share() == 0.1

@@ -112,6 +112,21 @@ def test_an_impossible_value_is_one_line_that_names_it(override: str) -> None:
     assert isinstance(caught.value, RecipeError)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["pairs.test_target=test.de"], "pairs.test_target"),
+        (["pairs.validation_target=valid.de"], "pairs.validation_target"),
+        (["pairs.validation=0.1", "pairs.validation_target=valid.de"], "pairs.validation_target"),
+    ],
+)
+def test_a_file_of_targets_without_its_sources_is_refused(overrides: list[str], key: str) -> None:
+    with pytest.raises(RecipeError, match=f"leave {key} out"):
+        recipe_from({}, overrides)
+    sources = ["pairs.test=test.en", "pairs.validation=valid.en"]
+    assert recipe_from({}, [*overrides, *sources]).pairs.test == "test.en"
+
+
 def test_what_the_caller_says_goes_before_the_file(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(to_toml(recipe_from({}, CHANGED)))
     recipe = resolve_translation_recipe(
