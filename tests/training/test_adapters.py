@@ -133,7 +133,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(novel: Path, base:
         recipe_from({}, ["adapter.rank=4"])
     with pytest.raises(RecipeError, match=r"adapter\.dropout"):
         recipe_from({}, ["adapter.dropout=1.0"])
-    with pytest.raises(StorageError, match="place of its own model"):
+    with pytest.raises(StorageError, match="from which it starts"):
         adapted(novel, base, base, overwrite=True)
     with pytest.raises(RecipeError, match=r"it has: .*q_proj"):
         adapted(novel, tmp_path / "m", base, "adapter.targets=['nowhere']")

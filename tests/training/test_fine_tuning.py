@@ -41,7 +41,7 @@ QUICK: dict[str, object] = {
 
 def language_model(texts: list[str], **changes: Any) -> Bundle:
     """Untrained, so that what a classifier learns from it is its own."""
-    tokenizer = Tokenizer.train_classifier(texts, TokenizerSettings(min_frequency=1))
+    tokenizer = Tokenizer.train(texts, TokenizerSettings(min_frequency=1))
     torch.manual_seed(0)
     sizes = {"embedding_size": 16, "hidden_size": 16, "num_layers": 2, **changes}
     model = RnnLM(RnnLMConfig(tokenizer.vocab_size, **sizes)).eval()
