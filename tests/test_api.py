@@ -223,6 +223,12 @@ def test_a_string_of_the_settings_arrives_as_it_is(value: object) -> None:
     assert (recipe.training.sample_prompt, recipe.data.train) == (str(value), str(value))
 
 
+def test_a_number_of_the_settings_may_stand_in_quotes() -> None:
+    settings = {"training.steps": "3", "training.learning_rate": "1e-3", "training.compile": "true"}
+    training = resolve_pretraining_recipe(None, overrides_of(settings), corpus="novel.txt").training
+    assert (training.steps, training.learning_rate, training.compile) == (3, 1e-3, True)
+
+
 @pytest.mark.parametrize("value", [None, object(), "caf\udce9"])
 def test_what_has_no_form_in_a_recipe_is_refused(value: object) -> None:
     with pytest.raises(RecipeError, match=r"data\.text takes numbers, strings"):

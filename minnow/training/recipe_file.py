@@ -134,10 +134,17 @@ def _override(cls: type, override: str) -> tuple[str, str, Any]:
         raise RecipeError(f"unknown section {section!r} in --set {override}; {nearest(section, sections)}")
     empty = sections[section]()  # type: ignore[misc, operator]
     hint = next((f.type for f in fields(empty) if f.name == key), None) if is_dataclass(empty) else None
-    try:
-        value = tomllib.loads(f"value = {written.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = written.strip()
-    if hint in (str, "str") and not isinstance(value, str):
-        value = written.strip()
+    value = _value(written)
+    if hint in (str, "str"):
+        return section, key, value if isinstance(value, str) else written.strip()
+    if hint is not None and isinstance(value, str):  # a number in quotes, say
+        value = _value(value)
     return section, key, value
+
+
+def _value(written: str) -> Any:
+    """What is written as TOML, or the words as they are."""
+    try:
+        return tomllib.loads(f"value = {written.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        return written.strip()
