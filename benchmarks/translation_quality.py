@@ -1,4 +1,4 @@
-"""How well small models translate that were trained for an hour or less: captions, everyday sentences, six directions.
+"""How well small models translate after up to two hours of training: captions, everyday sentences, six directions.
 
 Each experiment is one recipe and a few commands that a person could type. Models are kept in ``--work``: one that is
 finished there is not trained again, only read. Finished experiments stand in ``translation_quality.jsonl``;

@@ -86,7 +86,7 @@ def test_lines_and_sentences_that_were_translated_one_by_one_look_at_their_own()
     made, parts = bundle("general"), [("Hello there!", "Good day."), ("world", "there"), ("Good day.", "Hello.")]
     apart = [attention_map(made, source, target=target) for source, target in parts]
     lines = attention_map(made, "\n\n".join(one for one, _ in parts), target="\n\n".join(one for _, one in parts))
-    made.task["max_tokens"] = max(map(len, made.tokenizer.encode_ids(["Hello there!", "Good day."])))
+    made.task["max_tokens"] = 1 + max(map(len, made.tokenizer.encode_ids(["Hello there!", "Good day."])))  # its end
     line = attention_map(made, "Hello there! Good day.", target="Good day. Hello.")
     for found, pieces in ((lines, apart), (line, [apart[0], apart[2]])):
         assert found.source_tokens == tuple(word for one in pieces for word in one.source_tokens)
