@@ -34,7 +34,15 @@ from minnow.training.classification_evidence import write_evidence
 from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.journal import Journal
 from minnow.training.recipe_file import to_toml
-from minnow.training.run_folder import DATA_HASH, attempt, check_apart, check_same, check_same_source, drop_state
+from minnow.training.run_folder import (
+    DATA_HASH,
+    attempt,
+    check_apart,
+    check_same,
+    check_same_source,
+    drop_state,
+    seconds_before,
+)
 
 NEURAL_FROM_ROWS = 200_000
 NEURAL_UP_TO_CHARACTERS = 200
@@ -103,6 +111,7 @@ def train_classifier(
     recipe = _with_model(recipe, examples, note)
     _check(recipe, read)
     with attempt(folder, resume) as run:
+        started -= seconds_before(run)
         check_same(run / DATA_HASH, examples.sha256, resume, examples.name)
         check_same_source(run, recipe.fine_tuning.model, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))

@@ -10,7 +10,7 @@ from pathlib import Path
 from minnow.bundle import layout, replacing
 from minnow.bundle.provenance import weights_hash
 from minnow.errors import DataError, MinnowError, StorageError
-from minnow.files import write_text
+from minnow.files import read_table, write_text
 
 DATA_HASH = "data.sha256"
 SOURCE_HASH = "source.sha256"
@@ -58,6 +58,11 @@ def check_same(path: Path, found: str, resume: bool, what: str) -> None:
         write_text(path, found)
     elif path.is_file() and path.read_text(encoding="utf-8") != found:
         raise DataError(f"{what} has changed since the run began; put the old one back or use --overwrite")
+
+
+def seconds_before(run: Path) -> float:
+    """What a run that goes on has trained up to its checkpoint; 0 where it begins."""
+    return float(read_table(run / "checkpoint" / "state.json").get("seconds", 0.0))
 
 
 def drop_state(run: Path) -> None:

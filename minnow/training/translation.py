@@ -37,7 +37,15 @@ from minnow.tasks.translation import Direction, Translation, tags
 from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.recipe_file import to_toml
-from minnow.training.run_folder import DATA_HASH, attempt, check_apart, check_same, check_same_source, drop_state
+from minnow.training.run_folder import (
+    DATA_HASH,
+    attempt,
+    check_apart,
+    check_same,
+    check_same_source,
+    drop_state,
+    seconds_before,
+)
 from minnow.training.settings import unused
 from minnow.training.trainer import Outcome, Trainer, choose_device
 from minnow.training.translating import Translating, pair_rows
@@ -102,6 +110,7 @@ def train_translation(
             note(line)
         recipe = replace(recipe, model=replace(recipe.model, name=source.model.config.model_type), shape={})
     with attempt(folder, resume) as run:
+        started -= seconds_before(run)
         check_same(run / DATA_HASH, read.train.sha256, resume, read.train.name)
         check_same_source(run, recipe.model.start, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))

@@ -227,7 +227,11 @@ def test_a_run_goes_on_only_with_the_data_it_began_with(colours: Path, tmp_path:
     with pytest.raises(DataError, match="changed since the run began"):
         trained(data, tmp_path / "out", settings, resume=True)
     data.write_bytes((colours / "train.csv").read_bytes())
-    assert trained(data, tmp_path / "out", settings, resume=True).summary["accuracy"] > 0.5
+    state = tmp_path / "out" / "run" / "checkpoint" / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_bytes()) | {"seconds": 1000.0}))
+    resumed = trained(data, tmp_path / "out", settings, resume=True).summary
+    assert resumed["accuracy"] > 0.5
+    assert 1000 < resumed["train_seconds"] < 2000
 
 
 @pytest.mark.parametrize(

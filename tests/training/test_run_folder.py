@@ -7,7 +7,8 @@ import pytest
 
 from minnow.bundle import layout
 from minnow.errors import MinnowError, StorageError
-from minnow.training.run_folder import attempt, check_apart
+from minnow.training.checkpoint import Progress, save_checkpoint
+from minnow.training.run_folder import attempt, check_apart, seconds_before
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -18,6 +19,12 @@ def test_a_second_run_is_refused_while_the_first_goes_on(resume: bool, tmp_path:
         with pytest.raises(StorageError, match="another run"), attempt(tmp_path / "m", resume):
             pass
         assert (run / "journal.jsonl").is_file()
+
+
+def test_what_a_run_had_trained_before_it_was_cut_off_is_known(tmp_path: Path) -> None:
+    assert seconds_before(tmp_path) == 0.0
+    save_checkpoint(tmp_path / "checkpoint", Progress(step=3, seconds=12.5), {})
+    assert seconds_before(tmp_path) == 12.5
 
 
 def test_a_model_is_not_replaced_by_what_starts_from_it(tmp_path: Path) -> None:

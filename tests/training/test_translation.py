@@ -317,7 +317,10 @@ def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(
         with pytest.raises(MemoryError):
             trained(data, tmp_path / "cut", kind)
     assert not (tmp_path / "cut" / "minnow.json").exists()
+    state = tmp_path / "cut" / "run" / "checkpoint" / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_bytes()) | {"seconds": 1000.0}))
     resumed = trained(data, tmp_path / "cut", kind, resume=True)
+    assert 1000 < resumed.summary["train_seconds"] < 2000
     assert same(tmp_path / "cut", tmp_path / "unbroken")
     assert journal(tmp_path / "cut") == journal(tmp_path / "unbroken")
     assert resumed.validation.scores == unbroken.validation.scores
