@@ -4,11 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tomlkit
-
 from minnow.api.hubs import folder_of
-from minnow.errors import InputError, RecipeError, UnknownNameError
+from minnow.errors import InputError, UnknownNameError
 
 
 def resolve_recipe(
@@ -213,19 +210,6 @@ def free_folder(data: str | Path) -> Path:
 
 def overrides_of(settings: Mapping[str, Any]) -> list[str]:
     """Recipe keys with their values, as they are written behind ``--set``; a string stays one to its last space."""
-    return [f"{key}={_toml(key, value)}" for key, value in settings.items()]
+    from minnow.training.recipe_file import override
 
-
-def _toml(key: str, value: Any) -> str:
-    """The value in TOML.
-
-    Raises:
-        RecipeError: there is none for it.
-    """
-    plain = str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
-    try:
-        written: str = tomlkit.item(plain.item() if isinstance(plain, np.generic) else plain).as_string()
-        written.encode()
-    except (ValueError, TypeError) as error:  # of None, say, or of a name whose bytes are no UTF-8
-        raise RecipeError(f"{key} takes numbers, strings in UTF-8 or a list of them, but got {value!r}") from error
-    return written
+    return [override(key, value) for key, value in settings.items()]

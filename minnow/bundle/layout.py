@@ -18,9 +18,11 @@ RECIPE = "recipe.toml"
 CARD = "README.md"
 EVALUATION = "evaluation"
 RUN = "run"  # what training leaves behind: journal, curves, checkpoint
+CHECKPOINT = "checkpoint"  # in the folder of the run, while a model trains
+STATE = "state.json"  # in the checkpoint, written last
 PAPERS = ("LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE")  # that came with a model of others
 PREVIOUS = ".previous"  # the model that stood here, until the one that replaces it is complete
-SHARDS = "shards"  # in it, while a language model trains: the text as token ids
+SHARDS = "shards"  # in the folder of the run, while a language model trains: the text as token ids
 
 
 def is_bundle(folder: Path) -> bool:

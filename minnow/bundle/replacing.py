@@ -11,6 +11,7 @@ from minnow.bundle.layout import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     CARD,
+    CHECKPOINT,
     CONFIG,
     EVALUATION,
     GENERATION_CONFIG,
@@ -19,6 +20,7 @@ from minnow.bundle.layout import (
     PREVIOUS,
     RECIPE,
     RUN,
+    STATE,
     TARGET_TOKENIZER,
     TOKENIZER,
     TOKENIZER_CONFIG,
@@ -119,7 +121,7 @@ def end(folder: Path) -> None:
 
 
 def _has_checkpoint(folder: Path) -> bool:
-    return any((folder / RUN).glob("checkpoint/*.json"))
+    return (folder / RUN / CHECKPOINT / STATE).is_file()
 
 
 def _linked(source: Path, target: Path) -> None:

@@ -15,10 +15,9 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from minnow.bundle.layout import STATE
 from minnow.errors import BundleError
 from minnow.files import write_bytes
-
-STATE = "state.json"
 
 
 @dataclass

@@ -37,7 +37,7 @@ from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import (
     DATA_HASH,
     attempt,
-    check_apart,
+    check_place,
     check_same,
     check_same_source,
     drop_state,
@@ -103,9 +103,7 @@ def train_classifier(
     started = time.perf_counter()
     if not recipe.data.train:
         raise RecipeError("the recipe names no training data; give a file: minnow train DATA")
-    if not resume:
-        layout.check_free(folder, overwrite)
-    check_apart(recipe.fine_tuning.model, folder)
+    check_place(folder, recipe.fine_tuning.model, overwrite, resume)
     read = _read(recipe, note)
     examples, test = read.train, read.test
     recipe = _with_model(recipe, examples, note)

@@ -32,7 +32,7 @@ from minnow.training.journal import Journal
 from minnow.training.language_trainer import LanguageTrainer, Outcome
 from minnow.training.pretraining_recipe import seconds_of
 from minnow.training.recipe_file import to_toml
-from minnow.training.run_folder import attempt, check_apart, check_same_source, drop_state
+from minnow.training.run_folder import attempt, check_place, check_same_source, drop_state
 from minnow.training.trainer import choose_device
 
 SAMPLES = "samples.md"
@@ -168,9 +168,7 @@ class LanguageRun(ABC):
     # The path
 
     def whole(self, overwrite: bool, resume: bool) -> Pretrained | None:
-        if not resume:
-            layout.check_free(self.folder, overwrite)
-        check_apart(self.start, self.folder)
+        check_place(self.folder, self.start, overwrite, resume)
         self.world.wait()  # until all have seen what stands there
         read = self.read()
         with attempt(self.folder, resume) if self.world.leads else nullcontext():

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minnow.bundle import layout
 from minnow.data.windows import Window
 from minnow.errors import MinnowError
 from minnow.files import write_bytes
@@ -408,7 +409,7 @@ class LanguageTrainer:
 
     @property
     def _best_file(self) -> Path:
-        return self.folder / "checkpoint" / BEST.format(step=self.progress.best_step)
+        return self.folder / layout.CHECKPOINT / BEST.format(step=self.progress.best_step)
 
     def _load_best(self) -> None:
         from safetensors.torch import load_file
@@ -436,15 +437,15 @@ class LanguageTrainer:
         self.progress.extra["pace"] = self.pace.to_dict()
         self.progress.extra["measuring"] = {name: getattr(self, name) for name in MEASURING}
         if self.world.leads:
-            save_checkpoint(self.folder / "checkpoint", self.progress, tensors)
-            for older in (self.folder / "checkpoint").glob(BEST.format(step="*")):
+            save_checkpoint(self.folder / layout.CHECKPOINT, self.progress, tensors)
+            for older in (self.folder / layout.CHECKPOINT).glob(BEST.format(step="*")):
                 if older != self._best_file:
                     older.unlink(missing_ok=True)
         self.world.wait()
 
     def resume(self) -> bool:
         """Take up the checkpoint, if there is one."""
-        found = load_checkpoint(self.folder / "checkpoint")
+        found = load_checkpoint(self.folder / layout.CHECKPOINT)
         if found is None:
             if self.world.leads:
                 self.journal.cut_after(-1, "step")  # what a run left that ended before its first checkpoint

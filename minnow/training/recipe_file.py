@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import tomlkit
 
 from minnow.errors import RecipeError, nearest
@@ -121,6 +122,21 @@ def among(name: str, value: str, known: Sequence[str]) -> None:
     """RecipeError unless the value is one of the known ones."""
     if value not in known:
         raise RecipeError(f"{name} must be one of {', '.join(known)}, but got {value!r}; {nearest(value, known)}")
+
+
+def override(key: str, value: Any) -> str:
+    """``key=value`` as it is read back, the value in TOML: a string stays one to its last space.
+
+    Raises:
+        RecipeError: there is no such form of the value.
+    """
+    plain = str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+    try:
+        written: str = tomlkit.item(plain.item() if isinstance(plain, np.generic) else plain).as_string()
+        written.encode()
+    except (ValueError, TypeError) as error:  # of None, say, or of a name whose bytes are no UTF-8
+        raise RecipeError(f"{key} takes numbers, strings in UTF-8 or a list of them, but got {value!r}") from error
+    return f"{key}={written}"
 
 
 def _override(cls: type, override: str) -> tuple[str, str, Any]:

@@ -36,8 +36,11 @@ def attempt(folder: Path, resume: bool) -> Iterator[Path]:
             raise
 
 
-def check_apart(start: str, folder: Path) -> None:
-    """StorageError where a run would take the place of the model that it starts from, and could not go on."""
+def check_place(folder: Path, start: str, overwrite: bool, resume: bool) -> None:
+    """StorageError where a run would destroy something, or take the place of the model that it starts from: it could
+    not go on then."""
+    if not resume:
+        layout.check_free(folder, overwrite)
     if start and Path(start).resolve() == folder.resolve():
         raise StorageError(f"the new model would take the place of {start}, from which it starts; choose another --out")
 
@@ -62,12 +65,12 @@ def check_same(path: Path, found: str, resume: bool, what: str) -> None:
 
 def seconds_before(run: Path) -> float:
     """What a run that goes on has trained up to its checkpoint; 0 where it begins."""
-    return float(read_table(run / "checkpoint" / "state.json").get("seconds", 0.0))
+    return float(read_table(run / layout.CHECKPOINT / layout.STATE).get("seconds", 0.0))
 
 
 def drop_state(run: Path) -> None:
     """What only a run that goes on would need."""
-    for name in ("checkpoint", layout.SHARDS):
+    for name in (layout.CHECKPOINT, layout.SHARDS):
         shutil.rmtree(run / name, ignore_errors=True)
     for name in (layout.TOKENIZER, layout.TARGET_TOKENIZER, DATA_HASH, SOURCE_HASH):
         (run / name).unlink(missing_ok=True)

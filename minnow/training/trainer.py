@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from minnow.allocator import give_back_freed_memory, keep_freed_memory
+from minnow.bundle import layout
 from minnow.errors import MinnowError, RecipeError
 from minnow.layers.precision import precision_for
 from minnow.listeners import Show
@@ -291,10 +292,10 @@ class Trainer:
         tensors |= {f"average.{i}": value for i, value in enumerate(self.average)}
         tensors |= {f"best.{i}": value for i, value in enumerate(self.best)}
         tensors |= optimizer_tensors(self.optimizer) | self.replicas.random_states()
-        save_checkpoint(self.folder / "checkpoint", self.progress, tensors)
+        save_checkpoint(self.folder / layout.CHECKPOINT, self.progress, tensors)
 
     def _resume(self) -> None:
-        found = load_checkpoint(self.folder / "checkpoint")
+        found = load_checkpoint(self.folder / layout.CHECKPOINT)
         if found is None:
             self.journal.cut_after(0)  # what a run left that ended before its first checkpoint
             return

@@ -40,7 +40,7 @@ from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import (
     DATA_HASH,
     attempt,
-    check_apart,
+    check_place,
     check_same,
     check_same_source,
     drop_state,
@@ -96,9 +96,7 @@ def train_translation(
         raise RecipeError("the recipe names no pairs; give two files: minnow train SOURCE TARGET --task translation")
     choose_device(recipe.training.device)
     check_scores()
-    if not resume:
-        layout.check_free(folder, overwrite)
-    check_apart(recipe.model.start, folder)
+    check_place(folder, recipe.model.start, overwrite, resume)
     source = _source(recipe)
     read = _read(recipe, source, note)
     task = _task(read.train, source)

@@ -8,7 +8,7 @@ import pytest
 from minnow.bundle import layout
 from minnow.errors import MinnowError, StorageError
 from minnow.training.checkpoint import Progress, save_checkpoint
-from minnow.training.run_folder import attempt, check_apart, seconds_before
+from minnow.training.run_folder import attempt, check_place, seconds_before
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -28,10 +28,10 @@ def test_what_a_run_had_trained_before_it_was_cut_off_is_known(tmp_path: Path) -
 
 
 def test_a_model_is_not_replaced_by_what_starts_from_it(tmp_path: Path) -> None:
-    check_apart("", tmp_path)
-    check_apart(str(tmp_path / "a"), tmp_path / "b")
+    check_place(tmp_path, "", overwrite=False, resume=False)
+    check_place(tmp_path / "b", str(tmp_path / "a"), overwrite=False, resume=False)
     with pytest.raises(StorageError, match="from which it starts; choose another --out"):
-        check_apart(str(tmp_path / "b" / ".." / "a"), tmp_path / "a")
+        check_place(tmp_path / "a", str(tmp_path / "b" / ".." / "a"), overwrite=True, resume=False)
 
 
 @pytest.mark.parametrize("error", [MinnowError("the loss is nan"), OSError(28, "full"), KeyboardInterrupt()])
