@@ -6,6 +6,7 @@ the two still has the older pair.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,21 +69,33 @@ def load_checkpoint(folder: Path) -> tuple[Progress, dict[str, Tensor]] | None:
         raise BundleError(f"the checkpoint in {folder} is damaged ({error}); start anew with --overwrite") from error
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state as named tensors."""
+def optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """What they remember, as named tensors."""
     return {
-        f"optimizer.{index}.{name}": torch.as_tensor(value)
-        for index, state in optimizer.state_dict()["state"].items()
+        f"optimizer.{number}.{index}.{name}": torch.as_tensor(value)
+        for number, one in enumerate(optimizers)
+        for index, state in one.state_dict()["state"].items()
         for name, value in state.items()
         if value is not None
     }
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what ``optimizer_tensors`` took."""
-    state: dict[int, dict[str, Tensor]] = {}
+def restore_optimizers(
+    optimizers: Sequence[torch.optim.Optimizer],
+    tensors: Mapping[str, Tensor],
+    share: Callable[[Tensor, Tensor], Tensor] = lambda whole, _: whole,
+) -> None:
+    """Put back what ``optimizer_tensors`` took.
+
+    Args:
+        share: what this process holds of a tensor that belongs to a parameter.
+    """
+    states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimizers]
+    parameters = [[p for group in one.param_groups for p in group["params"]] for one in optimizers]
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):
-            _, index, name = key.split(".", 2)
-            state.setdefault(int(index), {})[name] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+            _, number, index, name = key.split(".", 3)
+            own = share(tensor, parameters[int(number)][int(index)])
+            states[int(number)].setdefault(int(index), {})[name] = own
+    for one, state in zip(optimizers, states, strict=True):
+        one.load_state_dict({"state": state, "param_groups": one.state_dict()["param_groups"]})

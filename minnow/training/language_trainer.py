@@ -29,14 +29,14 @@ from minnow.training.checkpoint import (
     Progress,
     load_checkpoint,
     optimizer_tensors,
-    restore_optimizer,
+    restore_optimizers,
     save_checkpoint,
 )
 from minnow.training.distributed import World, whole
 from minnow.training.held_out import HeldOut
 from minnow.training.journal import Journal, peak_memory_mib
 from minnow.training.objectives import Asked, LossSum, Objective, causal
-from minnow.training.optimizer import optimizers_for
+from minnow.training.optimizer import optimizers
 from minnow.training.pace import Pace, passed
 from minnow.training.pretraining_recipe import PretrainingSettings
 from minnow.training.replicas import Replicas, num_workers_for
@@ -115,7 +115,14 @@ class LanguageTrainer:
         workers = num_workers_for(device) if settings.parallel == "replicas" and self.world.size == 1 else 1
         self.replicas = Replicas(self.module, workers, settings.seed)
         # The run's own arithmetic, which its recipe keeps: measured anew, a run that goes on could take another.
-        self.optimizers = optimizers_for(model, settings, torch.bfloat16 if autocast else torch.float32)
+        self.optimizers = optimizers(
+            settings.optimizer,
+            model,
+            settings.learning_rate,
+            settings.weight_decay,
+            beta2=settings.beta2,
+            products=torch.bfloat16 if autocast else torch.float32,
+        )
         self.schedule = Schedule(settings.schedule, 1, settings.warmup)
         self.journal = Journal(folder / "journal.jsonl")
         self.progress = Progress()
@@ -424,8 +431,7 @@ class LanguageTrainer:
 
     def _save(self) -> None:
         tensors = {f"model.{name}": value for name, value in self.weights().items()}
-        for number, one in enumerate(self.optimizers):
-            tensors |= {f"{number}:{key}": whole(value).cpu() for key, value in optimizer_tensors(one).items()}
+        tensors |= {key: whole(value).cpu() for key, value in optimizer_tensors(self.optimizers).items()}
         tensors |= self.world.gathered(
             {
                 f"state:{self.world.rank}:{part}:{key}": value.cpu()
@@ -452,9 +458,7 @@ class LanguageTrainer:
             return False
         self.progress, tensors = found
         self._load({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
-        for number, one in enumerate(self.optimizers):
-            own = {k.removeprefix(f"{number}:"): v for k, v in tensors.items() if k.startswith(f"{number}:")}
-            restore_optimizer(one, self._shared(one, own))
+        restore_optimizers(self.optimizers, tensors, distributed.share_like)
         self._restore_states(tensors)
         self.pace = Pace(**self.progress.extra["pace"])
         for name in MEASURING:
@@ -463,13 +467,6 @@ class LanguageTrainer:
         if self.world.leads:
             self.journal.cut_after(self.progress.step, "step")
         return True
-
-    def _shared(self, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Of an optimiser's full tensors what this process holds."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        return {
-            key: distributed.share_like(tensor, parameters[int(key.split(".")[1])]) for key, tensor in tensors.items()
-        }
 
     def _restore_states(self, tensors: dict[str, Tensor]) -> None:
         """The memory of this process's rows, cut as it cuts a step, however many processes and cores left it."""

@@ -7,7 +7,7 @@ from minnow.errors import RecipeError
 from minnow.training.recipe_file import MAX_SEED, among, at_least
 from minnow.training.schedule import SCHEDULES
 
-OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
+OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw", "muon")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TrainingSettings:
         epochs: passes over the training rows, at most.
         tokens_per_batch: padded tokens of a batch; rows of like length share one. 0 for a hundredth of all training
             tokens, within 512 and 8192.
-        optimizer: sgd, rmsprop, adam or adamw.
+        optimizer: sgd, rmsprop, adam, adamw, or muon (matrices; AdamW for the rest).
         learning_rate: the highest; warm-up leads to it, the schedule away from it.
         weight_decay: of matrices; vectors and embeddings are spared.
         schedule: constant, linear, cosine, or plateau (halved when validation does not improve).

@@ -27,11 +27,11 @@ from minnow.training.checkpoint import (
     Progress,
     load_checkpoint,
     optimizer_tensors,
-    restore_optimizer,
+    restore_optimizers,
     save_checkpoint,
 )
 from minnow.training.journal import Journal, peak_memory_mib
-from minnow.training.optimizer import optimizer
+from minnow.training.optimizer import optimizers
 from minnow.training.replicas import Replicas, num_workers_for
 from minnow.training.schedule import Schedule
 from minnow.training.settings import TrainingSettings
@@ -116,8 +116,13 @@ class Trainer:
         self.replicas = Replicas(model, num_workers_for(self.device), settings.seed)
         self.plan = plan
         groups = plan.parameter_groups(model, settings.weight_decay) if plan else None
-        self.optimizer = optimizer(
-            settings.optimizer, model, settings.learning_rate, settings.weight_decay, groups=groups
+        self.optimizers = optimizers(
+            settings.optimizer,
+            model,
+            settings.learning_rate,
+            settings.weight_decay,
+            groups=groups,
+            products=torch.bfloat16 if self.autocast else torch.float32,
         )
         self.journal = Journal(folder / "journal.jsonl")
         self.progress = Progress()
@@ -191,9 +196,10 @@ class Trainer:
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         rate = self.settings.learning_rate * self._factor()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get("factor", 1.0)
-        self.optimizer.step()
+        for one in self.optimizers:
+            for group in one.param_groups:
+                group["lr"] = rate * group.get("factor", 1.0)
+            one.step()
         self._update_average()
         self.progress.step += 1
         self.progress.batch += 1
@@ -291,7 +297,7 @@ class Trainer:
         tensors = {name: p.data for name, p in self.model.named_parameters(prefix="model")}
         tensors |= {f"average.{i}": value for i, value in enumerate(self.average)}
         tensors |= {f"best.{i}": value for i, value in enumerate(self.best)}
-        tensors |= optimizer_tensors(self.optimizer) | self.replicas.random_states()
+        tensors |= optimizer_tensors(self.optimizers) | self.replicas.random_states()
         save_checkpoint(self.folder / layout.CHECKPOINT, self.progress, tensors)
 
     def _resume(self) -> None:
@@ -303,7 +309,7 @@ class Trainer:
         self._load([tensors[name] for name, _ in self.model.named_parameters(prefix="model")])
         self.average = [tensors[f"average.{i}"] for i in range(len(self.average))]
         self.best = [tensors[f"best.{i}"] for i in range(sum(name.startswith("best.") for name in tensors))]
-        restore_optimizer(self.optimizer, tensors)
+        restore_optimizers(self.optimizers, tensors)
         self.replicas.restore_random_states(tensors)
         self.schedule.reductions = self.progress.reductions
         self.journal.cut_after(self.progress.epoch)

@@ -13,10 +13,10 @@ from minnow.training.checkpoint import (
     Progress,
     load_checkpoint,
     optimizer_tensors,
-    restore_optimizer,
+    restore_optimizers,
     save_checkpoint,
 )
-from minnow.training.optimizer import OPTIMIZERS, optimizer
+from minnow.training.optimizer import OPTIMIZERS, optimizers
 
 
 def progress(step: int) -> Progress:
@@ -84,22 +84,23 @@ def test_damage_is_an_error_that_says_what_to_do(tmp_path: Path, damage) -> None
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimiser_that_is_restored_takes_the_same_steps(name: str, tmp_path: Path) -> None:
-    def taken(net: nn.Linear, chosen: torch.optim.Optimizer, steps: range) -> None:
+    def taken(net: nn.Linear, chosen: list[torch.optim.Optimizer], steps: range) -> None:
         for step in steps:
-            chosen.zero_grad()
+            net.zero_grad()
             net(torch.randn(8, 3, generator=torch.Generator().manual_seed(step))).square().mean().backward()
-            chosen.step()
+            for one in chosen:
+                one.step()
 
     torch.manual_seed(0)
     unbroken = nn.Linear(3, 2)
-    going = optimizer(name, unbroken, 0.01, 0.1)
+    going = optimizers(name, unbroken, 0.01, 0.1)
     taken(unbroken, going, range(5))
     save_checkpoint(tmp_path, progress(5), optimizer_tensors(going))
     resumed = nn.Linear(3, 2)
     resumed.load_state_dict(unbroken.state_dict())
     taken(unbroken, going, range(5, 10))
-    started = optimizer(name, resumed, 0.01, 0.1)
-    restore_optimizer(started, (load_checkpoint(tmp_path) or pytest.fail("nothing there"))[1])
+    started = optimizers(name, resumed, 0.01, 0.1)
+    restore_optimizers(started, (load_checkpoint(tmp_path) or pytest.fail("nothing there"))[1])
     taken(resumed, started, range(5, 10))
     for own, theirs in zip(unbroken.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(own, theirs)

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from minnow.errors import UnknownNameError
 from minnow.training.muon import Muon
-from minnow.training.optimizer import OPTIMIZERS, optimizer, optimizers_for
-from training.language_runs import SETTINGS, net
+from minnow.training.optimizer import OPTIMIZERS, optimizers
+from training.language_runs import net
 
 
 class Net(nn.Module):
@@ -28,15 +28,20 @@ def loss_of(net: Net) -> Tensor:
     return nn.functional.cross_entropy(net(torch.arange(6)), torch.arange(6) % 3)
 
 
+def step(chosen: list[torch.optim.Optimizer]) -> None:
+    for one in chosen:
+        one.step()
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_lowers_the_loss(name: str) -> None:
     net = Net()
     before = loss_of(net).item()
-    chosen = optimizer(name, net, 0.01, weight_decay=0.01)
+    chosen = optimizers(name, net, 0.01, weight_decay=0.01)
     for _ in range(30):
-        chosen.zero_grad()
+        net.zero_grad()
         loss_of(net).backward()
-        chosen.step()
+        step(chosen)
     assert loss_of(net).item() < 0.8 * before
 
 
@@ -46,7 +51,7 @@ def test_weight_decay_shrinks_matrices_and_spares_the_rest(name: str) -> None:
     before = {key: value.detach().clone() for key, value in net.named_parameters()}
     for parameter in net.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    optimizer(name, net, 0.01, weight_decay=0.1).step()
+    step(optimizers(name, net, 0.01, weight_decay=0.1))
     for key, value in net.named_parameters():
         if key == "linear.weight":
             assert value.abs().sum() < before[key].abs().sum()
@@ -61,7 +66,7 @@ def test_adamw_takes_the_decay_from_the_weights_and_adam_adds_it_to_the_gradient
         before = net.linear.weight.detach().clone()
         for parameter in net.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        optimizer(name, net, 0.01, weight_decay=0.1).step()
+        step(optimizers(name, net, 0.01, weight_decay=0.1))
         after = net.linear.weight.detach()
         expected = before * (1 - 0.01 * 0.1) if name == "adamw" else before - 0.01 * before.sign()
         torch.testing.assert_close(after, expected, rtol=0, atol=1e-5)
@@ -69,15 +74,27 @@ def test_adamw_takes_the_decay_from_the_weights_and_adam_adds_it_to_the_gradient
 
 def test_an_unknown_optimizer_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'rmsprop'"):
-        optimizer("rmspropp", Net(), 0.01, 0.0)
+        optimizers("rmspropp", Net(), 0.01, 0.0)
 
 
 def test_muon_takes_the_matrices_inside_and_adamw_the_rest() -> None:
     model = net()
-    first, second = optimizers_for(model, SETTINGS)
+    first, second = optimizers("muon", model, 0.02, 0.1)
     inside = {id(p) for group in first.param_groups for p in group["params"]}
     others = {id(p) for group in second.param_groups for p in group["params"]}
     assert isinstance(first, Muon)
     assert inside | others == {id(p) for p in model.parameters()}
     assert not inside & others
     assert id(model.output_weight_VD) in others
+
+
+def test_muon_keeps_what_a_group_says_and_leaves_out_what_holds_still() -> None:
+    model = net()
+    matrices = [p for p in model.parameters() if p.dim() == 2 and p is not model.output_weight_VD]
+    slow, still, *_ = matrices
+    still.requires_grad_(False)
+    groups = [{"params": [slow, still], "weight_decay": 0.3, "factor": 0.5}]
+    (only,) = optimizers("muon", model, 0.02, 0.1, groups=groups)
+    assert isinstance(only, Muon)
+    (group,) = only.param_groups
+    assert (group["params"], group["weight_decay"], group["factor"]) == ([slow], 0.3, 0.5)
