@@ -50,7 +50,7 @@ def augment(
     """
     from minnow.data.parallel import language_of
     from minnow.decoding.translating import TranslationSettings
-    from minnow.tasks.back_translation import UNNAMED, BackTranslator, direction_of_pairs, write_pairs
+    from minnow.tasks.back_translation import BackTranslator, direction_of_pairs, write_pairs
 
     opened = back_translate if isinstance(back_translate, Model) else load(back_translate)
     task, path = opened.translator(), Path(out)
@@ -58,7 +58,7 @@ def augment(
     chosen = settings_of(TranslationSettings, settings)
     if path.exists() and any(Path(one).exists() and path.samefile(one) for one in (file, real) if one is not None):
         raise StorageError(f"--out {path} would overwrite what is read; choose another --out")
-    into = task.into(to if UNNAMED.issuperset(task.languages) else direction[0])
+    into = task.into(to if task.unnamed else direction[0])
     translate = BackTranslator(task, opened.bundle.model, opened.tokenizer(), chosen, into, progress)
     return write_pairs(Path(file), path, direction, translate, _real_pairs(real, direction, note), tag)
 

@@ -11,6 +11,7 @@ from minnow.errors import InputError
 from minnow.tasks.signature import Label, Labels
 
 if TYPE_CHECKING:
+    from minnow.data.pairs import Pairs
     from minnow.evaluation.compare import Comparison
     from minnow.evaluation.perplexity import LanguageReport
     from minnow.evaluation.report import Report
@@ -97,8 +98,8 @@ def compare(
         from minnow.evaluation.translation import compare_translations
 
         pairs = pairs_to_measure(opened[0], data, target, "test", languages, text, label)
+        written = [_translations(model, pairs) for model in opened]
         into = [target for _, target in pairs.directions]
-        written = [_translations(model, pairs.sources, into) for model in opened]
         compared = compare_translations(names[0], names[1], pairs.targets, written[0], written[1], into)
         return replace(compared, notes=(*pairs.notes, *compared.notes))
     if target is not None or languages:
@@ -113,11 +114,12 @@ def compare(
     return replace(compare_predictions(names[0], names[1], examples.labels, *given), notes=examples.notes)
 
 
-def _translations(model: Model, sources: Sequence[str], into: Sequence[str]) -> list[str]:
+def _translations(model: Model, pairs: "Pairs") -> list[str]:
     from minnow.decoding.translating import TranslationSettings
 
-    task = model.translator()
-    found = task.translate(model.bundle.model, model.tokenizer(), sources, TranslationSettings(), into)
+    task = model.translator().named(pairs.directions)
+    into = [target for _, target in pairs.directions]
+    found = task.translate(model.bundle.model, model.tokenizer(), pairs.sources, TranslationSettings(), into)
     return [best[0].text for best in found]
 
 

@@ -104,12 +104,12 @@ def pairs_to_measure(
     """Pairs in the languages asked for; where nothing tells them, in those of a model that knows one direction."""
     from minnow.data.pairs import load_pairs, pair_parts
 
-    directions = opened.translator().directions
+    task = opened.translator()
     columns = {"source_column": text, "target_column": label}
-    if target is None and not languages and pair_parts(data) != ("all",):
-        languages = directions[0] if len(directions) == 1 else opened.translator().languages
+    if target is None and not languages and not task.unnamed and pair_parts(data) != ("all",):
+        languages = task.directions[0] if len(task.directions) == 1 else task.languages
     pairs = load_pairs(data, target, part, languages=languages, keep_empty=True, **columns)
-    return pairs.named(directions)
+    return pairs.named(task.directions)
 
 
 def _language_report(

@@ -25,7 +25,9 @@ def chat(
     seed: Annotated[int | None, typer.Option("--seed", help="The same one gives the same answers.")] = None,
     template: Annotated[Path | None, typer.Option("--template", help="A chat template instead of the model's.")] = None,
     precision: Precision = "float32",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole conversation at its end, as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all that was said at the end, in the form of chat data.")
+    ] = False,
 ) -> None:
     """Talk with a model; each line of standard input is a message."""
     with exit_codes():
@@ -37,16 +39,21 @@ def chat(
         if not written and (loaded.bundle.tokenizer is None or loaded.bundle.tokenizer.chat_template is None):
             note("the model has no chat template: it was taught to write on, not to answer; a plain dialogue is used")
         beginning = [{"role": "system", "content": system}] if system else []
-        messages = list(beginning)
+        conversations = [list(beginning)]
+        remembered = list(beginning)
         for line in _lines():
             if line == "/new":
-                messages = list(beginning)
+                conversations.append(list(beginning))
+                remembered = list(beginning)
                 continue
-            messages.append({"role": "user", "content": line})
-            answer, messages = _answer(loaded, messages, len(beginning), written, settings, show=not as_json)
-            messages.append({"role": "assistant", "content": answer})
+            asked = {"role": "user", "content": line}
+            text, remembered = _answer(loaded, [*remembered, asked], len(beginning), written, settings, not as_json)
+            answer = {"role": "assistant", "content": text}
+            remembered.append(answer)
+            conversations[-1] += [asked, answer]
         if as_json:
-            print_json({"model": model, "messages": messages})
+            said = [{"messages": messages} for messages in conversations if len(messages) > len(beginning)]
+            print_json({"model": model, "conversations": said})
 
 
 def _answer(

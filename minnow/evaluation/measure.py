@@ -79,6 +79,7 @@ def measure_translation(
     task = task_of(bundle)
     if not isinstance(task, Translation):
         raise DataError(f"this model's task is {task.name.replace('_', ' ')}; pairs of texts measure translation only")
+    task = task.named(pairs.directions)
     into = [target for _, target in pairs.directions]
     for target in set(into):
         task.into(target)

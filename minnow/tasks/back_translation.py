@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from minnow.decoding.translating import TranslationSettings
 
 LINES_AT_ONCE = 1024
-UNNAMED = {"source", "target"}  # what pairs call their languages where nothing tells them
 Translate = Callable[[Sequence[str]], Sequence[Text]]
 
 
@@ -145,7 +144,7 @@ def direction_of_pairs(
     """
     if len(languages) not in (0, 2):
         raise InputError(f"pairs have two languages, but got {', '.join(languages)}; name two, such as en,de")
-    if UNNAMED.issuperset(task.languages):
+    if task.unnamed:
         return (languages[0], languages[1]) if languages else ("source", "target")
     if languages and to not in (None, languages[0]):
         raise InputError(f"the model writes the sources, in {languages[0]}, but got to={to!r}; leave one of them out")

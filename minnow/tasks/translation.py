@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minnow.data.columns import SIDES
 from minnow.errors import BundleError, InputError, RecipeError, nearest
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Field, Signature, Text
@@ -66,6 +67,16 @@ class Translation(Task):
     def targets(self) -> tuple[str, ...]:
         """The languages that it writes."""
         return tuple(dict.fromkeys(target for _, target in self.directions))
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether the pairs that it was learnt from told no languages."""
+        return set(self.languages) <= set(SIDES)
+
+    def named(self, directions: Sequence[Direction]) -> Self:
+        """This task in the one direction that there is of these, where it has none of its own."""
+        known = tuple(dict.fromkeys(directions))
+        return replace(self, directions=known) if self.unnamed and len(known) == 1 else self
 
     def check(self, model: Any, tokenizer: Tokenizer | None) -> None:
         if getattr(model, "reads", "") != "pairs":

@@ -268,6 +268,7 @@ def _task(train: Pairs, source: Bundle | None) -> Translation:
         return Translation(directions, tagged=len({target for _, target in directions}) > 1)
     task = task_of(source)
     assert isinstance(task, Translation)
+    task = task.named(directions)
     for _, target in directions:
         task.into(target)
     return replace(task, directions=tuple(dict.fromkeys((*task.directions, *directions))))

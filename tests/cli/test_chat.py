@@ -26,27 +26,27 @@ def test_the_conversation_is_remembered_until_new(writer: Path, tmp_path: Path) 
     """The template shows how many messages there are, and the answer how the template came out."""
     (tmp_path / "t.jinja").write_text("{{ ['girl', 'Once', 'Hello', 'time'][messages | length % 4] }}")
 
-    def talk(given: str) -> list[dict[str, str]]:
+    def talk(given: str) -> list[list[dict[str, str]]]:
         arguments = ("--temperature", 0, "--max-tokens", 12, "--template", tmp_path / "t.jinja", "--json")
-        messages = minnow("chat", writer, "--system", "Be kind.", *arguments, given=given).json["messages"]
-        assert isinstance(messages, list)
-        return messages
+        conversations = minnow("chat", writer, "--system", "Be kind.", *arguments, given=given).json["conversations"]
+        return [one["messages"] for one in conversations]
 
     def answer(prompt: str) -> str:
         arguments = ("--temperature", 0, "--max-tokens", 12, "--json")
         return str(minnow("generate", writer, prompt, *arguments).json["text"]).strip()
 
-    both = talk("Hello\nwhat now?\n")
+    (both,) = talk("Hello\nwhat now?\n")
     assert [one["role"] for one in both] == ["system", "user", "assistant", "user", "assistant"]
     assert [one["content"] for one in both[:2]] == ["Be kind.", "Hello"]
     assert [both[2]["content"], both[4]["content"]] == [answer("Hello"), answer("girl")]
-    assert talk("Hello\n/new\nHello\n/exit\nnever read\n") == both[:3]
+    assert talk("Hello\n/new\n/new\nHello\n/exit\nnever read\n") == [both[:3], both[:3]]
+    assert talk("/new\n") == []
 
 
 def test_a_template_may_be_given(writer: Path, tmp_path: Path) -> None:
     (tmp_path / "t.jinja").write_text("{{ messages[-1].content }}")
     arguments = ("--seed", 1, "--max-tokens", 12, "--json", "--template", tmp_path / "t.jinja")
-    answer = minnow("chat", writer, *arguments, given="Hello\n").json["messages"][-1]["content"]
+    answer = minnow("chat", writer, *arguments, given="Hello\n").json["conversations"][0]["messages"][-1]["content"]
     expected = minnow("generate", writer, "Hello", "--seed", 1, "--max-tokens", 12, "--json").json["text"]
     assert answer == expected.strip()
 
@@ -62,7 +62,7 @@ def test_the_template_of_the_model_travels_with_it(tmp_path: Path) -> None:
     settings = GenerationSettings(temperature=0, max_tokens=12)
     events = write(made.model, made.tokenizer, [[*hello, made.tokenizer.eos_id, *girl]], settings)
     expected = "".join(event.text for event in events if isinstance(event, Piece))
-    assert told.json["messages"][-1]["content"] == expected.strip()
+    assert told.json["conversations"][0]["messages"][-1]["content"] == expected.strip()
 
 
 def test_what_is_wrong_is_one_line_and_code_2(writer: Path, linear: Path, tmp_path: Path) -> None:
@@ -85,10 +85,8 @@ def test_the_oldest_turns_are_forgotten_where_the_context_is_full(tmp_path: Path
     Bundle(Llama(config), {"name": "text_generation", "version": 1}, made).save(tmp_path / "model")
     told = minnow("chat", tmp_path / "model", "--max-tokens", 10, "--json", "--system", "Be kind.", given="Hello\n" * 6)
     assert "its oldest turn is forgotten" in told.err
-    messages = told.json["messages"]
-    assert messages[0]["role"] == "system"
-    assert [one["role"] for one in messages[1:]] == ["user", "assistant"] * (len(messages) // 2)
-    assert len(messages) < 13
+    messages = told.json["conversations"][0]["messages"]
+    assert [one["role"] for one in messages] == ["system", *["user", "assistant"] * 6]
     failed = minnow("chat", tmp_path / "model", given="Hello " * 30 + "\n", fails=True)
     assert failed.code == 2
     assert "leaves too little of the model's context of 100" in failed.error
@@ -96,4 +94,4 @@ def test_the_oldest_turns_are_forgotten_where_the_context_is_full(tmp_path: Path
 
 def test_bytes_that_are_no_utf8_are_read_as_far_as_they_go(writer: Path) -> None:
     told = minnow("chat", writer, "--seed", 1, "--max-tokens", 4, "--json", given=b"caf\xe9\n")
-    assert told.json["messages"][0]["content"] == "caf\ufffd"
+    assert told.json["conversations"][0]["messages"][0]["content"] == "caf\ufffd"

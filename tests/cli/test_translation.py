@@ -193,6 +193,20 @@ def test_a_person_reads_the_scores_of_each_direction(tmp_path: Path) -> None:
         assert any(line.endswith(signature) for line in lines)
 
 
+def test_a_model_whose_pairs_told_no_languages_takes_those_of_what_it_is_measured_on(
+    translator: Path, turning: Path, tmp_path: Path
+) -> None:
+    rows = list(zip(*(path.read_text().splitlines() for path in sides(turning, "test")), strict=True))
+    (tmp_path / "named.tsv").write_text("en\tzh\n" + "".join(f"{source}\t{target}\n" for source, target in rows))
+    found = minnow("evaluate", translator, tmp_path / "named.tsv", "--json").json
+    unnamed = minnow("evaluate", translator, *sides(turning, "test"), "--json").json
+    assert [row["direction"] for row in found["directions"]] == ["en-zh"]
+    assert found["chrf"] == unnamed["chrf"]
+    assert not [note for note in found["notes"] if "never learnt" in note]
+    compared = minnow("compare", translator, translator, "--data", tmp_path / "named.tsv", "--json").json
+    assert compared["differences"]["bleu"]["a"] == unnamed["bleu"]
+
+
 def test_a_model_may_be_measured_in_bfloat16(translator: Path, turning: Path) -> None:
     asked = ("evaluate", translator, *sides(turning, "test"), "--json")
     assert minnow(*asked, "--precision", "bfloat16").json["bleu"] == pytest.approx(minnow(*asked).json["bleu"], abs=5)

@@ -16,6 +16,7 @@ from writers import folder as writer
 
 from minnow.api import Model, load
 from minnow.bundle.bundle import Bundle
+from minnow.data.columns import SIDES
 from minnow.data.pairs import Pairs, load_pairs
 from minnow.errors import BundleError, DataError, InputError, RecipeError, StorageError
 from minnow.evaluation.measure import measure_translation
@@ -197,6 +198,14 @@ def test_what_does_not_tell_its_languages_has_those_of_the_model_that_is_gone_on
     trained(data, tmp_path / "old", said={"pairs.languages": '["en", "de"]', "training.epochs": 1})
     begun: dict[str, object] = {"model.start": tmp_path / "old", "training.epochs": 1, **without_shape()}
     assert trained(data, tmp_path / "new", said=begun).bundle.task["directions"] == [["en", "de"]]
+
+
+def test_a_model_that_never_heard_of_languages_takes_those_of_the_pairs_it_goes_on_with(
+    data: Path, tmp_path: Path
+) -> None:
+    assert trained(data, tmp_path / "old", said={"training.epochs": 1}).bundle.task["directions"] == [list(SIDES)]
+    begun = {"model.start": tmp_path / "old", "training.epochs": 1, "pairs.languages": '["en", "de"]'}
+    assert trained(data, tmp_path / "new", said=begun | without_shape()).bundle.task["directions"] == [["en", "de"]]
 
 
 def test_pairs_into_a_language_that_the_model_does_not_learn_are_refused_before_it_learns(tmp_path: Path) -> None:
