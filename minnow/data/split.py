@@ -5,7 +5,7 @@ that share a text.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,8 +42,9 @@ def hold_out(texts: Sequence[str], share: float, seed: int, labels: Labels | Non
     """Split rows into a kept and a held part.
 
     Groups of equal texts are taken in the order of their hashes until the held part has its share, so the held part is
-    as large as asked up to one group. With ``labels`` this is done label by label, and every label of at least two
-    groups keeps a row in the kept part; a label of one group stays there whole.
+    as large as asked up to one group. With ``labels`` this is done for each set of labels, and for all sets of one
+    group together. Every label of at least two groups keeps a row in the kept part; a label of one group stays there
+    whole, and nothing is held out in its place.
 
     Args:
         texts: N texts.
@@ -59,20 +60,18 @@ def hold_out(texts: Sequence[str], share: float, seed: int, labels: Labels | Non
     """
     _check_share(share)
     groups = _groups(texts, seed, labels)
-    strata: dict[tuple[str, ...], list[_Group]] = defaultdict(list)
-    for group in groups:
-        strata[group.stratum].append(group)
+    strata = _strata(groups)
     held: list[_Group] = []
     owed = 0.0
-    for stratum in sorted(strata):
-        owed += share * sum(len(group.rows) for group in strata[stratum])
-        for group in strata[stratum][:-1]:  # the last in hash order is always kept
+    for stratum in strata:
+        owed += share * sum(len(group.rows) for group in stratum)
+        for group in stratum[:-1]:  # the last in hash order is always kept
             if owed < len(group.rows) / 2:
                 break
             held.append(group)
             owed -= len(group.rows)
-    if not held and len(strata) == 1 and len(groups) > 1:
-        held = [groups[0]]
+    if not held and len(strata) == 1:
+        held = strata[0][:-1][:1]
     return _divided(len(texts), _spare_labels(groups, held))
 
 
@@ -195,6 +194,22 @@ def _groups(texts: Sequence[str], seed: int, labels: Labels | None) -> list[_Gro
         names = sorted(tuple(sorted(labels[row])) for row in rows) if labels is not None else [()]
         grouped.append(_Group(key, rows, names[0], frozenset(name for row_names in names for name in row_names)))
     return grouped
+
+
+def _strata(groups: Sequence[_Group]) -> list[list[_Group]]:
+    """Groups of one set of labels each; last those alone with theirs whose labels all stand elsewhere too.
+
+    Of several labels a text, nearly every set may occur once: such texts are held out as one stratum. A group that has
+    the only texts of a label is in no stratum, for it can never be held out.
+    """
+    by_labels: dict[tuple[str, ...], list[_Group]] = defaultdict(list)
+    for group in groups:
+        by_labels[group.stratum].append(group)
+    num_groups = Counter(label for group in groups for label in group.labels)
+    alone = [group for group in groups if len(by_labels[group.stratum]) == 1]
+    spared = [group for group in alone if all(num_groups[label] > 1 for label in group.labels)]
+    strata = [by_labels[labels] for labels in sorted(by_labels) if len(by_labels[labels]) > 1]
+    return [*strata, spared] if spared else strata
 
 
 def _spare_labels(groups: list[_Group], held: list[_Group]) -> list[_Group]:

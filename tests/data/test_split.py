@@ -84,6 +84,20 @@ def test_labels_are_held_out_in_proportion() -> None:
     assert Counter(labels[row] for row in held) == {("rare",): 20, ("usual",): 180}
 
 
+def test_texts_whose_set_of_labels_nobody_shares_are_held_out_too() -> None:
+    labels = [tuple(f"label {bit}" for bit in range(9) if row >> bit & 1) for row in range(1, 301)]
+    kept, held = hold_out([f"text {row}" for row in range(300)], 0.1, 0, labels)
+    assert len(held) == 30
+    assert len({name for row in kept for name in labels[row]}) == 9
+
+
+@pytest.mark.parametrize("usual", ["a", "z"])
+def test_labels_of_one_text_stay_whole_and_take_nothing_from_another(usual: str) -> None:
+    labels = [(usual,) if row < 300 else (f"m{row}",) for row in range(1000)]
+    _, held = hold_out([f"text {row}" for row in range(1000)], 0.1, 0, labels)
+    assert Counter(labels[row] for row in held) == {(usual,): 30}
+
+
 def test_another_seed_holds_out_others() -> None:
     texts = [f"text {row}" for row in range(100)]
     assert hold_out(texts, 0.2, 0)[1].tolist() != hold_out(texts, 0.2, 1)[1].tolist()
