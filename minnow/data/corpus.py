@@ -6,7 +6,8 @@ readings give the same pieces.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -87,14 +88,38 @@ class RunningText:
         return ["running", file_sha256(self.path), self.encoding, self.start, self.stop, self.is_document]
 
     def divided(self, share: float) -> tuple["RunningText", "RunningText"]:
+        """The text in two at the line end nearest to the share's place, or at the place where no line ends near."""
         size = self.stop if self.stop is not None else self.size()
-        border = self.start + int((size - self.start) * (1 - share))
+        place = self.start + int((size - self.start) * (1 - share))
+        border = self._line_end_near(place, min(place - self.start, size - place) // 2)
         return replace(self, stop=border), replace(self, start=border)
+
+    def _line_end_near(self, place: int, reach: int) -> int:
+        first = 0
+        for block in self._blocks():
+            at = place - first
+            if at < len(block.text):
+                behind = [block.text.rfind(b"\n", 0, at) + 1, block.text.find(b"\n", at) + 1 or len(block.text)]
+                found = first + min(behind, key=lambda end: abs(end - at))
+                return found if abs(found - place) <= reach else place
+            first += len(block.text)
+        return place
 
     def portion(self, first: float, last: float) -> Self:
         """The text between two shares of its length, such as 0.9 and 1."""
         size = self.size()
         return replace(self, start=int(size * first), stop=None if last >= 1 else int(size * last))
+
+    def content(self) -> tuple[bytes, int]:
+        """A hash of the text, and its characters; none in one that is empty or blank."""
+        digest = hashlib.blake2b(digest_size=8)
+        size = 0
+        blank = True
+        for piece in self.pieces():
+            digest.update(piece.text.encode())
+            size += len(piece.text)
+            blank = blank and not piece.text.strip()
+        return digest.digest(), 0 if blank else size
 
     def size(self) -> int:
         """Bytes of the whole file as UTF-8, unpacked."""
@@ -210,12 +235,42 @@ class Corpus:
     def held_out(self, share: float) -> tuple[Self, Self]:
         """The corpus in two: what to learn from, and ``share`` of it to measure on.
 
-        Of a running text that is its end; of documents those whose hash says so, so equal texts fall on one side.
+        Of a running text that is its end; of documents those whose hash says so, so equal texts fall on one side. Of
+        files that are documents none may be small enough, such as of a few books: then it is the end of each.
         """
         if not 0 < share < 1:
             raise DataError(f"the share to hold out must lie between 0 and 1, but got {share}; try 0.1")
-        kept, held = zip(*(file.divided(share) for file in self.files), strict=True)
-        return replace(self, files=kept), replace(self, name=f"the held-out {share:.3g} of {self.name}", files=held)
+        documents = {file for file in self.files if isinstance(file, RunningText) and file.is_document}
+        whole = _held_documents(documents, share)
+        kept: list[Texts] = []
+        held: list[Texts] = []
+        for file in self.files:
+            if whole and file in documents:
+                (held if file in whole else kept).append(file)
+            else:
+                rest, end = file.divided(share)
+                kept.append(rest)
+                held.append(end)
+        name = f"the held-out {share:.3g} of {self.name}"
+        return replace(self, files=tuple(kept)), replace(self, name=name, files=tuple(held))
+
+
+def _held_documents(documents: Set[RunningText], share: float) -> set[RunningText]:
+    """Those to hold out, equal ones together: in the order of their hashes as far as the share of all text goes, to
+    within half a document."""
+    alike: dict[bytes, list[RunningText]] = defaultdict(list)
+    sizes: dict[bytes, int] = defaultdict(int)
+    for document in documents:
+        digest, size = document.content()
+        alike[digest].append(document)
+        sizes[digest] += size
+    owed = share * sum(sizes.values())
+    held: set[RunningText] = set()
+    for digest in sorted(digest for digest, size in sizes.items() if size)[:-1]:  # the last is always kept
+        if sizes[digest] <= 2 * owed:
+            held.update(alike[digest])
+            owed -= sizes[digest]
+    return held
 
 
 def open_corpus(

@@ -98,6 +98,49 @@ def test_a_running_text_holds_out_its_end_and_loses_nothing(tmp_path: Path, shar
     assert kept.sha256() != held.sha256()
 
 
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.97])
+def test_a_running_text_is_cut_at_a_line_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float) -> None:
+    monkeypatch.setattr("minnow.data.streams.CHUNK_BYTES", 64)
+    kept, held = (joined(side) for side in open_corpus(written(tmp_path / "a.txt", LINES)).held_out(share))
+    assert kept.endswith("\n")
+    assert kept + held == LINES
+    assert abs(len(held) - share * len(LINES)) <= len("line 399 says héllo 你好\n") / 2 + 5
+
+
+@pytest.mark.parametrize("text", ["word " * 200, "short\n" + "word " * 200, "word " * 200 + "\nshort\n"])
+def test_a_text_without_a_line_end_near_is_cut_where_its_share_begins(tmp_path: Path, text: str) -> None:
+    kept, held = (joined(side) for side in open_corpus(written(tmp_path / "a.txt", text)).held_out(0.1))
+    assert kept + held == text
+    assert len(held) == pytest.approx(0.1 * len(text), abs=1)
+
+
+def test_of_files_that_are_documents_whole_ones_are_held_out(tmp_path: Path) -> None:
+    tales = [f"Tale {number}. Once upon a time.\nAnd that was tale {number}.\n" for number in range(10, 50)]
+    for number, tale in enumerate([*tales, tales[0], "", "\n\n"]):
+        written(tmp_path / f"{number}.txt", tale)
+    kept, held = (list(side.texts()) for side in open_corpus(tmp_path).held_out(0.05))
+    assert sorted([*kept, *held]) == sorted([*tales, tales[0], "\n\n"])
+    assert not set(kept) & set(held)
+    assert len(held) == 2
+
+
+def test_of_a_few_long_files_the_end_of_each_is_held_out(tmp_path: Path) -> None:
+    for name in ("book", "tome"):
+        written(tmp_path / f"{name}.txt", LINES.replace("line", name))
+    held = list(open_corpus(tmp_path).held_out(0.05)[1].texts())
+    assert [text.splitlines()[-1] for text in held] == [f"{name} 399 says héllo 你好" for name in ("book", "tome")]
+    assert sum(map(len, held)) == pytest.approx(0.05 * 2 * len(LINES), rel=0.1)
+
+
+@pytest.mark.parametrize("share", [0.03, 0.99])
+def test_some_files_are_kept_and_some_are_held_out(tmp_path: Path, share: float) -> None:
+    for number in range(30):
+        written(tmp_path / f"{number}.txt", f"Tale {number:02d}.\n")
+    kept, held = (joined(side) for side in open_corpus(tmp_path).held_out(share))
+    assert kept
+    assert held
+
+
 def test_documents_are_held_out_by_what_they_say(tmp_path: Path) -> None:
     texts = [f"document number {number % 200}" for number in range(400)]
     path = written(tmp_path / "a.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in texts))
