@@ -126,13 +126,20 @@ def verify(located: Located) -> str:
     """
     if located.sha256 is None:
         return "unverified"
-    found = file_sha256(located.path)
-    if found != located.sha256:
-        raise DataError(
-            f"{located.path} is not the file that the catalog knows: sha256 {found[:12]}… where {located.sha256[:12]}… "
-            "was expected; delete it and fetch it again, or pass the file by its path"
-        )
+    other = another_file(located, file_sha256(located.path))
+    if other:
+        raise DataError(f"{other}; delete it and fetch it again, or pass the file by its path")
     return "verified"
+
+
+def another_file(located: Located, sha256: str) -> str:
+    """What to say of a file with this hash where the catalog knows another; nothing of one that it knows or cannot."""
+    if located.sha256 in (None, sha256):
+        return ""
+    return (
+        f"{located.path} is not the file that the catalog knows: sha256 {sha256[:12]}… where {located.sha256[:12]}… "
+        "was expected"
+    )
 
 
 def file_sha256(path: Path) -> str:

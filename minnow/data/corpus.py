@@ -392,8 +392,10 @@ def _entry(entry: Entry, part: str, markup: bool | None) -> Corpus:
     split = part if part in entry.made_parts else ""
     members = ("all",) if split else entry.corpus.get(part, (part,))
     files: list[Texts] = []
+    notes: list[str] = []
     for member in members:
         located = catalog.locate(entry, member)
+        notes += filter(None, [catalog.another_file(located, file_sha256(located.path))])
         first, last = catalog.part_files(entry, member)[""].portion
         if format_of(located.path) == "txt":
             running = RunningText(located.path)
@@ -401,7 +403,8 @@ def _entry(entry: Entry, part: str, markup: bool | None) -> Corpus:
         else:
             keep = markup if markup is not None else not entry.markup
             files.append(Rows(located.path, entry.text, None, entry.prepare, keep, split))
-    notes = [entry.note] if entry.note and not entry.label else []
+    if entry.note and not entry.label:
+        notes.append(entry.note)
     if entry.research_only:
         notes.append(f"licence: {entry.licence}; for research, do not pass its text on")
     name = f"{entry.name}/{split or '+'.join(members)}"

@@ -89,14 +89,15 @@ def read_translations(entry: Entry, part: str, languages: Sequence[str] = ()) ->
     split = part in entry.made_parts
     stored = "all" if split else part
     if "" in catalog.part_files(entry, stored):
-        first = catalog.locate(entry, stored)
-        frame, sha256 = _named_columns(first.path, entry.languages), first.sha256 or file_sha256(first.path)
+        located = {"": catalog.locate(entry, stored)}
+        path = located[""].path
+        frame, sha256 = _named_columns(path, entry.languages), file_sha256(path)
     else:
         wanted = languages or entry.languages
         located = {language: catalog.locate(entry, stored, language=language) for language in wanted}
-        first = located[wanted[0]]
+        path = located[wanted[0]].path
         frame, sha256 = read_parallel({language: place.path for language, place in located.items()})
-    notes = _entry_notes(entry, first)
+    notes = _entry_notes(entry, *located.values())
     if split:
         whole, frame = frame, hash_split_pairs(frame, part)
         notes.append(
@@ -106,7 +107,7 @@ def read_translations(entry: Entry, part: str, languages: Sequence[str] = ()) ->
     return Source(
         frame,
         f"{entry.name}/{part}",
-        first.path,
+        path,
         sha256,
         licence=entry.licence,
         notes=tuple(notes),
@@ -166,6 +167,7 @@ def _read_entry(entry: Entry, part: str) -> Source:
     split = part in entry.made_parts
     located = catalog.locate(entry, "all" if split else part)
     frame, _ = read_with_layout(located.path)
+    frame = _lines_of(frame, catalog.part_files(entry, "all" if split else part)[""].portion)
     notes = _entry_notes(entry, located)
     if split:
         frame = hash_split(frame, entry.text, part)
@@ -182,7 +184,7 @@ def _read_entry(entry: Entry, part: str) -> Source:
         frame,
         f"{entry.name}/{part}",
         located.path,
-        located.sha256 or file_sha256(located.path),
+        file_sha256(located.path),
         entry.text,
         label,
         entry.label_names,
@@ -190,6 +192,16 @@ def _read_entry(entry: Entry, part: str) -> Source:
         entry.language,
         tuple(notes),
     )
+
+
+def _lines_of(frame: pl.DataFrame, portion: tuple[float, float]) -> pl.DataFrame:
+    """The lines of a running text that begin between two shares of its length, where several parts lie in one file."""
+    if portion == (0.0, 1.0):
+        return frame
+    ends = (frame["text"].str.len_bytes().cast(pl.Int64) + 1).cum_sum()
+    begins = ends.shift(1, fill_value=0)
+    first, last = (share * int(ends[-1]) for share in portion)
+    return frame.filter((begins >= first) & (begins < last))
 
 
 def _named_columns(path: Path, languages: Sequence[str]) -> pl.DataFrame:
@@ -202,8 +214,9 @@ def _named_columns(path: Path, languages: Sequence[str]) -> pl.DataFrame:
     return frame.select(pl.col(column).alias(name) for column, name in zip(frame.columns, languages, strict=False))
 
 
-def _entry_notes(entry: Entry, located: catalog.Located) -> list[str]:
-    notes = [note for note in (located.note, entry.note) if note]
+def _entry_notes(entry: Entry, *located: catalog.Located) -> list[str]:
+    others = [catalog.another_file(place, file_sha256(place.path)) for place in located]
+    notes = [note for note in (*others, located[0].note, entry.note) if note]
     if entry.research_only:
         notes.append(f"licence: {entry.licence}; for research, do not pass its text on")
     return notes

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from minnow.data.catalog import data_folders, entries, find, locate, present, verify
+from minnow.data.catalog import data_folders, entries, file_sha256, find, locate, present, verify
+from minnow.data.corpus import Corpus, RunningText
 from minnow.data.download import steps
 from minnow.data.examples import load_examples
+from minnow.data.pairs import load_pairs
 from minnow.data.prepare import steps as preparing_steps
-from minnow.data.sources import parts
+from minnow.data.sources import parts, read_source
 from minnow.data.split import leakage
 from minnow.errors import DataError, UnknownNameError
 
@@ -90,6 +92,34 @@ def test_a_file_that_is_another_is_not_taken(tmp_path: Path) -> None:
     path.write_text("0\tnot the set\n")
     with pytest.raises(DataError, match="is not the file that the catalog knows"):
         verify(locate(find("mr"), "all", [tmp_path]))
+
+
+def test_of_another_file_its_own_hash_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sst" / "binary.test.tsv"
+    path.parent.mkdir()
+    path.write_text("1\tthis is another film\n0\tquite another text\n")
+    aligned = [tmp_path / "multi30k" / f"test_2016_flickr.{language}" for language in ("en", "de")]
+    for side in aligned:
+        side.parent.mkdir(exist_ok=True)
+        side.write_text("A dog.\n")
+    monkeypatch.setenv("MINNOW_DATA", str(tmp_path))
+    examples = load_examples("sst2", "test")
+    assert examples.sha256 == file_sha256(path)
+    assert examples.notes[0].startswith(f"{path} is not the file that the catalog knows: sha256 {examples.sha256[:12]}")
+    noted = load_pairs("multi30k", part="test", languages=("en", "de")).notes
+    assert all(any(note.startswith(f"{side} is not the file") for note in noted) for side in aligned)
+
+
+def test_parts_in_one_file_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "tinyshakespeare" / "input.txt"
+    path.parent.mkdir()
+    path.write_text("".join(f"line {number:02d}\n" for number in range(40)))
+    monkeypatch.setenv("MINNOW_DATA", str(tmp_path))
+    train, valid = (read_source("tinyshakespeare", part).frame["text"].to_list() for part in ("train", "valid"))
+    assert train == [f"line {number:02d}" for number in range(36)]
+    assert valid == [f"line {number:02d}" for number in range(36, 40)]
+    about = Corpus("own", (RunningText(path).portion(0.9, 1.0),))
+    assert "".join(about.texts()).splitlines() == valid
 
 
 def test_a_file_without_a_known_hash_is_unverified(tmp_path: Path) -> None:
