@@ -32,6 +32,12 @@ class StorageError(InputError):
     """The disk refuses: no space, no permission, or something already stands where the output should go."""
 
 
+class FullDiskError(StorageError):
+    """The disk is full, which is nobody's mistake at the keyboard."""
+
+    exit_code = 1
+
+
 class UnknownNameError(InputError):
     """A name that no registry knows; the message lists the nearest ones."""
 
@@ -81,8 +87,14 @@ class GatedError(ForbiddenError):
     """The files of this repository are handed out on request only."""
 
 
-class RemoteError(InputError):
+class RemoteError(HubError):
     """A hub that does not answer, or refuses; the message says which one and what would help."""
+
+
+class NoHubError(RemoteError):
+    """No hub answers, or it breaks off."""
+
+    exit_code = 1
 
 
 class RefusedUploadError(HubError):

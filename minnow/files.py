@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from minnow.errors import StorageError
+from minnow.errors import FullDiskError, StorageError
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 def storage_error(error: OSError, path: Path) -> StorageError:
     """Say in one line what the disk refused and what would help."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"no space left on the disk while writing {path}; free some or choose another --out")
+        return FullDiskError(f"no space left on the disk while writing {path}; free some or choose another --out")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(f"{path} may not be written ({error.strerror}); choose another --out")
     return StorageError(f"cannot write {path}: {error.strerror or error}")

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minnow.errors import HubNotFoundError, InputError, MinnowError, RemoteError, StorageError
+from minnow.errors import (
+    FullDiskError,
+    HubNotFoundError,
+    InputError,
+    MinnowError,
+    NoHubError,
+    RemoteError,
+    StorageError,
+)
 from minnow.files import storage_error
 from minnow.logins import Hub
 
@@ -289,27 +297,29 @@ def _explained(
     except errors.LocalEntryNotFoundError as error:
         if offline:
             raise RemoteError(f"{name} was not pulled before, and with --offline no hub is asked") from error
-        raise RemoteError(_unreachable(hub) + f", and {name} was not pulled before") from error
+        raise NoHubError(_unreachable(hub) + f", and {name} was not pulled before") from error
     except errors.HfHubHTTPError as error:
         status = getattr(error.response, "status_code", 0)
         if status == 401:
             what = "did not take the token" if hub.token else "needs a token"
             raise RemoteError(f"{hub.endpoint} {what}; log in with: {login}") from error
         said = _said(error)
-        raise RemoteError(f"{hub.endpoint} refuses{' to write ' + str(name) if writing else ''}: {said}") from error
+        kind = NoHubError if status >= 500 else RemoteError
+        raise kind(f"{hub.endpoint} refuses{' to write ' + str(name) if writing else ''}: {said}") from error
     except errors.FileMetadataError as error:
         raise RemoteError(f"{hub.endpoint} is not a hub: it does not tell what a file is") from error
     except errors.HTTPError as error:  # type: ignore[attr-defined] # of whichever HTTP library it has
-        raise RemoteError(_unreachable(hub) + f" ({type(error).__name__})") from error
+        raise NoHubError(_unreachable(hub) + f" ({type(error).__name__})") from error
     except errors.HFValidationError as error:
         raise InputError(str(error)) from error
     except (OSError, RuntimeError) as error:
         if kept is not None and isinstance(error, OSError) and error.errno in OF_THE_DISK:
-            raise StorageError(
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise (FullDiskError if full else StorageError)(
                 f"cannot keep what is pulled in {error.filename or kept} ({error.strerror}); free some space, or set "
                 "MINNOW_CACHE to a folder that may be written"
             ) from error
-        raise RemoteError(f"talking with {hub.endpoint} failed: {error}") from error
+        raise NoHubError(f"talking with {hub.endpoint} failed: {error}") from error
 
 
 def _unreachable(hub: Hub) -> str:

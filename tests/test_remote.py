@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from minnow import remote
-from minnow.errors import RemoteError, StorageError
+from minnow.errors import HubError, NoHubError, StorageError
 from minnow.logins import Hub
 
 HUB = Hub("http://hub:8000")
@@ -33,10 +33,13 @@ def pulled(client: Refusing, cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_disk_that_takes_no_more_is_not_blamed_on_the_hub(
     number: int, file: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(StorageError, match=rf"pulled in {file or tmp_path}.* \(refused\); .* MINNOW_CACHE"):
+    with pytest.raises(StorageError, match=rf"pulled in {file or tmp_path}.* \(refused\); .* MINNOW_CACHE") as found:
         pulled(Refusing(number, "refused", file), tmp_path, monkeypatch)
+    assert found.value.exit_code == (1 if number in (errno.ENOSPC, errno.EDQUOT) else 2)
 
 
 def test_a_broken_line_is_the_hubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RemoteError, match="talking with http://hub:8000 failed"):
+    with pytest.raises(NoHubError, match="talking with http://hub:8000 failed") as found:
         pulled(Refusing(errno.ECONNRESET, "reset", None), tmp_path, monkeypatch)
+    assert isinstance(found.value, HubError)
+    assert found.value.exit_code == 1  # nobody's mistake at the keyboard

@@ -38,7 +38,7 @@ def push(
 
     Raises:
         InputError: a folder or a name that cannot be, or a model whose training is not finished.
-        HubError: the hub refuses, or does not answer.
+        HubError: the hub refuses; or does not answer, which is a NoHubError.
     """
     from minnow import bases, remote
     from minnow.bundle import layout
@@ -88,7 +88,7 @@ def pull(
 
     Raises:
         InputError: a name that cannot be, or a place that is taken.
-        HubError: the hub does not have it, or does not answer and it was not pulled before.
+        HubError: the hub does not have it; or does not answer and it was not pulled before, which is a NoHubError.
         MinnowError: a file does not have the hash that the hub names.
     """
     from minnow import bases, remote

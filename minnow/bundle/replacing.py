@@ -50,7 +50,7 @@ def alone(folder: Path) -> Iterator[None]:
         except StorageError as error:
             if is_bundle(folder) or not _has_checkpoint(folder):
                 raise
-            raise StorageError(f"{error}; the last checkpoint is kept, go on with: {resuming(folder)}") from error
+            raise type(error)(f"{error}; the last checkpoint is kept, go on with: {resuming(folder)}") from error
 
 
 @contextmanager

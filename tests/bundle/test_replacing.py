@@ -7,7 +7,7 @@ import pytest
 
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle
-from minnow.errors import BundleError, StorageError
+from minnow.errors import BundleError, FullDiskError, StorageError
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -41,13 +41,13 @@ def test_two_do_not_write_one_folder_at_a_time(old: Path) -> None:
 
 
 def test_a_full_disk_in_the_middle_of_a_run_says_how_to_go_on(tmp_path: Path) -> None:
-    full = StorageError("no space left on the disk")
-    with pytest.raises(StorageError) as found, replacing.alone(tmp_path / "m"):
+    full = FullDiskError("no space left on the disk")
+    with pytest.raises(FullDiskError) as found, replacing.alone(tmp_path / "m"):
         raise full
     assert found.value is full  # nothing was learnt yet
     (tmp_path / "m" / layout.RUN / "checkpoint").mkdir(parents=True)
     (tmp_path / "m" / layout.RUN / "checkpoint" / "state.json").write_text("{}")
-    with pytest.raises(StorageError) as found, replacing.alone(tmp_path / "m"):
+    with pytest.raises(FullDiskError) as found, replacing.alone(tmp_path / "m"):
         raise full
     assert (
         f"no space left on the disk; the last checkpoint is kept, go on with: minnow train --resume --out {tmp_path}"

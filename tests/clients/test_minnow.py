@@ -204,7 +204,7 @@ def test_bad_input_is_one_line(pushed: str, linear: Path, home: Path, monkeypatc
         (("predict", "mia/none", "a text"), "there is no mia/none on"),
     ):
         refused = minnow(*words, fails=True)
-        assert refused.code == 2, words
+        assert refused.code == (1 if "no hub answers" in message else 2), words
         assert message in refused.error, words
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setenv("HF_HOME", str(home / "hf"))
