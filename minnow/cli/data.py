@@ -104,11 +104,12 @@ def clean_file(
     from minnow.data.examples import source_roles
     from minnow.data.sources import read_source
     from minnow.text.clean import CleaningRules
+    from minnow.text.language import known_code
 
     with exit_codes():
         rules = CleaningRules(
             max_characters=max_characters,
-            languages=tuple(code.strip().lower() for code in language.split(",")) if language else (),
+            languages=tuple(known_code(code.strip()) for code in language.split(",")) if language else (),
             near_duplicates=_similarity(near_duplicates),
         )
         read = read_source(source, part, encoding)

@@ -10,6 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from html.entities import html5
 
+from minnow.errors import InputError
+
 _HIDDEN = (
     (re.compile(r"<script\b[^<>]*>", re.IGNORECASE), re.compile(r"</script\s*>", re.IGNORECASE)),
     (re.compile(r"<style\b[^<>]*>", re.IGNORECASE), re.compile(r"</style\s*>", re.IGNORECASE)),
@@ -119,8 +121,10 @@ def _repair_once(text: str, rules: CleaningRules) -> str:
 
 def _fix_encoding(text: str) -> str:
     """Undo mojibake alone (``cafÃ©``); ftfy's other habits, such as straightening quotes, are turned off."""
-    import ftfy
-
+    try:
+        import ftfy
+    except ImportError as error:
+        raise InputError("repairing encodings needs ftfy; install it with: pip install 'minnow-lm[clean]'") from error
     config = ftfy.TextFixerConfig(
         unescape_html=False,
         remove_terminal_escapes=False,

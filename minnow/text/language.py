@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from minnow.errors import InputError, nearest
+
 CHINESE = frozenset({"zh", "cmn", "yue", "wuu", "lzh"})
 JAPANESE = frozenset({"ja", "jpn"})
 MAX_CHARACTERS = 2000
@@ -79,6 +81,22 @@ def known_languages() -> frozenset[str]:
     return frozenset(code for code in _identifier().labels if len(code) == 2)
 
 
+def known_code(asked: str) -> str:
+    """The code by which ``detect`` names a language: ``zh`` of ``zh-CN`` and of ``cmn``.
+
+    Raises:
+        InputError: it tells no language of that code; the message has the nearest.
+    """
+    code = primary(asked)
+    code = "zh" if code in CHINESE else "ja" if code in JAPANESE else code
+    known = known_languages()
+    if code not in known:
+        # The first two letters of a name or of a longer code are the code more often than not.
+        hint = f"did you mean {code[:2]!r}?" if code[:2] in known else nearest(code, known)
+        raise InputError(f"unknown language {asked!r}; {hint}")
+    return code
+
+
 def _east_asian(num_han: int, num_kana: int, num_hangul: int, confidence: float) -> Language:
     total = num_han + num_kana + num_hangul
     if num_hangul > 0.3 * total:
@@ -94,8 +112,6 @@ def _identifier() -> Any:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError as error:
-        from minnow.errors import InputError
-
         raise InputError(
             "telling languages needs py3langid; install it with: pip install 'minnow-lm[clean]'"
         ) from error

@@ -1,6 +1,7 @@
 """``minnow data``: one JSON object or a table on standard output, notes on standard error, 2 for mistakes."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,17 @@ def test_clean_minds_its_options(reviews: Path, tmp_path: Path) -> None:
     assert counts["kept"] == 3
     shorter = run("clean", reviews, "--out", tmp_path / "out", "--max-characters", 25, "--json")
     assert json.loads(shorter.stdout)["counts"]["too_long"] == 2
+    unknown = run("clean", reviews, "--out", tmp_path / "out", "--language", "en,english")
+    assert unknown.exit_code == 2
+    assert "did you mean 'en'?" in unknown.stderr
+
+
+def test_clean_says_what_to_install_to_repair_an_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ftfy", None)
+    (tmp_path / "a.csv").write_text("text,label\ncafé au lait,x\nanother,y\n")
+    failed = run("clean", tmp_path / "a.csv", "--out", tmp_path / "out")
+    assert failed.exit_code == 2
+    assert "needs ftfy; install it with: pip install 'minnow-lm[clean]'" in failed.stderr
 
 
 def test_clean_converts_an_encoding(tmp_path: Path) -> None:

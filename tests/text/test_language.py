@@ -2,7 +2,8 @@
 
 import pytest
 
-from minnow.text.language import detect
+from minnow.errors import InputError
+from minnow.text.language import detect, known_code
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,14 @@ def test_languages_are_told(text: str, code: str) -> None:
 
 def test_only_the_beginning_of_a_long_text_is_read() -> None:
     assert detect("This is an English sentence about nothing. " * 100 + "这个酒店很好" * 10_000).code == "en"
+
+
+@pytest.mark.parametrize(("asked", "code"), [("en", "en"), ("DE", "de"), ("zh-CN", "zh"), ("cmn", "zh"), ("jpn", "ja")])
+def test_a_language_is_asked_for_by_any_of_its_codes(asked: str, code: str) -> None:
+    assert known_code(asked) == code
+
+
+@pytest.mark.parametrize(("asked", "hint"), [("english", "did you mean 'en'"), ("xx", "choose one of: af, am")])
+def test_a_language_that_nobody_tells_is_refused(asked: str, hint: str) -> None:
+    with pytest.raises(InputError, match=f"unknown language '{asked}'; {hint}"):
+        known_code(asked)
