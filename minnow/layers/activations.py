@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from minnow.errors import UnknownNameError
@@ -72,6 +73,7 @@ class _Activation(torch.autograd.Function):
         return output
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = context.saved_tensors
         gradient = torch.empty_like(x)
@@ -91,6 +93,7 @@ class _Gated(torch.autograd.Function):
         return output
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         gate, x = context.saved_tensors
         gradient_gate, gradient_x = torch.empty_like(gate), torch.empty_like(x)

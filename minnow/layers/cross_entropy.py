@@ -49,7 +49,12 @@ def chunked_cross_entropy(
         consistency: weight α of the divergence between two readings of each token, states 2n and 2n + 1, which have one
             target: α/2 (KL(p‖q) + KL(q‖p)) goes to the sum of their losses (R-Drop, Liang et al. 2021, equation 4).
         chunk_size: positions at once; left out, what suits the device.
+
+    Raises:
+        IndexError: a target is no entry of the vocabulary.
+        ValueError: with ``consistency``, a reading lacks the one beside it.
     """
+    _check_targets(targets_N, len(weight_VD), consistency)
     kind = hidden_ND.device.type
     cast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden_ND.dtype
     rows = chunk_size or _rows_per_chunk(weight_VD)
@@ -247,6 +252,17 @@ def _twins_less_target(logits_CV: Any, targets_C: Any, smoothing: float, weight:
         a[target] -= np.float32(1 - smoothing)
         b[target] -= np.float32(1 - smoothing)
         losses[n] = norm_a + norm_b - wanted + weight * (there + back)
+
+
+def _check_targets(targets_N: Tensor, vocab_size: int, consistency: float) -> None:
+    """The kernels for processors look up, and write, where a target says."""
+    if targets_N.device.type != "cpu":
+        return
+    if consistency and len(targets_N) % 2:
+        raise ValueError(f"two readings of each token are compared, but there are {len(targets_N)} in all")
+    strange_N = (targets_N != IGNORED) & ((targets_N < 0) | (targets_N >= vocab_size))
+    if bool(strange_N.any()):
+        raise IndexError(f"target {int(targets_N[strange_N][0])} is none of {vocab_size} entries")
 
 
 def _rows_per_chunk(weight_VD: Tensor) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numba import njit
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from minnow.layers.vector_math import FAST, array_of, put, suits_kernels, wide
 
@@ -68,6 +69,7 @@ class _Dropped(torch.autograd.Function):
         return _thinned(x, rate, salt)
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         return _thinned(gradients[0], context.rate, context.salt), None, None
 

@@ -18,5 +18,9 @@ def on_every_core(work: Callable[[Piece], None], pieces: Sequence[Piece], device
         for piece in pieces:
             work(piece)
         return
-    with ThreadPoolExecutor(available_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        list(pool.map(work, pieces[::-1]))  # the largest first, so that no core waits at the end
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(available_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, pieces[::-1]))  # the largest first, so that no core waits at the end
+    finally:
+        torch.set_num_threads(threads)  # what a worker sets is what threads are born with from then on

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
@@ -102,6 +103,7 @@ class _ShortAttention(torch.autograd.Function):
         return torch.bmm(weights_NTS, value).view(query_BHTD.shape)
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, weights_NTS = context.saved_tensors
         given_NTD = gradients[0].flatten(0, 1)
@@ -141,6 +143,7 @@ class _Attention(torch.autograd.Function):
         return attended_BHSD
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query_BHSD, key_BHSD, value_BHSD, *kept = context.saved_tensors
         d_query, d_key, d_value = _like(query_BHSD), _like(key_BHSD), _like(value_BHSD)

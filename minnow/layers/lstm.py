@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from minnow.layers.packed import Packed, Rows, pack, product, room_for
 from minnow.layers.tiles import arithmetics_here
@@ -70,6 +71,7 @@ class _LSTM(torch.autograd.Function):
         return states[1:], cells[-1].clone()
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         x, gates, states, cells, input_GI, recurrent_GH, bias = context.saved_tensors
         given = gradients[0].to(x.dtype).contiguous()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numba import njit
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from minnow.layers.vector_math import FAST, array_of, put, suits_kernels, wide
@@ -46,6 +47,7 @@ class _Normed(torch.autograd.Function):
         return normed_ND.view_as(x)
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x_ND, weight_D, scales_N = context.saved_tensors
         given_ND = gradients[0].contiguous().view_as(x_ND)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from numba import njit
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.layers.vector_math import FAST, array_of, put, suits_kernels, wide
@@ -200,6 +201,7 @@ class _Rotated(torch.autograd.Function):
         return _turned(x_BHSD, cosines, sines)
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         cosines, sines = context.saved_tensors
         return _turned(gradients[0], cosines, -sines), None, None

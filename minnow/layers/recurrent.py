@@ -133,6 +133,12 @@ def start_remembering(cell: Any) -> None:
             continue
         for gate in torch.split(parameter.detach(), hidden_size):
             (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
+    open_forget_gate(cell)
+
+
+def open_forget_gate(cell: Any) -> None:
+    """The forget gate of an LSTM starts open (Jozefowicz et al. 2015, section 2.2): of its two biases one is one."""
     if isinstance(cell, nn.LSTM):
-        forget = slice(hidden_size, 2 * hidden_size)  # the library's order is input, forget, cell, output
-        nn.init.ones_(cell.get_parameter("bias_ih_l0").detach()[forget])
+        gate = slice(cell.hidden_size, 2 * cell.hidden_size)  # the library's order is input, forget, cell, output
+        nn.init.ones_(cell.get_parameter("bias_ih_l0").detach()[gate])
+        nn.init.zeros_(cell.get_parameter("bias_hh_l0").detach()[gate])

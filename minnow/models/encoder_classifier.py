@@ -128,7 +128,14 @@ class EncoderClassifier(TorchModel):
             token_ids_BS = token_ids_BS.scatter(1, places_B1, torch.full_like(places_B1, last_id))
             lengths_B = lengths_B + 1
         reach = getattr(self.encoder, "context_size", None)  # which padding must not pass either
+        if reach is not None and int(lengths_B.max()) > reach:
+            raise ValueError(f"a text has {int(lengths_B.max())} tokens, but the encoder reads {reach} at most")
         return token_ids_BS[:, :reach], lengths_B
+
+
+def is_encoder(model_class: type) -> bool:
+    """Whether a classifier can stand on such a model, as on one that reads a text from end to end."""
+    return hasattr(model_class, "encode") and getattr(model_class, "reads", "") == "tokens"
 
 
 def without_head(model: TorchModel) -> Any:
@@ -147,6 +154,6 @@ def _encoder(values: dict[str, Any]) -> Any:
         BundleError: it has no ``encode``.
     """
     config_class, model_class = architecture(values["model_type"])
-    if not hasattr(model_class, "encode"):
+    if not is_encoder(model_class):
         raise BundleError(f"a {values['model_type']} is no encoder; take rnn_lm, llama, gpt2 or bert")
     return without_head(model_class(config_class.from_dict(values)))

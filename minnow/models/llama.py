@@ -140,7 +140,7 @@ class LlamaConfig(ForeignConfig):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        return super().from_dict(_with_rope(values))
+        return super().from_dict(_with_rope({"max_position_embeddings": cls.max_position_embeddings, **values}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,7 +325,7 @@ def _with_rope(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _long(scaling: dict[str, Any], read: Mapping[str, Any], beside: Any) -> dict[str, Any]:
     """What follows from other keys; ``beside`` is an original length that stands outside the table, as Phi has it."""
-    longest = read.get("max_position_embeddings", 2048)
+    longest = read["max_position_embeddings"]
     if scaling["rope_type"] == "dynamic":  # whatever else is said, transformers counts from there
         return {**scaling, "original_max_position_embeddings": longest}
     if scaling["rope_type"] in ("llama3", "yarn", "longrope"):

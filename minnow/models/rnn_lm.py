@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.layers.bigrams import BigramEmbedding
 from minnow.layers.dropout import TokenDropout, VariationalDropout, WeightDropout
-from minnow.layers.recurrent import KINDS, Memory, RecurrentLayer
+from minnow.layers.recurrent import KINDS, Memory, RecurrentLayer, open_forget_gate
 from minnow.models.base import ModelConfig
 from minnow.models.language_model import LanguageModel
 
@@ -142,7 +142,7 @@ class RnnLM(LanguageModel):
             for before, size in zip((config.input_size, *sizes), sizes, strict=False)
         )
         for layer in self.layers:
-            _remember_at_first(cast(RecurrentLayer, layer).cell)
+            open_forget_gate(cast(RecurrentLayer, layer).cell)
         weight_VD = torch.empty(config.vocab_size, sizes[-1]).uniform_(-0.1, 0.1)
         self.output_weight: nn.Parameter | None
         self.register_parameter("output_weight", None if config.tied else nn.Parameter(weight_VD))
@@ -201,12 +201,3 @@ class RnnLM(LanguageModel):
     def step(self, token_ids_B: Tensor, state: RnnState) -> tuple[Tensor, RnnState]:
         hidden_B1D, state = self.hidden(token_ids_B[:, None], state)
         return self.logits(hidden_B1D[:, 0]), state
-
-
-def _remember_at_first(cell: nn.Module) -> None:
-    """The forget gates of an LSTM start open (Jozefowicz et al. 2015, section 2.2): the bias of the second quarter."""
-    if isinstance(cell, nn.LSTM):
-        gates = slice(cell.hidden_size, 2 * cell.hidden_size)
-        with torch.no_grad():
-            for name, value in (("bias_hh_l0", 1.0), ("bias_ih_l0", 0.0)):
-                cell.get_parameter(name)[gates] = value

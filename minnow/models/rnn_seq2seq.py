@@ -17,7 +17,7 @@ from minnow.layers.attention import SCORES, attention_score, attention_weights
 from minnow.layers.dropout import FeatureDropout, VariationalDropout
 from minnow.layers.masks import padding_mask
 from minnow.layers.recurrent import KINDS, Memory, RecurrentEncoder
-from minnow.models.seq2seq import Seq2Seq, Seq2SeqConfig, grouped_rows
+from minnow.models.seq2seq import Seq2Seq, Seq2SeqConfig, grouped_sources
 
 CELLS: dict[str, Any] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
@@ -91,11 +91,9 @@ class RnnSeq2SeqState:
         return len(self.fed)
 
     def select(self, rows: Tensor) -> Self:
-        sources, group = grouped_rows(rows, self.group)
         kept = self.source_BSH, self.keys_BSA, self.mask_BS
-        if len(sources) != len(self.mask_BS) or not torch.equal(
-            sources, torch.arange(len(sources), device=rows.device)
-        ):
+        sources, group = grouped_sources(rows, self.group, len(self.mask_BS))
+        if sources is not None:
             kept = tuple(x[sources] for x in kept)  # type: ignore[assignment]
         layers = tuple(tuple(part[rows] for part in memory) for memory in self.layers)
         return type(self)(layers, self.fed[rows], *kept, group)

@@ -116,6 +116,13 @@ class Seq2Seq(Writer):
         """Read sources: the logits of each target's first token [B, V], and the memory."""
 
 
+def grouped_sources(rows_R: Tensor, group: int, num_sources: int) -> tuple[Tensor | None, int]:
+    """``grouped_rows``, and None for the sources where they are all there are, in their order: nothing moves."""
+    sources, group = grouped_rows(rows_R, group)
+    every = torch.arange(num_sources, device=rows_R.device)
+    return None if len(sources) == num_sources and torch.equal(sources, every) else sources, group
+
+
 def grouped_rows(rows_R: Tensor, group: int) -> tuple[Tensor, int]:
     """Which sources these rows belong to, and how many rows each has now.
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from minnow.errors import RecipeError
 from minnow.layers.cache import KeyValueState, Pair
 from minnow.layers.dropout import FeatureDropout
-from minnow.layers.masks import causal_mask, padding_mask
+from minnow.layers.masks import padding_mask
 from minnow.layers.norm import RMSNorm
 from minnow.layers.positions import Rotary
 from minnow.layers.transformer import GatedFeedForward, HeadedAttention, Sight
-from minnow.models.seq2seq import Seq2Seq, Seq2SeqConfig, grouped_rows
+from minnow.models.seq2seq import Seq2Seq, Seq2SeqConfig, grouped_sources
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ class TransformerSeq2SeqState:
         return self.written.num_rows
 
     def select(self, rows: Tensor) -> Self:
-        sources, group = grouped_rows(rows, self.group)
         memory, lengths_B = self.memory, self.lengths_B
-        if len(sources) != len(lengths_B) or not torch.equal(sources, torch.arange(len(sources), device=rows.device)):
+        sources, group = grouped_sources(rows, self.group, len(lengths_B))
+        if sources is not None:
             memory = tuple((keys[sources], values[sources]) for keys, values in memory)
             lengths_B = lengths_B[sources]
         return type(self)(self.written.select(rows), memory, lengths_B, group)
@@ -221,30 +221,31 @@ class TransformerSeq2Seq(Seq2Seq):
         return normed_BSD
 
     def hidden(self, source_ids_BS: Tensor, lengths_B: Tensor, target_ids_BT: Tensor) -> Tensor:
-        source_BSD = self.encode(source_ids_BS, lengths_B)
-        states_BTD = self._embedded(self.target_embedding, self.shifted(target_ids_BT))
-        back = Sight(causal=True, rotation=self._rotation(states_BTD, 0))
-        across = _of_source(lengths_B, source_BSD.shape[1], across=True)
-        for block in self._decoder:
-            states_BTD, _ = block.look_back(states_BTD, back, 0)
-            states_BTD = block.look_across(states_BTD, block.cross.remember(source_BSD), across)
-        normed_BTD: Tensor = self.decoder_norm(states_BTD)
-        return normed_BTD
+        return self._decoded(source_ids_BS, lengths_B, target_ids_BT)
 
     @torch.no_grad()
     def attention(self, source_ids_BS: Tensor, lengths_B: Tensor, target_ids_BT: Tensor) -> Tensor:
         """The mean over the heads of all layers."""
+        seen: list[Tensor] = []
+        self._decoded(source_ids_BS, lengths_B, target_ids_BT, seen)
+        return torch.stack(seen).mean(0)
+
+    def _decoded(
+        self, source_ids_BS: Tensor, lengths_B: Tensor, target_ids_BT: Tensor, seen: list[Tensor] | None = None
+    ) -> Tensor:
+        """States before the output layer; ``seen`` is told what each layer looks at [B, T, S]."""
         source_BSD = self.encode(source_ids_BS, lengths_B)
         states_BTD = self._embedded(self.target_embedding, self.shifted(target_ids_BT))
         back = Sight(causal=True, rotation=self._rotation(states_BTD, 0))
         across = _of_source(lengths_B, source_BSD.shape[1], across=True)
-        weights = []
         for block in self._decoder:
             states_BTD, _ = block.look_back(states_BTD, back, 0)
             memory = block.cross.remember(source_BSD)
-            weights.append(block.cross.weights(block.cross_norm(states_BTD), memory, cast(Tensor, across.mask)))
+            if seen is not None:
+                seen.append(block.cross.weights(block.cross_norm(states_BTD), memory, across.mask))
             states_BTD = block.look_across(states_BTD, memory, across)
-        return torch.stack(weights).mean(0)
+        normed_BTD: Tensor = self.decoder_norm(states_BTD)
+        return normed_BTD
 
     @torch.no_grad()
     def prefill(self, token_ids_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, TransformerSeq2SeqState]:
@@ -277,9 +278,7 @@ class TransformerSeq2Seq(Seq2Seq):
         states_B1D = self._embedded(self.target_embedding, token_ids_B[:, None])
         rotation = self._rotation(states_B1D, state.written.num_positions)
         written = state.written.extended(1)
-        positions = torch.tensor([state.written.num_positions], device=token_ids_B.device)
-        mask = causal_mask(positions, written.num_positions) if written.ragged else None
-        back = Sight(mask=mask, rotation=rotation, state=written)
+        back = Sight(rotation=rotation, state=written)
         across = _of_source(state.lengths_B, state.memory[0][0].shape[2], across=True)
         for layer, block in enumerate(self._decoder):
             states_B1D, _ = block.look_back(states_B1D, back, layer)

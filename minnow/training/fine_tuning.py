@@ -24,7 +24,7 @@ from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.errors import BundleError, RecipeError
 from minnow.listeners import Show
-from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifierConfig
+from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifierConfig, is_encoder
 from minnow.models.registry import architecture
 from minnow.models.wide_and_deep import WideAndDeep
 from minnow.tasks.text_classification import LabelIds, TextClassification
@@ -143,7 +143,7 @@ def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe)
     """
     encoder = _encoder_of(source.model)
     kind = encoder.config.model_type
-    if not hasattr(architecture(kind)[1], "encode"):
+    if not is_encoder(architecture(kind)[1]):
         raise BundleError(f"{settings.model} holds a {kind}, which is no encoder; give a language model to --from")
     if source.tokenizer is None:
         raise BundleError(f"{settings.model} has no tokenizer, and a classifier reads text; give another model")

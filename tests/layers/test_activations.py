@@ -48,6 +48,15 @@ def test_a_gate_and_what_it_lets_through_both_get_their_gradient(dtype: torch.dt
         assert (got - wanted).abs().max() < PRECISION[dtype] * wanted.abs().max()
 
 
+@pytest.mark.parametrize("function", [gelu_tanh, silu, lambda x: gated(silu, x, x)])
+def test_what_the_kernels_do_not_know_is_refused(function) -> None:
+    """A gradient of the gradient would come out as that of a constant."""
+    x = torch.randn(5, requires_grad=True)
+    (gradient,) = torch.autograd.grad(function(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
 def test_gates_of_other_activations_and_of_two_types_are_products() -> None:
     gate, x = torch.randn(2, 5, requires_grad=True), torch.randn(2, 5)
     assert torch.equal(gated(F.relu, gate, x), F.relu(gate) * x)

@@ -38,6 +38,20 @@ def test_value_and_gradients_are_those_of_torch(chunk_size: int, reduction: str,
     torch.testing.assert_close(torch.autograd.grad(3 * ours, inputs), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("target", [-1, V, V + 1000])
+def test_a_target_outside_the_vocabulary_is_refused(target: int) -> None:
+    hidden, weight, bias, targets = leaves()
+    targets[1] = target
+    with pytest.raises(IndexError, match=f"target {target} is none of {V} entries"):
+        chunked_cross_entropy(hidden, weight, targets, bias)
+
+
+def test_a_reading_without_the_one_beside_it_is_refused() -> None:
+    hidden, weight, _, targets = leaves()
+    with pytest.raises(ValueError, match=f"there are {N} in all"):
+        chunked_cross_entropy(hidden, weight, targets, consistency=1.0)
+
+
 @pytest.mark.parametrize("kernels", [True, False])
 @pytest.mark.parametrize("smoothing", [0.1, 0.5])
 def test_smoothing_is_that_of_torch(smoothing: float, kernels: bool, request: pytest.FixtureRequest) -> None:

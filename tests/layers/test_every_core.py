@@ -30,6 +30,15 @@ def test_a_device_of_its_own_gets_the_pieces_one_after_another_in_this_thread() 
     assert begun == [(piece, threading.get_ident()) for piece in (1, 2, 3)]
 
 
+def test_threads_that_are_born_later_compute_on_as_many_cores_as_before() -> None:
+    before, born = torch.get_num_threads(), []
+    on_every_core(lambda _: None, [1, 2, 3], CPU)
+    later = threading.Thread(target=lambda: born.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert born == [before]
+
+
 def test_a_failure_reaches_the_caller_and_threads_are_given_back() -> None:
     before, running = torch.get_num_threads(), threading.active_count()
 

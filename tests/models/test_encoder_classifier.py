@@ -105,6 +105,13 @@ def test_padding_may_stand_where_the_encoder_does_not_reach() -> None:
     torch.testing.assert_close(model(token_ids_BS[:, :14], lengths_B), logits_BK)
 
 
+def test_a_text_that_the_encoder_does_not_reach_to_the_end_of_is_refused() -> None:
+    values = {"model_type": "bert", "vocab_size": 24, **TRANSFORMERS["bert"]}
+    model = EncoderClassifier(small(encoder=values, first_id=1, last_id=2)).eval()
+    with pytest.raises(ValueError, match="a text has 17 tokens, but the encoder reads 16 at most"):
+        model(torch.full((2, 16), 5), torch.tensor([15, 3]))
+
+
 def test_attention_weights_are_those_of_the_tokens_given() -> None:
     model = EncoderClassifier(small(pooling="additive", first_id=3, last_id=2)).eval()
     _, weights_BS = model.attend(torch.tensor([[5, 6, 7], [8, 0, 0]]), torch.tensor([3, 1]))
@@ -136,6 +143,8 @@ def test_an_encoder_that_is_none_is_refused() -> None:
         EncoderClassifier(small(encoder={"model_type": "rnn_ml", "vocab_size": 24}))
     with pytest.raises(BundleError, match="ngram is no encoder"):
         EncoderClassifier(small(encoder={"model_type": "ngram"}))
+    with pytest.raises(BundleError, match="rnn_seq2seq is no encoder"):
+        EncoderClassifier(small(encoder={"model_type": "rnn_seq2seq", "vocab_size": 24}))
     with pytest.raises(BundleError, match=r"cel.*did you mean 'cell'"):
         EncoderClassifier(small(encoder={**encoder(), "cel": "gru"}))
 

@@ -188,6 +188,14 @@ def test_yarn_reaches_as_far_as_its_factor_says() -> None:
         assert Llama(config).context_size == reaches
 
 
+@pytest.mark.parametrize(("kind", "longest"), [(LlamaConfig, 2048), (MistralConfig, 131072), (Qwen2Config, 32768)])
+def test_a_rotation_counts_from_the_reach_that_its_family_has_by_default(kind: type[LlamaConfig], longest: int) -> None:
+    shape = {key: value for key, value in SMALL.items() if key != "max_position_embeddings"}
+    read = kind.from_dict({**shape, "rope_scaling": {"type": "yarn", "factor": 4.0}})
+    assert read.rope_scaling is not None
+    assert read.rope_scaling.original_max_position_embeddings == longest
+
+
 def test_several_ends_of_a_text_are_kept() -> None:
     config = LlamaConfig.from_dict({**SMALL, "eos_token_id": [5, 6]})
     assert config.eos_token_id == (5, 6)
