@@ -13,6 +13,7 @@ def resolve_recipe(
     overrides: Sequence[str] = (),
     *,
     data: str | Path | None = None,
+    validation: str | Path | None = None,
     test: str | Path | None = None,
     model: str | None = None,
     seed: int | None = None,
@@ -25,6 +26,7 @@ def resolve_recipe(
 
     said = {
         "data.train": data,
+        "data.validation": validation,
         "data.test": test,
         "data.text": text,
         "data.label": label,
@@ -147,6 +149,7 @@ def resolve_instruction_recipe(
     overrides: Sequence[str] = (),
     *,
     data: str | Path | None = None,
+    validation: str | Path | None = None,
     test: str | Path | None = None,
     source: str | Path | None = None,
     lora: int | None = None,
@@ -157,7 +160,8 @@ def resolve_instruction_recipe(
 
     said = {
         "data.train": data,
-        "data.validation": test,
+        "data.validation": validation,
+        "data.test": test,
         "instruction.start": _start(source),
         "adapter.rank": lora,
         "training.seed": seed,

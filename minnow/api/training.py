@@ -24,6 +24,7 @@ def train(
     *,
     task: str | None = None,
     languages: Sequence[str] = (),
+    validation: str | Path | None = None,
     test: str | Path | None = None,
     out: str | Path | None = None,
     recipe: str | Path | None = None,
@@ -43,7 +44,8 @@ def train(
         target: the file of translations beside a file of sources.
         task: text_classification or translation, where the data do not tell.
         languages: from which into which to translate; with three or more, from each into each other.
-        test: the same, to measure on.
+        validation: the same, to choose by; or the share to hold out.
+        test: the same, to measure on; nothing is chosen by it.
         out: the folder for the model; a new one under ``runs`` where it is left out.
         recipe: a TOML file.
         model: ngram or text_classifier; transformer_seq2seq or rnn_seq2seq.
@@ -62,8 +64,13 @@ def train(
     if translates(data, target, task, recipe):
         from minnow.training.translation import train_translation
 
-        if lora is not None or test is not None:
-            raise InputError("lora is for language models, and test pairs are named with pairs.test; leave them out")
+        if lora is not None:
+            raise InputError("lora is for language models; a model that translates learns without it")
+        if validation is not None or test is not None:
+            raise InputError(
+                "pairs may be two files, so they are named by recipe keys; give pairs.validation and pairs.test in "
+                "settings"
+            )
         pairs = resolve_translation_recipe(
             recipe, overrides, data=data, target=target, languages=languages, model=model, source=source, seed=seed
         )
@@ -74,13 +81,15 @@ def train(
         from minnow.training.instruction import instruct
 
         resolved = resolve_instruction_recipe(
-            recipe, overrides, data=data, test=test, source=source, lora=lora, seed=seed
+            recipe, overrides, data=data, validation=validation, test=test, source=source, lora=lora, seed=seed
         )
         taught = instruct(resolved, folder, overwrite=overwrite)
         return Model(taught.bundle, folder) if taught is not None else load(folder)
     if lora is not None:
         raise InputError("lora is for conversations and for minnow.pretrain; a classifier learns without it")
-    resolved = resolve_recipe(recipe, overrides, data=data, test=test, model=model, seed=seed, source=source)
+    resolved = resolve_recipe(
+        recipe, overrides, data=data, validation=validation, test=test, model=model, seed=seed, source=source
+    )
     return Model(run(resolved, folder, overwrite=overwrite).bundle, folder)
 
 

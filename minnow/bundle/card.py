@@ -115,6 +115,7 @@ class LanguageCard:
         sample: a text it wrote at the end of its training, unedited.
         curves: the folder holds pictures of the run.
         chats: it was taught to answer, from conversations.
+        tested: some of the scores are of a test part.
     """
 
     name: str
@@ -129,6 +130,7 @@ class LanguageCard:
     provenance: Mapping[str, Any]
     curves: bool = False
     chats: bool = False
+    tested: bool = False
 
 
 def render_language_card(card: LanguageCard) -> str:
@@ -143,6 +145,7 @@ def render_language_card(card: LanguageCard) -> str:
         start = f"{card.data.get('start', '')}, with " if card.data.get("start") else ""
         source = f"{start}{card.data.get('conversations', 0):,} conversations, read {seen:.1f} times"
         scored, shown, used = "the answers that were held out", "As it came, the question given", "minnow chat FOLDER"
+    scored += ", and where it says so on a test part that nothing was chosen by" if card.tested else ""
     sections = [
         f"---\n{_language_metadata(card, kind)}\n---",
         f"# {card.name}",

@@ -24,6 +24,9 @@ def train(
     languages: Annotated[
         str | None, typer.Option("--langs", help="Translation: en,de,fr for one model from each into each other.")
     ] = None,
+    validation: Annotated[
+        str | None, typer.Option("--validation", help="Data to choose by, or the share to hold out.")
+    ] = None,
     test: Annotated[str | None, typer.Option("--test", help="Data to measure on; by default the set's own.")] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="The model's folder; by default runs/NAME.")] = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", help="A TOML file; write one with minnow init.")] = None,
@@ -56,19 +59,24 @@ def train(
 
         spoken = settings or ()
         if resume:
-            said = (data, target_data, task, source_language, target_language, languages, test, recipe, model, source)
-            more = (lora, text, label, settings, seed)
+            said = (data, target_data, task, source_language, target_language, languages, recipe, model, source)
+            more = (validation, test, lora, text, label, settings, seed)
             recipe = api.run_to_resume(folder, "train")
             if any(one is not None for one in (*said, *more)):
                 note("--resume goes on with the recipe of the run; what else was said is not used")
             data = target_data = task = source_language = target_language = languages = test = model = source = None
-            lora = text = label = seed = None
+            validation = lora = text = label = seed = None
             spoken = ()
         asked = languages_of(source_language, target_language, languages)
         resolved: Any
         if api.translates(data, target_data, task, recipe):
-            if lora is not None or test is not None:
-                raise InputError("--lora is for language models; test pairs are named with --set pairs.test=FILE")
+            if lora is not None:
+                raise InputError("--lora is for language models; a model that translates learns without it")
+            if validation is not None or test is not None:
+                raise InputError(
+                    "pairs may be two files, so they are named by recipe keys: --set pairs.validation=FILE, "
+                    "--set pairs.test=FILE"
+                )
             pairs: dict[str, Any] = {"data": data, "target": target_data, "languages": asked}
             pairs |= {"source_column": text, "target_column": label}
             resolved = api.resolve_translation_recipe(recipe, spoken, model=model, source=source, seed=seed, **pairs)
@@ -76,13 +84,13 @@ def train(
         elif target_data is not None or asked:
             raise InputError("two files, --source, --target and --langs are for translation; add --task translation")
         elif api.teaches(data, recipe, model, text, label, spoken, task):
-            taught: dict[str, Any] = {"data": data, "test": test, "source": source, "lora": lora, "seed": seed}
-            resolved = api.resolve_instruction_recipe(recipe, spoken, **taught)
+            chats: dict[str, Any] = {"data": data, "validation": validation, "test": test}
+            resolved = api.resolve_instruction_recipe(recipe, spoken, source=source, lora=lora, seed=seed, **chats)
             work = _teach
         elif lora is not None:
             raise InputError("--lora is for conversations and for minnow pretrain; a classifier learns without it")
         else:
-            labelled = {"data": data, "test": test, "text": text, "label": label}
+            labelled = {"data": data, "validation": validation, "test": test, "text": text, "label": label}
             resolved = api.resolve_recipe(recipe, spoken, model=model, source=source, seed=seed, **labelled)
             work = _classify
         work(resolved, folder, overwrite, resume, as_json)
@@ -135,8 +143,10 @@ def _teach(recipe: Any, folder: Path | None, overwrite: bool, resume: bool, as_j
         print_json(taught.summary)
         return
     summary = taught.summary
-    for name in ("loss", "perplexity"):
-        out.print(f"{name + ' of held-out answers':<32}{summary[name]:,.4f}")
+    for key, what in (("", "held-out answers"), ("test_", "test answers")):
+        for name in ("loss", "perplexity"):
+            if key + name in summary:
+                out.print(f"{f'{name} of {what}':<32}{summary[key + name]:,.4f}")
     out.print(f"{'parameters':<32}{summary['parameters']:,}")
     out.print(f"{'conversations':<32}{summary['conversations']:,} in {summary['steps']:,} steps")
     out.print(f"{'train seconds':<32}{summary['train_seconds']:.1f}")

@@ -51,7 +51,7 @@ class Conversations:
         if not len(kept) or not len(held):
             raise DataError(
                 f"{self.name} has {len(self)} conversations, too few to hold out {share:g} of them; give more, or a "
-                "file to measure on with --test"
+                "file to choose by with --validation"
             )
         return self._part(kept), replace(self._part(held), notes=())
 

@@ -35,10 +35,9 @@ from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.journal import Journal
 from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import (
-    DATA_HASH,
     attempt,
     check_place,
-    check_same,
+    check_same_data,
     check_same_source,
     drop_state,
     seconds_before,
@@ -110,7 +109,7 @@ def train_classifier(
     _check(recipe, read)
     with attempt(folder, resume) as run:
         started -= seconds_before(run)
-        check_same(run / DATA_HASH, examples.sha256, resume, examples.name)
+        check_same_data(run, examples, read.validation, resume)
         check_same_source(run, recipe.fine_tuning.model, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))
         task = _task(examples, recipe)

@@ -43,7 +43,7 @@ from minnow.training.language_run import (
 )
 from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import answers, is_causal
-from minnow.training.run_folder import DATA_HASH, check_same
+from minnow.training.run_folder import TEMPLATE_HASH, check_same, check_same_data
 
 LONGEST = 1024  # tokens of a conversation, unless more is asked for
 SPLIT_SEED = 0
@@ -126,16 +126,18 @@ class _Read:
     held_out: Conversations
     train: AnswerRows
     validation: AnswerRows
+    test: AnswerRows | None
     source: Bundle
     tokenizer: Tokenizer
 
 
 @dataclass(frozen=True)
 class _Taught(Material):
-    """The conversations besides, whose names and texts are told."""
+    """The conversations besides, whose names and texts are told, and the rows that nothing is chosen by."""
 
     conversations: Conversations
     held_out: Conversations
+    test: AnswerRows | None
 
 
 @dataclass
@@ -151,25 +153,26 @@ class _Instruction(LanguageRun):
         return self.recipe.instruction.start
 
     def read(self) -> _Read:
-        train, held_out = _parts(self.recipe)
-        for line in train.notes:
-            self.note(f"{train.name}: {line}")
+        train, held_out, test = _parts(self.recipe)
+        for part in (train, test):
+            for line in part.notes if part is not None else ():
+                self.note(f"{part.name}: {line}")
         source = self._source()
         tokenizer = self._tokenizer(source)
         taught, measured = (self._rows(part, tokenizer, source.model) for part in (train, held_out))
-        return _Read(train, held_out, taught, measured, source, tokenizer)
+        tested = None if test is None else self._rows(test, tokenizer, source.model)
+        return _Read(train, held_out, taught, measured, tested, source, tokenizer)
 
     def begin(self, read: _Read, resume: bool) -> None:
-        parts = (read.conversations, read.held_out)
         template = hashlib.sha256((read.tokenizer.chat_template or "").encode()).hexdigest()
-        named = ", ".join(dict.fromkeys(part.name for part in parts))
-        found = " ".join((*(part.sha256 for part in parts), template))
-        check_same(self.place / DATA_HASH, found, resume, f"{named} or the chat template")
+        check_same_data(self.place, read.conversations, read.held_out, resume)
+        check_same(self.place / TEMPLATE_HASH, template, resume, "the chat template")
 
     def material(self, read: _Read, resume: bool) -> _Taught:  # noqa: ARG002 - nothing was kept that it could take up
         torch.manual_seed(self.recipe.training.seed)
         model = grown(read.source.model, read.tokenizer.vocab_size)
-        return _Taught(model, read.tokenizer, read.train, read.validation, read.conversations, read.held_out)
+        parts = (read.conversations, read.held_out, read.test)
+        return _Taught(model, read.tokenizer, read.train, read.validation, *parts)
 
     # Stages
 
@@ -264,6 +267,13 @@ class _Instruction(LanguageRun):
             _writer(material.tokenizer, material.held_out, said.sample_tokens) if said.sample_tokens else None,
         )
 
+    def tested(self, trainer: LanguageTrainer, material: Material) -> dict[str, float]:
+        assert isinstance(material, _Taught)
+        if material.test is None:
+            return {}
+        self.show({"stage": "measuring", "done": 0, "total": None})
+        return trainer.measure(of=HeldOutAnswers(material.test, self.recipe.training.batch_rows, self.world))
+
     def plan(self, material: Material, steps: int, seconds_a_step: float, seconds_measuring: float) -> list[str]:
         said, model, train = self.recipe.training, material.model, material.train
         epochs = steps / -(-len(train.rows) // said.batch_rows)
@@ -296,19 +306,19 @@ class _Instruction(LanguageRun):
         return {"conversations": len(material.train.rows), "answer_tokens": material.train.num_asked}
 
 
-def _parts(recipe: InstructionRecipe) -> tuple[Conversations, Conversations]:
-    """What to learn from and what to measure on."""
-    train = read_conversations(recipe.data.train)
-    share = recipe.validation_share()
-    if not recipe.data.validation and _has_valid(Path(recipe.data.train)):
-        return train, read_conversations(recipe.data.train, "valid")
+def _parts(recipe: InstructionRecipe) -> tuple[Conversations, Conversations, Conversations | None]:
+    """What to learn from, what to choose by, and what to measure on at the end where that is named or the folder has
+    it."""
+    data, share = recipe.data, recipe.validation_share()
+    train = read_conversations(data.train)
+    own_parts = folder_parts(Path(data.train)) if Path(data.train).is_dir() else {}
+    source = data.test or (data.train if "test" in own_parts else "")
+    test = read_conversations(source, "test") if source else None
+    if not data.validation and "valid" in own_parts:
+        return train, read_conversations(data.train, "valid"), test
     if share is not None:
-        return train.held_out(share, SPLIT_SEED)
-    return train, read_conversations(recipe.data.validation, "test")
-
-
-def _has_valid(source: Path) -> bool:
-    return source.is_dir() and "valid" in folder_parts(source)
+        return *train.held_out(share, SPLIT_SEED), test
+    return train, read_conversations(data.validation, "valid"), test
 
 
 def _read_template(path: Path) -> str:

@@ -18,12 +18,14 @@ class ConversationSettings:
 
     Attributes:
         train: a jsonl, json, csv or parquet file of conversations, or a folder with one named train.
-        validation: the same, for those that are measured on; or the share of `train` to hold out; "" for the folder's
-            own file valid.jsonl or else 0.05.
+        validation: the same, for those that the weights are chosen by; or the share of `train` to hold out; "" for the
+            folder's own file valid.jsonl or else 0.05.
+        test: the same, to measure the finished model on; "" for the folder's own file test.jsonl where it has one.
     """
 
     train: str = ""
     validation: str = ""
+    test: str = ""
 
 
 @dataclass(frozen=True)

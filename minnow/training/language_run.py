@@ -144,6 +144,10 @@ class LanguageRun(ABC):
     def trainer(self, material: Material) -> LanguageTrainer:
         """The loop."""
 
+    def tested(self, trainer: LanguageTrainer, material: Material) -> dict[str, float]:  # noqa: ARG002 - here is none
+        """The scores of the kept weights on what nothing was chosen by, where the recipe names it."""
+        return {}
+
     @abstractmethod
     def plan(self, material: Material, steps: int, seconds_a_step: float, seconds_measuring: float) -> list[str]:
         """What is going to happen, in lines for people; the last ends with how long it will take."""
@@ -192,8 +196,9 @@ class LanguageRun(ABC):
         if not trainer.resume():
             self._plan(trainer, material, budget)
         outcome = trainer.fit(budget, time.monotonic() - self.started)
+        tested = self.tested(trainer, material)
         ended = time.monotonic()
-        scores = trainer.final_scores(outcome)
+        scores = trainer.final_scores(outcome) | {f"test_{name}": tested[name] for name in SCORES if name in tested}
         finished = _finished(trainer, material.model)
         outcome = replace(outcome, seconds=outcome.seconds + time.monotonic() - ended)
         if not self.world.leads:
@@ -267,13 +272,15 @@ class LanguageRun(ABC):
         journal = Journal(self.place / "journal.jsonl").rows()
         if plots.available() and len(journal) > 1:
             plots.save(plots.training_curves(journal), self.place / "curves")
+        names = (*SCORES, *(f"test_{name}" for name in SCORES))
         card = LanguageCard(
             name=self.folder.name,
             model_type=summary["model_type"],
             parameters=summary["parameters"],
             size_bytes=summary["size_bytes"],
             writes=bundle.task["name"] == "text_generation",
-            scores=language_table({name: summary[name] for name in SCORES if name in summary}),
+            scores=language_table({name: summary[name] for name in names if name in summary}),
+            tested="test_loss" in summary,
             sample=next((row["sample"] for row in reversed(journal) if "sample" in row), ""),
             data=bundle.provenance["data"],
             recipe=recipe,

@@ -328,23 +328,24 @@ class LanguageTrainer:
 
     # What the validation text says
 
-    def measure(self, num_tokens: int | None = None) -> dict[str, float]:
-        """Loss in nats a token, and what follows from it; over about ``num_tokens`` of the validation text, taken from
-        all over it, or over the whole."""
-        tokens = min(num_tokens or self.held_out.num_tokens, self.held_out.num_tokens)
+    def measure(self, num_tokens: int | None = None, of: HeldOut | None = None) -> dict[str, float]:
+        """Loss in nats a token, and what follows from it; over about ``num_tokens`` of the validation text, or of
+        another, taken from all over it, or over the whole."""
+        held_out = of or self.held_out
+        tokens = min(num_tokens or held_out.num_tokens, held_out.num_tokens)
         nats = count = read = 0.0
         memory: Any = None
         self.module.eval()
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            for question in self.held_out.questions(tokens):
+            for question in held_out.questions(tokens):
                 asked, weight = question.asked, question.weight
                 loss, memory = self.module(*self._placed(asked), None if question.begins else memory, True)
                 nats, count = nats + weight * float(loss), count + weight * asked.count
                 read += weight * asked.inputs.size
         self.module.train()
-        if self.held_out.shared:
+        if held_out.shared:
             nats, count, read = self.world.sum([nats, count, read])
-        return self.held_out.scores(nats / max(1.0, count)) | {"validation_tokens": int(read)}
+        return held_out.scores(nats / max(1.0, count)) | {"validation_tokens": int(read)}
 
     def _validate(self) -> None:
         """Measure, keep the weights if they are the best so far, write a sample and the journal."""

@@ -48,6 +48,7 @@ from minnow.training.pretraining_recipe import (
     parameters_of,
     seconds_of,
 )
+from minnow.training.run_folder import changed
 from minnow.training.settings import unused
 
 MOST_CHARACTERS = 500_000_000  # that a tokenizer is learnt from; more teaches it nothing
@@ -181,8 +182,9 @@ class Pretraining(LanguageRun):
         for name, corpus in zip(("train", "validation"), corpora, strict=True):
             place = self.place / layout.SHARDS / name
             if self.world.leads:
-                if resume and (place / "index.json").is_file():
-                    _check_same(TokenShards.open(place), corpus)
+                kept = resume and (place / "index.json").is_file()
+                if kept and TokenShards.open(place).index.data_sha256 != corpus.sha256():
+                    raise changed(corpus.name)
                 write_shards(corpus, tokenizer, place, told)
             self.world.wait()
             found.append(TokenShards.open(place))
@@ -479,12 +481,6 @@ def _beginning(tokenizer: Tokenizer, validation: TokenShards) -> str:
     text = tokenizer.decode(validation.read(0, min(validation.num_tokens, 80)).tolist())
     words = text[:PROMPT_CHARACTERS].rsplit(maxsplit=1)
     return words[0] if len(text) > PROMPT_CHARACTERS and len(words) > 1 else text[:PROMPT_CHARACTERS]
-
-
-def _check_same(shards: TokenShards, corpus: Corpus) -> None:
-    """A run that goes on must read the text it began with."""
-    if shards.index.data_sha256 != corpus.sha256():
-        raise DataError(f"{corpus.name} has changed since the run began; put the old text back or use --overwrite")
 
 
 def _described(recipe: PretrainingRecipe) -> str:

@@ -6,14 +6,25 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from minnow.bundle import layout, replacing
 from minnow.bundle.provenance import weights_hash
 from minnow.errors import DataError, MinnowError, StorageError
 from minnow.files import read_table, write_text
 
-DATA_HASH = "data.sha256"
-SOURCE_HASH = "source.sha256"
+DATA_HASH, VALIDATION_HASH = "data.sha256", "validation.sha256"
+SOURCE_HASH, TEMPLATE_HASH = "source.sha256", "template.sha256"
+
+
+class Hashed(Protocol):
+    """Data that a run reads."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...
 
 
 @contextmanager
@@ -51,6 +62,13 @@ def check_same_source(run: Path, start: str, resume: bool) -> None:
         check_same(run / SOURCE_HASH, weights_hash(start), resume, f"the model {start}")
 
 
+def check_same_data(run: Path, train: Hashed, validation: Hashed | None, resume: bool) -> None:
+    """``check_same`` for what a run learns from and chooses by; None for what is held out of the training part."""
+    check_same(run / DATA_HASH, train.sha256, resume, train.name)
+    if validation is not None:
+        check_same(run / VALIDATION_HASH, validation.sha256, resume, validation.name)
+
+
 def check_same(path: Path, found: str, resume: bool, what: str) -> None:
     """Keep a hash for a run that goes on, or compare with the one that was kept.
 
@@ -60,7 +78,12 @@ def check_same(path: Path, found: str, resume: bool, what: str) -> None:
     if not resume:
         write_text(path, found)
     elif path.is_file() and path.read_text(encoding="utf-8") != found:
-        raise DataError(f"{what} has changed since the run began; put the old one back or use --overwrite")
+        raise changed(what)
+
+
+def changed(what: str) -> DataError:
+    """A run that goes on must find what it began with."""
+    return DataError(f"{what} has changed since the run began; put the old one back or use --overwrite")
 
 
 def seconds_before(run: Path) -> float:
@@ -72,5 +95,6 @@ def drop_state(run: Path) -> None:
     """What only a run that goes on would need."""
     for name in (layout.CHECKPOINT, layout.SHARDS):
         shutil.rmtree(run / name, ignore_errors=True)
-    for name in (layout.TOKENIZER, layout.TARGET_TOKENIZER, DATA_HASH, SOURCE_HASH):
+    hashes = (DATA_HASH, VALIDATION_HASH, SOURCE_HASH, TEMPLATE_HASH)
+    for name in (layout.TOKENIZER, layout.TARGET_TOKENIZER, *hashes):
         (run / name).unlink(missing_ok=True)

@@ -38,10 +38,9 @@ from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import (
-    DATA_HASH,
     attempt,
     check_place,
-    check_same,
+    check_same_data,
     check_same_source,
     drop_state,
     seconds_before,
@@ -109,7 +108,7 @@ def train_translation(
         recipe = replace(recipe, model=replace(recipe.model, name=source.model.config.model_type), shape={})
     with attempt(folder, resume) as run:
         started -= seconds_before(run)
-        check_same(run / DATA_HASH, read.train.sha256, resume, read.train.name)
+        check_same_data(run, read.train, read.validation, resume)
         check_same_source(run, recipe.model.start, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))
         tokenizer = _tokenizer(read.train, recipe, task, source, run)

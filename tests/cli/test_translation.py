@@ -119,6 +119,7 @@ def test_a_run_goes_on_from_a_model(translator: Path, small: Path, tmp_path: Pat
         (["{data}/train.sources", "{data}/train.targets", "--langs", "en,de,fr"], "two files hold two languages"),
         (["{data}/train.sources", "{data}/train.targets", "--lora", "4"], "--lora is for language models"),
         (["{data}/train.sources", "{data}/train.targets", "--test", "x"], "--set pairs.test=FILE"),
+        (["{data}/train.sources", "{data}/train.targets", "--validation", "0.1"], "--set pairs.validation=FILE"),
         (["{data}/train.sources", "{data}/train.targets", "--model", "ngram"], "choose one of|did you mean"),
         (["{data}/train.sources", "{data}/train.targets", "--task", "translat"], "did you mean 'translation'"),
         (["{data}/train.sources", "{data}/train.targets", "--task", "text_generation"], "unknown task"),

@@ -220,13 +220,16 @@ def test_a_run_goes_on_only_with_the_data_it_began_with(colours: Path, tmp_path:
 
     data = tmp_path / "data.csv"
     data.write_bytes((colours / "train.csv").read_bytes())
-    settings = NET | {"training.checkpoint_seconds": 0}
+    valid = csv_file(tmp_path / "valid.csv", rows(25, seed=5))
+    settings = NET | {"training.checkpoint_seconds": 0, "data.validation": valid}
     with pytest.raises(RuntimeError, match="killed"):
         trained(data, tmp_path / "out", settings, show=killed)
-    csv_file(data, rows(240, seed=8))
-    with pytest.raises(DataError, match="changed since the run began"):
-        trained(data, tmp_path / "out", settings, resume=True)
-    data.write_bytes((colours / "train.csv").read_bytes())
+    for path, other in ((data, rows(240, seed=8)), (valid, rows(25, seed=6))):
+        before = path.read_bytes()
+        csv_file(path, other)
+        with pytest.raises(DataError, match=f"{path.name} has changed since the run began"):
+            trained(data, tmp_path / "out", settings, resume=True)
+        path.write_bytes(before)
     state = tmp_path / "out" / "run" / "checkpoint" / "state.json"
     state.write_text(json.dumps(json.loads(state.read_bytes()) | {"seconds": 1000.0}))
     resumed = trained(data, tmp_path / "out", settings, resume=True).summary

@@ -274,9 +274,39 @@ def test_a_run_goes_on_only_with_what_it_began_with(chats: Path, bases: dict[str
         before = path.read_text(encoding="utf-8")
         path.write_text(before.replace(old, new), encoding="utf-8")
         failed = command("train", "--resume", "--out", tmp_path / "m", fails=True)
-        assert "has changed since the run began" in failed.error
+        named = "held.jsonl" if path == held else "the chat template"
+        assert f"{named} has changed since the run began" in failed.error
         path.write_text(before, encoding="utf-8")
     command("train", "--resume", "--out", tmp_path / "m")
+
+
+def test_what_is_tested_on_is_measured_at_the_end_and_nothing_is_chosen_by_it(
+    chats: Path, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    lines = chats.read_text(encoding="utf-8").splitlines(keepends=True)
+    data = tmp_path / "data"
+    data.mkdir()
+    for name, chosen in (("train", lines[:12]), ("valid", lines[12:18]), ("test", lines[18:])):
+        (data / f"{name}.jsonl").write_text("".join(chosen), encoding="utf-8")
+    once = [*TINY[:-1], "training.validations=1"]
+
+    def summary(out: str, source: Path, *said: object) -> dict[str, Any]:
+        settings = [part for one in once for part in ("--set", one)]
+        told = command("train", source, "--from", bases["llama"], "--out", tmp_path / out, "--json", *said, *settings)
+        return dict(told.json)
+
+    train, valid, test = (data / f"{name}.jsonl" for name in ("train", "valid", "test"))
+    whole = summary("whole", data)
+    named = summary("named", train, "--validation", data, "--test", test)
+    alone = summary("alone", train, "--validation", valid)
+    other = summary("other", train, "--validation", test)
+    assert (whole["loss"], whole["test_loss"]) == (alone["loss"], other["loss"])
+    assert (named["loss"], named["test_loss"]) == (alone["loss"], other["loss"])
+    assert "test_loss" not in alone
+    assert curve(tmp_path / "whole") == curve(tmp_path / "alone") != curve(tmp_path / "other")
+    card = (tmp_path / "whole" / "README.md").read_text(encoding="utf-8")
+    assert f"| test loss | {whole['test_loss']:.4f} |" in card
+    assert "on a test part that nothing was chosen by" in card
 
 
 @pytest.mark.parametrize("name", ["data", "instruction", "training"])

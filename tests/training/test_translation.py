@@ -360,15 +360,18 @@ def killed(row: dict[str, Any]) -> None:
 def test_a_run_goes_on_only_with_the_pairs_and_the_model_it_began_with(data: Path, tmp_path: Path) -> None:
     trained(data, tmp_path / "old", said={"training.epochs": 1})
     files(tmp_path / "own", 60, seed=5)
-    begun = {"model.start": tmp_path / "old", **without_shape()}
+    sources, targets = files(tmp_path / "own", 20, seed=6, name="valid")
+    valid = {"pairs.validation": sources, "pairs.validation_target": targets}
+    begun = {"model.start": tmp_path / "old", **valid, **without_shape()}
     with pytest.raises(RuntimeError, match="killed"):
         trained(tmp_path / "own", tmp_path / "m", said=begun, show=killed)
-    targets = tmp_path / "own" / "train.targets"
-    before = targets.read_text()
-    targets.write_text(before.upper())
-    with pytest.raises(DataError, match=r"train\.sources\+train\.targets has changed since the run began"):
-        trained(tmp_path / "own", tmp_path / "m", said=begun, resume=True)
-    targets.write_text(before)
+    for name in ("train", "valid"):
+        targets = tmp_path / "own" / f"{name}.targets"
+        before = targets.read_text()
+        targets.write_text(before.upper())
+        with pytest.raises(DataError, match=rf"{name}\.sources\+{name}\.targets has changed since the run began"):
+            trained(tmp_path / "own", tmp_path / "m", said=begun, resume=True)
+        targets.write_text(before)
     weights = (tmp_path / "old" / "model.safetensors").read_bytes()
     trained(data, tmp_path / "old", said={"training.epochs": 1, "training.seed": 9}, overwrite=True)
     with pytest.raises(DataError, match=r"the model .*old has changed since the run began"):
