@@ -20,6 +20,7 @@ from minnow.hub.names import PULLS, Kind, branch_ref
 from minnow.hub.repositories import Repository
 from minnow.hub.rights import (
     Caller,
+    may_download,
     may_write,
     payer,
     require_admin,
@@ -76,9 +77,12 @@ class Asking:
     def downloadable(self, request: Request, kind: Kind | None = None) -> Asked:
         """The repository of the address, for somebody who may have its files."""
         asked = self._asked(request, kind)
-        granted = bool(asked.repository.gate) and self.hub.access.granted(asked.caller, asked.repository.id)
-        require_download(asked.caller, asked.repository.place, granted)
+        require_download(asked.caller, asked.repository.place, self._granted(asked))
         return asked
+
+    def downloads(self, asked: Asked) -> bool:
+        """Whether somebody with another right to a repository may have its files too."""
+        return may_download(asked.caller, asked.repository.place, self._granted(asked))
 
     def clonable(self, request: Request, kind: Kind | None = None) -> Asked:
         """As ``downloadable``, for git and git-lfs, which send a token only when they are asked for one.
@@ -139,6 +143,9 @@ class Asking:
     def endpoint(self, request: Request) -> str:
         """The address of the hub as the client of a request sees it."""
         return self.hub.settings.endpoint or str(request.base_url).rstrip("/")
+
+    def _granted(self, asked: Asked) -> bool:
+        return bool(asked.repository.gate) and self.hub.access.granted(asked.caller, asked.repository.id)
 
     def _asked(self, request: Request, kind: Kind | None) -> Asked:
         caller = self.caller(request)

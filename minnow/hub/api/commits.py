@@ -128,7 +128,8 @@ class _Handlers:
     def leave_to_write(self, request: Request) -> Response:
         """Leave to upload by Xet."""
         asked = self._proposing(request)
-        leave = self._hub.xet.leave(asked.caller, asked.repository.id, pays=asked.pays)
+        reads = self._asking.downloads(asked)
+        leave = self._hub.xet.leave(asked.caller, asked.repository.id, reads=reads, pays=asked.pays)
         return leave_response(leave, self._asking.endpoint(request))
 
     def leave_to_read(self, request: Request) -> Response:
@@ -136,7 +137,7 @@ class _Handlers:
         asked = self._asking.downloadable(request)
         self._hub.revisions.resolve(asked.repository.id, part(request, "revision"))
         self._asking.count_download(request, asked, "(chunks)", again=False)
-        leave = self._hub.xet.leave(asked.caller, asked.repository.id)
+        leave = self._hub.xet.leave(asked.caller, asked.repository.id, reads=True)
         return leave_response(leave, self._asking.endpoint(request))
 
     def large_files(self, request: Request) -> Response:

@@ -102,12 +102,12 @@ class _Handlers:
         return json({"num": opened, "url": f"{self._asking.endpoint(request)}{_page(asked, opened)}"})
 
     def show(self, request: Request) -> Response:
-        """One with all that happened in it."""
+        """One with all that happened in it; what it changes is told to those who may have the files."""
         asked = self._asking.readable(request)
         found = self._hub.discussions.get(asked.repository.id, request.path_params["number"])
         shown = self._shown(asked, found) | {"events": [_event(event) for event in found.events]}
         if found.is_pull_request:
-            asked_for = is_true(request, "diff")
+            asked_for = is_true(request, "diff") and self._asking.downloads(asked)
             diff = self._hub.discussions.diff(asked.repository.id, found.number) if asked_for else ""
             shown |= {"filesWithConflicts": list(found.conflicts), "diff": diff}
             shown["changes"] = {"base": found.base, "mergeCommitId": found.merge_commit}

@@ -14,7 +14,7 @@ from minnow.errors import ForbiddenError, NotSignedInError
 
 SECONDS = 900
 _TOKEN = re.compile(
-    r"xet_(\d{1,18})\.((?:\d{1,18}-)*)\.([rw])\.(\d{1,12})\.([\w.-]{0,96})\.([0-9a-f]{16})\.([0-9a-f]{64})", re.ASCII
+    r"xet_(\d{1,18})\.((?:\d{1,18}-)*)\.(r|w|rw)\.(\d{1,12})\.([\w.-]{0,96})\.([0-9a-f]{16})\.([0-9a-f]{64})", re.ASCII
 )
 
 
@@ -25,9 +25,10 @@ class Grant:
     Attributes:
         repository_id: of the repository it is for.
         near: other repositories that the caller may read and whose chunks are likely to come again, nearest first.
-        writes: whether it may upload; else it may only read.
+        writes: whether it may upload.
         expires: seconds since 1970.
         account: who pays for uploads until they are accepted.
+        reads: whether it may have what the repository holds; not so where somebody proposes to a gated one.
         nonce: tells two tokens apart that are equal otherwise.
     """
 
@@ -36,6 +37,7 @@ class Grant:
     writes: bool
     expires: int
     account: str = ""
+    reads: bool = True
     nonce: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
@@ -48,7 +50,7 @@ class Signer:
     def token(self, grant: Grant) -> str:
         """The grant as a token."""
         near = "".join(f"{repository_id}-" for repository_id in grant.near)
-        role = "w" if grant.writes else "r"
+        role = ("r" if grant.reads else "") + ("w" if grant.writes else "")
         text = f"{grant.repository_id}.{near}.{role}.{grant.expires}.{grant.account}.{grant.nonce}"
         return f"xet_{text}.{self._mac('token', text)}"
 
@@ -64,7 +66,7 @@ class Signer:
         if not found or not hmac.compare_digest(self._mac("token", text), found[7]) or int(found[4]) <= now:
             raise NotSignedInError("the Xet token is unknown or has expired; ask the hub for a new one")
         near = tuple(map(int, found[2].split("-")[:-1]))
-        grant = Grant(int(found[1]), near, found[3] == "w", int(found[4]), found[5], found[6])
+        grant = Grant(int(found[1]), near, "w" in found[3], int(found[4]), found[5], "r" in found[3], found[6])
         if writing and not grant.writes:
             raise ForbiddenError("this Xet token may only read; ask the hub for a write token")
         return grant

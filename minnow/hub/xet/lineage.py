@@ -129,7 +129,8 @@ class Answers:
         told = self._remembered(grant)
         with self._database.reading() as session:
             if told.first is None:
-                told.first = tuple(_bounded(session, (grant.repository_id, *grant.near)))
+                own = (grant.repository_id,) if grant.reads else ()
+                told.first = tuple(_bounded(session, own + grant.near))
             with_chunk = _bounded(session, _public_with(session, chunk))
             wanted = self._to_tell(told, with_chunk)
             rows = {row.id: row for row in session.scalars(select(XorbRow).where(XorbRow.id.in_(wanted)))}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from minnow.errors import HubError, HubNotFoundError
+from minnow.errors import GatedError, HubError, HubNotFoundError
 from minnow.hub.blobs import SweptBlobStore
 from minnow.hub.database import Database
 from minnow.hub.limits import Quotas
@@ -65,10 +65,11 @@ class Xet:
         self.answers = Answers(database, self.signer, now)
         self.bases = Bases(now)
 
-    def leave(self, caller: Caller, repository_id: int, *, pays: str | None = None) -> Leave:
+    def leave(self, caller: Caller, repository_id: int, *, reads: bool, pays: str | None = None) -> Leave:
         """Leave to use Xet for a repository, for a caller whose rights to it were checked.
 
         Args:
+            reads: whether he may have its files, besides sending some.
             pays: the account that pays for uploads until they are accepted; None is leave to read.
         """
         expires = int(self._now()) + SECONDS
@@ -76,7 +77,8 @@ class Xet:
         if pays is not None:
             with self._database.reading() as session:
                 others = near(session, caller, repository_id, self.bases)
-        return Leave(self.signer.token(Grant(repository_id, others, pays is not None, expires, pays or "")), expires)
+        grant = Grant(repository_id, others, pays is not None, expires, pays or "", reads)
+        return Leave(self.signer.token(grant), expires)
 
     def grant(self, token: str, *, writing: bool = False) -> Grant:
         """What a token allows; raises NotSignedInError or ForbiddenError."""
@@ -90,10 +92,13 @@ class Xet:
             start, stop: from which byte to before which; what lies beyond the end is left out.
 
         Raises:
+            GatedError: the grant is for sending only.
             HubNotFoundError: the repository has no such file.
             BeyondEndError: the range begins behind the end.
         """
         from_text(hashed)
+        if not grant.reads:
+            raise GatedError("this Xet token may only send, since access to the repository is restricted; ask for it")
         with self._database.reading() as session:
             file = session.scalar(
                 select(XetFileRow)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,8 +33,15 @@ class Caller:
             method, path, headers={**self.headers, **(headers or {})}, follow_redirects=False, **content, **more
         )
 
-    def commit(self, files: dict[str, bytes], path: str = REPO, revision: str = "main", **header: str) -> Any:
-        lines = [{"key": "header", "value": {"summary": "change", **header}}]
+    def commit(
+        self,
+        files: dict[str, bytes],
+        path: str = REPO,
+        revision: str = "main",
+        operations: Iterable[Any] = (),
+        **header: str,
+    ) -> Any:
+        lines = [{"key": "header", "value": {"summary": "change", **header}}, *operations]
         for name, content in files.items():
             encoded = base64.b64encode(content).decode()
             lines.append({"key": "file", "value": {"path": name, "content": encoded, "encoding": "base64"}})

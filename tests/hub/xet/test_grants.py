@@ -13,7 +13,7 @@ HASH = "ab" * 32
 
 
 def test_a_token_reads_back() -> None:
-    for grant in (GRANT, Grant(1, (), False, 5)):
+    for grant in (GRANT, Grant(1, (), False, 5), Grant(1, (), True, 5, "ann", reads=False)):
         assert SIGNER.grant(SIGNER.token(grant), 4) == grant
     assert SIGNER.token(GRANT) != SIGNER.token(Grant(12, (3, 45), True, 1000))
 

@@ -176,5 +176,5 @@ def test_a_chunk_is_asked_for_by_a_hash(xet: Xet, repository: int) -> None:
 
 def test_leave_to_write_knows_what_is_near(xet: Xet, database: Database, repository: int) -> None:
     base = new_repository(database, "base")
-    assert xet.grant(xet.leave(ANN, repository, pays="ann").token, writing=True).near == (base,)
-    assert xet.grant(xet.leave(ANN, repository).token).near == ()
+    assert xet.grant(xet.leave(ANN, repository, reads=True, pays="ann").token, writing=True).near == (base,)
+    assert xet.grant(xet.leave(ANN, repository, reads=True).token).near == ()

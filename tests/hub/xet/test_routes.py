@@ -37,7 +37,8 @@ def client(xet: Xet) -> Iterator[TestClient]:
 @pytest.fixture
 def token(xet: Xet, repository: int) -> Callable[..., dict[str, str]]:
     def made(*, writes: bool = True) -> dict[str, str]:
-        return {"Authorization": f"Bearer {xet.leave(ANN, repository, pays='ann' if writes else None).token}"}
+        leave = xet.leave(ANN, repository, reads=True, pays="ann" if writes else None)
+        return {"Authorization": f"Bearer {leave.token}"}
 
     return made
 
@@ -155,7 +156,7 @@ def test_without_a_fitting_token_nothing_is_told(
             assert send(f"{BASE}/{path}", headers=headers).status_code == 401
     for path, send in writing:
         assert send(f"{BASE}/{path}", headers=token(writes=False)).status_code == 403
-    other = xet.leave(ANN, new_repository(database, "other", private=True)).token
+    other = xet.leave(ANN, new_repository(database, "other", private=True), reads=True).token
     headers = {"Authorization": f"Bearer {other}"}
     assert client.get(f"{BASE}/v2/reconstructions/{FILE}", headers=headers).status_code == 404
 
