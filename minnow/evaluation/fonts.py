@@ -7,7 +7,6 @@ fonts here: the renderer brings Liberation Sans, finds installed fonts, and is t
 from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 
 # Latin families first: a character that one lacks is looked for in the next, and drawing all text with a large
 # Chinese font takes ten times as long.
@@ -31,14 +30,6 @@ def register() -> None:
         found = find_spec(package)
         for folder in (found.submodule_search_locations or []) if found else []:
             vl_convert.register_font_directory(str(folder))
-
-
-def register_folder(folder: str | Path) -> None:
-    """Tell the renderer of font files in ``folder``."""
-    import vl_convert
-
-    vl_convert.register_font_directory(str(folder))
-    has_chinese.cache_clear()
 
 
 @cache

@@ -177,10 +177,11 @@ def _settings(said: dict[str, Any]) -> GenerationSettings:
     """The harness's words for how to write; what it does not say is greedy."""
     until = said.get("until") or []
     stop = tuple(text for text in ([until] if isinstance(until, str) else until) if text)
-    draws = bool(said.get("do_sample")) and float(said.get("temperature") or 1.0) > 0
+    temperature = 1.0 if said.get("temperature") is None else float(said["temperature"])
+    draws = bool(said.get("do_sample")) and temperature > 0
     return GenerationSettings(
         max_tokens=int(said.get("max_gen_toks") or MAX_TOKENS),
-        temperature=float(said.get("temperature") or 1.0) if draws else 0.0,
+        temperature=temperature if draws else 0.0,
         top_p=float(said.get("top_p") or 1.0) if draws else 1.0,
         top_k=int(said.get("top_k") or 0) if draws else 0,
         stop=stop,

@@ -15,8 +15,10 @@ from minnow.evaluation import fonts
 from minnow.evaluation.outcomes import are_probabilities
 from minnow.evaluation.theme import BLUE, BLUES, CONFIG, EMPTY, INK, MUTED, ORANGE, ORANGES, PAPER
 from minnow.files import write_bytes, write_text
+from minnow.metrics.calibration import Bin, error_of_bins
 
 MOST_NUMBERED = 25  # beyond so many labels the counts in a confusion matrix cannot be read
+MOST_NAMED = 150  # beyond so many its picture would be too large to open, were each name to stand by its cells
 PICTURES = (".png", ".svg")
 METRICS = ("f1_macro", "accuracy", "exact_match")
 UNSEEN_ROW = "(unknown to the model)"
@@ -109,15 +111,17 @@ def save_report(report: Measured, folder: Path) -> list[Path]:
 def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str = "Confusion matrix") -> Chart:
     """A heat map of counts [K, K], or [K + 1, K] with a last row for labels unknown to the model.
 
-    The colour is the cell's share of its row, blue where right and orange where wrong; up to 25 labels with counts.
+    The colour is the cell's share of its row, blue where right and orange where wrong; up to 25 labels with counts,
+    up to 150 with names.
     """
     alt = _altair()
     rows = [*labels, UNSEEN_ROW] if len(counts) > len(labels) else list(labels)
     side = _cell_side(len(labels))
-    axis = _label_axis(alt, len(labels), _tilt(labels, side), below=True)
+    named = len(labels) <= MOST_NAMED
+    axis = _label_axis(alt, len(labels), _tilt(labels, side), below=True, named=named)
     shown = {"x": alt.X("prediction:N", sort=None, title="predicted", axis=axis)}
     shown["x"].scale = alt.Scale(domain=list(labels), paddingInner=0.04, paddingOuter=0)
-    shown["y"] = alt.Y("reference:N", sort=None, title="true label", axis=_label_axis(alt, len(labels)))
+    shown["y"] = alt.Y("reference:N", sort=None, title="true label", axis=_label_axis(alt, len(labels), named=named))
     shown["y"].scale = alt.Scale(domain=rows, paddingInner=0.04, paddingOuter=0)
     layers = [
         alt.Chart(_table(alt, _heat_cells(counts, rows, labels, right)))
@@ -144,7 +148,7 @@ def reliability(bins: Sequence[Mapping[str, Any]], multi_label: bool = False) ->
     """Accuracy against confidence in bars, the diagonal of perfect calibration, and below it how many texts."""
     alt = _altair()
     total = sum(b["count"] for b in bins)
-    error = sum(b["count"] * abs(b["accuracy"] - b["confidence"]) for b in bins) / total
+    error = error_of_bins([Bin(**b) for b in bins])
     table = _table(alt, [{**b, "floor": 0, "share": b["count"] / total} for b in bins])
     unit = alt.Scale(domain=[0, 1], nice=False, zero=False)
     what = "label scores" if multi_label else "texts"
@@ -367,17 +371,18 @@ def _token_axis(alt: Any, tokens: Sequence[str], orient: str = "left", angle: fl
 
 
 def _cell_side(num_labels: int) -> float:
-    """Pixels: large cells for few labels, a picture of about 900 for many."""
+    """Pixels: large cells for few labels, as small as their names can be read beside for many, and smaller for more."""
     if num_labels <= 4:
         return 84
-    return max(11.0, min(64.0, 760 / num_labels))
+    least = 11.0 * min(1.0, MOST_NAMED / num_labels)
+    return max(least, min(64.0, 760 / num_labels))
 
 
-def _label_axis(alt: Any, num_labels: int, angle: float = 0, *, below: bool = False) -> Any:
+def _label_axis(alt: Any, num_labels: int, angle: float = 0, *, below: bool = False, named: bool = True) -> Any:
     many = num_labels > MOST_NUMBERED
     tilt = -90 if many and below else angle
     return alt.Axis(
-        labelAngle=tilt, labelFontSize=9 if many else 11, labelOverlap=False, grid=False,
+        labels=named, labelAngle=tilt, labelFontSize=9 if many else 11, labelOverlap=False, grid=False,
         labelBaseline="top" if below and tilt != -90 else "middle",
     )  # fmt: skip
 

@@ -124,8 +124,9 @@ def places(corpus: Corpus, count: int) -> list[tuple[str, str]]:
         if size >= TEXT_READ:
             break
     text = "".join(read)[:TEXT_READ]
-    # The last place still has text behind it, as long as a sample is, where there is so much.
-    last = max(0, len(text) - 20 * PROMPT_LENGTH)
+    # The last place still has text behind it, as long as a sample is, or half of the text where that is less.
+    behind = min(20 * PROMPT_LENGTH, max(2 * PROMPT_LENGTH, len(text) // 2))
+    last = max(0, len(text) - behind)
     starts = [_after_space(text, last * number // max(1, count - 1)) for number in range(count)]
     ends = [_before_space(text, start, start + PROMPT_LENGTH) for start in starts]
     return [(text[start:end], text[end:]) for start, end in zip(starts, ends, strict=True)]

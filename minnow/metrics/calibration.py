@@ -1,5 +1,6 @@
 """Does a confidence of 0.8 mean right four times in five? N rows · K labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,12 +96,8 @@ def reliability_bins(confidences_N: ArrayLike, correct_N: ArrayLike, bins: int =
     ]
 
 
-def expected_calibration_error(confidences_N: ArrayLike, correct_N: ArrayLike, bins: int = 15) -> float:
-    """The gap between confidence and accuracy, averaged over the rows (Naeini et al. 2015; Guo et al. 2017)."""
-    return error_of_bins(reliability_bins(confidences_N, correct_N, bins))
-
-
-def error_of_bins(bins: list[Bin]) -> float:
-    """The expected calibration error of rows that are already in bins."""
+def error_of_bins(bins: Sequence[Bin]) -> float:
+    """The expected calibration error: the gap between confidence and accuracy, averaged over the rows (Naeini et al.
+    2015; Guo et al. 2017)."""
     rows = sum(b.count for b in bins)
     return sum(b.count * abs(b.accuracy - b.confidence) for b in bins) / max(rows, 1)

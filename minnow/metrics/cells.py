@@ -5,6 +5,7 @@ or of two that are compared. 25,000 rows with two labels have 4 cells, and every
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from minnow.metrics.classification import Tally
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 NUMBERS_AT_ONCE = 4_000_000  # bounds the memory of a resampling at 32 MB a matrix
 
@@ -21,8 +23,8 @@ class Cells:
     """The distinct outcomes: ``counts`` [M], ``references`` [M, K] and a 0/1 matrix [M, K] for each system."""
 
     counts: NDArray[np.int64]
-    references: Floats
-    predictions: tuple[Floats, ...]
+    references: Flags
+    predictions: tuple[Flags, ...]
 
 
 def cells_of_labels(references_N: ArrayLike, *predictions_N: ArrayLike, num_labels: int) -> Cells:
@@ -32,7 +34,7 @@ def cells_of_labels(references_N: ArrayLike, *predictions_N: ArrayLike, num_labe
     for column in columns:
         keys = keys * num_labels + column
     _, first, counts = np.unique(keys, return_index=True, return_counts=True)
-    references, *predictions = (np.eye(num_labels)[column[first]] for column in columns)
+    references, *predictions = (np.eye(num_labels, dtype=bool)[column[first]] for column in columns)
     return Cells(counts, references, tuple(predictions))
 
 
@@ -42,7 +44,7 @@ def cells_of_indicators(references_NK: ArrayLike, *predictions_NK: ArrayLike) ->
     packed = np.ascontiguousarray(np.packbits(np.concatenate(matrices, axis=1), axis=1))
     keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, counts = np.unique(keys, return_index=True, return_counts=True)
-    references, *predictions = (matrix[first].astype(np.float64) for matrix in matrices)
+    references, *predictions = (matrix[first] for matrix in matrices)
     return Cells(counts, references, tuple(predictions))
 
 
@@ -51,12 +53,26 @@ def tally(cells: Cells, counts: Floats, system: int = 0) -> Tally:
     predictions = cells.predictions[system]
     right_M = (cells.references == predictions).all(axis=1).astype(np.float64)
     return Tally(
-        hits=counts @ (cells.references * predictions),
-        predicted=counts @ predictions,
-        actual=counts @ cells.references,
+        hits=summed(counts, cells.references & predictions),
+        predicted=summed(counts, predictions),
+        actual=summed(counts, cells.references),
         right=counts @ right_M,
         rows=counts.sum(axis=-1),
     )
+
+
+def summed(counts: Floats, values_MK: NDArray[Any]) -> Floats:
+    """Small whole numbers of each cell, over cells that stand ``counts`` [..., M] times: [..., K].
+
+    They become floats, in which a product is fast, by so many cells at once as the memory bound allows.
+    """
+    num_cells, num_labels = values_MK.shape
+    portion = max(1, NUMBERS_AT_ONCE // max(num_labels, 1))
+    sums = np.zeros((*counts.shape[:-1], num_labels))
+    for first in range(0, num_cells, portion):
+        part = slice(first, first + portion)
+        sums += counts[..., part] @ values_MK[part].astype(np.float64)
+    return sums
 
 
 def resamples(counts_M: NDArray[np.int64], num_resamples: int, rng: np.random.Generator) -> Floats:

@@ -24,49 +24,6 @@ class Tally:
     rows: Floats
 
 
-def confusion_matrix(references_N: ArrayLike, predictions_N: ArrayLike, num_labels: int) -> NDArray[np.int64]:
-    """How often each label (row) was taken for each label (column): counts [K, K].
-
-    Raises:
-        ValueError: the two lengths differ, or a label id lies outside 0 … K - 1.
-    """
-    references, predictions = np.asarray(references_N, np.int64), np.asarray(predictions_N, np.int64)
-    if references.shape != predictions.shape:
-        raise ValueError(f"one prediction a reference, but got {predictions.shape} for {references.shape}")
-    if (
-        references.size
-        and not 0 <= min(references.min(), predictions.min()) <= max(references.max(), predictions.max()) < num_labels
-    ):
-        raise ValueError(f"label ids must lie in 0 … {num_labels - 1}")
-    cells = np.bincount(references * num_labels + predictions, minlength=num_labels * num_labels)
-    return cells.reshape(num_labels, num_labels)
-
-
-def tally_of_confusion(counts: ArrayLike) -> Tally:
-    """The tally of one label a row, from confusion counts [..., K, K]."""
-    cells = np.asarray(counts, np.float64)
-    hits = np.diagonal(cells, axis1=-2, axis2=-1)
-    actual, predicted = cells.sum(axis=-1), cells.sum(axis=-2)
-    return Tally(hits, predicted, actual, right=hits.sum(axis=-1), rows=actual.sum(axis=-1))
-
-
-def tally_of_indicators(references_NK: ArrayLike, predictions_NK: ArrayLike) -> Tally:
-    """The tally of any number of labels a row, from two 0/1 matrices [N, K]."""
-    references, predictions = np.asarray(references_NK, bool), np.asarray(predictions_NK, bool)
-    return Tally(
-        hits=(references & predictions).sum(axis=0).astype(np.float64),
-        predicted=predictions.sum(axis=0).astype(np.float64),
-        actual=references.sum(axis=0).astype(np.float64),
-        right=np.asarray((references == predictions).all(axis=1).sum(), np.float64),
-        rows=np.asarray(len(references), np.float64),
-    )
-
-
-def scores_from_confusion(counts: ArrayLike) -> Scores:
-    """The scores of one label a row, from confusion counts [..., K, K]; each value is [...]."""
-    return scores_from_tally(tally_of_confusion(counts))
-
-
 def scores_from_tally(tally: Tally, multi_label: bool = False) -> Scores:
     """Accuracy, then precision, recall and F1 as macro, micro and weighted means.
 

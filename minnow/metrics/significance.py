@@ -6,7 +6,7 @@ from math import exp, lgamma, log
 import numpy as np
 from numpy.typing import NDArray
 
-from minnow.metrics.cells import Cells, portions, resamples, tally
+from minnow.metrics.cells import Cells, portions, resamples, summed, tally
 from minnow.metrics.classification import Tally, scores_from_tally
 from minnow.metrics.intervals import Interval, percentile_interval
 
@@ -98,10 +98,10 @@ def _swapped_pair(cells: Cells, num_resamples: int, rng: np.random.Generator) ->
     side_a, side_b = _pair(cells, cells.counts.astype(np.float64))
     prediction_a, prediction_b = cells.predictions
     differ = (prediction_a != prediction_b).any(axis=1)
-    references, gain = cells.references[differ], (prediction_b - prediction_a)[differ]
+    references, gain = cells.references[differ], prediction_b[differ].astype(np.int8) - prediction_a[differ]
     right_a, right_b = ((cells.references == side).all(axis=1)[differ] for side in (prediction_a, prediction_b))
     swaps = rng.binomial(cells.counts[differ], 0.5, size=(num_resamples, int(differ.sum()))).astype(np.float64)
-    hits, predicted = swaps @ (references * gain), swaps @ gain
+    hits, predicted = summed(swaps, references * gain), summed(swaps, gain)
     right = swaps @ (right_b.astype(np.float64) - right_a)
     return (
         replace(side_a, hits=side_a.hits + hits, predicted=side_a.predicted + predicted, right=side_a.right + right),

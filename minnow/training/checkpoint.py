@@ -41,7 +41,9 @@ class Progress:
 
 
 def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Tensor]) -> None:
-    """Write both files and remove the older tensors."""
+    """Write both files and remove the older tensors, and before that what a run left that was killed as it wrote."""
+    for left in folder.glob(".*.part"):
+        left.unlink(missing_ok=True)
     name = f"tensors-{progress.step}.safetensors"
     write_bytes(folder / name, save({key: tensor.contiguous().clone() for key, tensor in tensors.items()}))
     write_bytes(folder / STATE, orjson.dumps({"tensors": name, **asdict(progress)}))

@@ -155,8 +155,9 @@ class _Instruction(LanguageRun):
     def read(self) -> _Read:
         train, held_out, test = _parts(self.recipe)
         for part in (train, test):
-            for line in part.notes if part is not None else ():
-                self.note(f"{part.name}: {line}")
+            if part is not None:
+                for line in part.notes:
+                    self.note(f"{part.name}: {line}")
         source = self._source()
         tokenizer = self._tokenizer(source)
         taught, measured = (self._rows(part, tokenizer, source.model) for part in (train, held_out))

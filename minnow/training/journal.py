@@ -16,7 +16,7 @@ class Journal:
         self.path = path
 
     def append(self, row: dict[str, Any]) -> None:
-        """Add one row; it is on the disk when this returns."""
+        """Add one row; whoever reads the file finds it when this returns."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as stream:

@@ -111,6 +111,15 @@ def test_a_question_that_is_asked_again_is_drawn_anew() -> None:
     assert model.generate_until(asked(*[("Once", draw)] * 3)) == found[:3]
 
 
+def test_a_temperature_of_zero_draws_nothing() -> None:
+    model = HarnessModel(writer("character"))
+    said = {"until": [], "max_gen_toks": 30, "do_sample": True}
+    cold, greedy, warm = model.generate_until(
+        asked(("Once", {**said, "temperature": 0.0}), ("Once", {**said, "do_sample": False}), ("Once", said))
+    )
+    assert cold == greedy != warm
+
+
 def test_the_harness_runs_a_task_over_the_model(tmp_path: Path) -> None:
     rows = [
         {"q": "Once upon a", "choices": [" time", " girl"], "a": 0},

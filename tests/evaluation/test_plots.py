@@ -43,6 +43,15 @@ def test_a_large_confusion_matrix_has_every_label_and_no_counts(tmp_path: Path) 
     assert ">777<" not in svg
 
 
+def test_a_picture_of_very_many_labels_can_still_be_opened() -> None:
+    few, many = (
+        plots.confusion_matrix(np.eye(num, dtype=int).tolist(), [f"intent {k}" for k in range(num)]).to_dict()
+        for num in (plots.MOST_NAMED, 2 * plots.MOST_NAMED)
+    )
+    assert many["width"] == few["width"] == many["height"] <= 1650
+    assert [part["layer"][0]["encoding"]["x"]["axis"]["labels"] for part in (few, many)] == [True, False]
+
+
 def test_rows_of_unknown_labels_are_named(tmp_path: Path) -> None:
     svg = drawn(plots.confusion_matrix([[5, 0], [1, 5], [1, 2]], ["no", "yes"]), tmp_path)
     assert plots.UNSEEN_ROW in svg

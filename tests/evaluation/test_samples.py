@@ -46,6 +46,13 @@ def test_prompts_are_whole_words_from_all_over_the_text(text: Path) -> None:
         assert follows[0].isspace()
 
 
+def test_prompts_of_a_short_text_differ_too(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(TEXT[:600])
+    found = places(open_corpus(tmp_path / "a.txt"), 4)
+    assert len({prompt for prompt, _ in found}) == 4
+    assert all(len(follows) > 200 for _, follows in found)
+
+
 @pytest.mark.parametrize("content", ["short", "你好世界" * 300])
 def test_a_text_without_room_or_spaces_still_has_places(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.txt").write_text(content)

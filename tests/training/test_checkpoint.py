@@ -48,6 +48,13 @@ def test_only_the_newest_tensors_are_kept(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state.json", "tensors-3.safetensors"]
 
 
+def test_what_a_kill_left_half_written_goes_with_the_next_save(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, progress(1), tensors(1))
+    (tmp_path / ".tensors-2.safetensors.a1b2c3.part").write_bytes(b"half")
+    save_checkpoint(tmp_path, progress(2), tensors(2))
+    assert {path.name for path in tmp_path.iterdir()} == {"state.json", "tensors-2.safetensors"}
+
+
 def test_a_kill_between_the_two_files_leaves_the_older_pair(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, progress(1), tensors(1))
     save_file({"model.weight": torch.zeros(1)}, tmp_path / "tensors-2.safetensors")
