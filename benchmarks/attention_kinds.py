@@ -1,4 +1,4 @@
-"""Every kind of attention at equal size and time: recurrent models that learn English captions into German.
+"""Every kind of attention at equal widths and time: recurrent models that learn English captions into German.
 
 Each is one ``minnow train`` of ``recipes/multi30k-rnn.toml`` with a time limit. What is finished stands in
 ``attention_kinds.jsonl`` and is not run again; ``--only dot`` takes some kinds, ``--cells rnn lstm`` other recurrent
@@ -94,7 +94,7 @@ def page(found: list[tuple[dict[str, Any], dict[str, Any]]], minutes: float) -> 
     rows = [[name_of(key), *(score(cell, name) for name in SCORES), *numbers(cell)] for key, cell in found]
     last = max((cell for _, cell in found), key=lambda cell: cell["stamp"]["date"])
     return [
-        "# Kinds of attention at equal size and time",
+        "# Kinds of attention at equal widths and time",
         "",
         f"Multi30k, English into German, {last['rows']:,} pairs, {last['test_rows']:,} to measure on.",
         "",

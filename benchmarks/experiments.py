@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from record import HERE, Cells, journal, stamp, stamp_lines, table, tell, write
+from record import HERE, Cells, journal, stamp, table, tell, write
 
 RECIPES = HERE.parent / "recipes"
 
@@ -84,7 +84,6 @@ def page(series: Series, found: dict[str, Row]) -> list[str]:
     """The results as Markdown."""
     if not found:
         return [f"# {series.title}", "", "Nothing has been measured."]
-    last = max(found.values(), key=lambda cell: cell["stamp"]["date"])
     rows = [
         [
             name,
@@ -92,21 +91,27 @@ def page(series: Series, found: dict[str, Row]) -> list[str]:
             cell["reached"],
             f"{cell['seconds'] / 60:.1f}",
             *(column(cell) for column in series.columns.values()),
+            circumstances(cell["stamp"]),
         ]
         for name, cell in found.items()
     ]
     lines = [
         f"# {series.title}",
         "",
-        *stamp_lines(last["stamp"]),
-        "",
-        *table(("", "asked", "reached", "minutes", *series.columns), rows),
+        *table(("", "asked", "reached", "minutes", *series.columns, "measured"), rows),
         "",
         *series.explained.splitlines(),
     ]
     for name, cell in found.items():
         lines += ["", f"## {name}", "", *series.details(cell)]
     return lines
+
+
+def circumstances(stamped: Mapping[str, Any]) -> str:
+    """When, on what, and how busy that was; the versions stand in the data beside the page."""
+    on = stamped["machine"]
+    day = stamped["date"].split()[0]
+    return f"{day}, {on['processor']}, {on['cores']} cores, load before {stamped['load_before']}"
 
 
 # Steps

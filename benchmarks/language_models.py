@@ -180,7 +180,8 @@ def details(cell: Row) -> Sequence[str]:
     if "parts" in cell:
         lines.append(", ".join(f"{name} {seconds / 60:.1f} minutes" for name, seconds in cell["parts"].items()) + ".")
     if "scores" in cell:
-        lines.append(", ".join(f"{name} {value:,.4g}" for name, value in cell["scores"].items()) + ".")
+        shown = {name: value for name, value in cell["scores"].items() if name not in ("format", "seconds")}
+        lines.append(", ".join(f"{name} {value:,.4g}" for name, value in shown.items()) + ".")
     if cell.get("curve"):
         lines.append(f"Validation loss by minute: {by_minute(cell['curve'])}.")
     if "text" in cell:
