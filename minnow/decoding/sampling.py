@@ -8,6 +8,7 @@ B rows · V vocabulary
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -125,8 +126,14 @@ def log_probabilities(logits_BV: Tensor, token_ids_B: Tensor) -> Tensor:
 
 
 def generator_for(seed: int, number: int = 0) -> torch.Generator:
-    """The random stream of text ``number`` of a request; the first is that of the seed alone."""
-    return torch.Generator().manual_seed((seed + number * 0x9E3779B97F4A7C15) % 2**64)
+    """The random stream of text ``number`` of a request, both not below 0; the first is that of the seed alone.
+
+    torch heeds 32 bits of what its generator is given, so all bits of both are mixed into these.
+    """
+    if seed < 2**32 and number == 0:
+        return torch.Generator().manual_seed(seed)
+    mixed = np.random.SeedSequence(seed, spawn_key=(number,))
+    return torch.Generator().manual_seed(int(mixed.generate_state(1)[0]))
 
 
 def _nucleus(logits_BV: Tensor, top_p: float) -> Tensor:

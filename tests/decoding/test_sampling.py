@@ -88,7 +88,14 @@ def test_a_row_draws_alone_as_among_others() -> None:
     for row in range(6):
         alone = choose(logits[row : row + 1], SamplingSettings(), [generator_for(11, row)])
         assert alone.item() == together[row].item()
-    assert len({generator_for(11, row).initial_seed() for row in range(1_000)}) == 1_000
+
+
+def test_every_text_of_every_seed_draws_other_numbers() -> None:
+    """Of which torch itself would heed the lowest 32 bits alone."""
+    parts = (0, 1, 2, 2**32, 2**32 + 1, 2**40, 2**40 + 1, 2**41, 2**62)
+    first = [torch.rand(1, generator=generator_for(a, b), dtype=torch.float64).item() for a in parts for b in parts]
+    assert len(set(first)) == len(parts) ** 2
+    assert generator_for(7).initial_seed() == 7, "the first text is that of the seed alone"
 
 
 def test_without_temperature_the_likeliest_comes_and_chance_is_not_asked() -> None:

@@ -109,6 +109,13 @@ def test_lines_are_translated_one_by_one_and_stay_lines() -> None:
     assert sorted(BYTES.decode(row) for row in echo.read) == ["four", "one", "two three"]
 
 
+def test_equal_lines_of_one_text_are_drawn_apart() -> None:
+    warm = TranslationSettings(sample=True, temperature=40.0, seed=7)
+    ((best,), (other,)) = ONE.translate(Echo(BYTES.vocab_size), BYTES, ["one\none\none", "one"], warm)
+    drawn = [*best.text.split("\n"), other.text]
+    assert len(set(drawn)) == len(drawn) == 4
+
+
 @pytest.mark.parametrize("space", [" ", ""])
 @pytest.mark.parametrize(
     ("text", "sentences"),
