@@ -11,8 +11,8 @@ MAX_LENGTH = 1_000
 class StopStrings:
     """Text of one row on its way out, held back while its end may be the beginning of a stop string.
 
-    What ``push`` gives never has to be taken back, and together with ``flush`` it is the text before the first stop
-    string.
+    What ``push`` gives never has to be taken back, and together with ``flush`` it is the text before the stop string
+    that is whole first, of several with one end the longest, however the text is cut.
 
     Raises:
         InputError: a stop string is empty, or there are too many or too long ones.
@@ -35,10 +35,11 @@ class StopStrings:
         if self.stopped or not self._strings:
             return "" if self.stopped else text
         self._held += text
-        places = [place for string in self._strings if (place := self._held.find(string)) >= 0]
-        if places:
+        found = [(place + len(one), place) for one in self._strings if (place := self._held.find(one)) >= 0]
+        if found:
             self.stopped = True
-            out, self._held = self._held[: min(places)], ""
+            _, begin = min(found)
+            out, self._held = self._held[:begin], ""
             return out
         return self._release(self._undecided())
 

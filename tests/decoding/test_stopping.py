@@ -24,14 +24,19 @@ def test_the_text_ends_before_the_stop_string_however_it_is_cut() -> None:
         cuts = sorted(chance.choices(range(len(text) + 1), k=6))
         pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
         out, stopped = read(pieces, strings)
-        # What comes first ends the text; of several that are whole with the same piece, the one that begins first.
-        ends = [text.find(string) + len(string) for string in strings if string in text]
-        assert stopped == bool(ends)
-        if not stopped:
-            assert "".join(out) == text
-        else:
-            known = next(text[:b] for b in [*cuts, len(text)] if b >= min(ends))
-            assert "".join(out) == text[: min(known.find(string) for string in strings if string in known)]
+        # What is whole first ends the text; of several with one end, the longest.
+        places = [(text.find(string) + len(string), text.find(string)) for string in strings if string in text]
+        assert stopped == bool(places)
+        assert "".join(out) == (text[: min(places)[1]] if places else text)
+        assert read(list(text), strings)[1] == stopped
+        assert "".join(read(list(text), strings)[0]) == "".join(out)
+
+
+def test_a_string_within_another_ends_the_text_before_the_other_is_whole() -> None:
+    for pieces in (["abc"], ["ab", "c"], ["a", "b", "c"]):
+        assert "".join(read(pieces, ("abc", "b"))[0]) == "a"
+    for pieces in (["xab"], ["x", "a", "b"]):
+        assert "".join(read(pieces, ("b", "ab"))[0]) == "x"
 
 
 def test_only_what_may_begin_a_stop_string_is_held() -> None:
