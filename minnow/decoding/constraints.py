@@ -58,9 +58,8 @@ class Grammar:
         allowed = np.zeros(vocab_size, np.bool_)
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         if self._matcher.is_error():
-            told = str(self._matcher.get_error())
-            if not told.startswith(DEAD_END):
-                raise MinnowError(f"the constraint could not be followed: {_brief(told)}")
+            if not str(self._matcher.get_error()).startswith(DEAD_END):
+                raise self._error()
             return allowed
         found = np.unpackbits(bits, bitorder="little")[:vocab_size]
         allowed[: len(found)] = found
@@ -73,10 +72,15 @@ class Grammar:
 
     def accept(self, token_id: int) -> None:
         if not self._matcher.consume_token(token_id):
-            raise MinnowError(f"the constraint could not be followed: {_brief(self._matcher.get_error())}")
+            raise self._error()
 
     def copy(self) -> "Grammar":
         return Grammar(self._matcher.deep_copy(), self._tokens)
+
+    def _error(self) -> InputError:
+        """Some rules turn out to be too much for the library only when they are followed."""
+        told = _brief(str(self._matcher.get_error()))
+        return InputError(f"the constraint cannot be followed: {told}; write it in another way")
 
 
 def constraint_for(
@@ -105,7 +109,7 @@ def constraint_for(
         raise InputError(f"an answer can be held to one of schema, regex, choice, but got {' and '.join(asked)}")
     library, tokens = _library(), _vocabulary(tokenizer)
     if schema is not None:
-        grammar = library.LLMatcher.grammar_from_json_schema(json.dumps(_schema(schema)), LAYOUT)
+        grammar = _grammar_of_schema(library, schema)
     elif regex is not None:
         grammar = library.LLMatcher.grammar_from_regex(_bounded(regex, "regular expression"))
     else:
@@ -189,7 +193,17 @@ def _library() -> Any:
     return llguidance
 
 
+def _grammar_of_schema(library: Any, schema: Mapping[str, Any] | str) -> str:
+    try:
+        text = json.dumps(_schema(schema), allow_nan=False)
+        return str(library.LLMatcher.grammar_from_json_schema(text, LAYOUT))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"the schema cannot be followed: {_brief(str(error))}; write it in another way") from error
+
+
 def _schema(schema: Mapping[str, Any] | str) -> Any:
+    if not isinstance(schema, str | Mapping):
+        raise InputError(f'a JSON schema is a table or a text, such as {{"type": "object"}}, but got {schema!r:.80}')
     if not isinstance(schema, str):
         return dict(schema)
     try:

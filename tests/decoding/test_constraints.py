@@ -10,7 +10,7 @@ from tokenizers import Tokenizer as Library
 from tokenizers import decoders, models
 from writers import SPACED, bundle, tokenizer
 
-from minnow.decoding.constraints import constraint_for, token_bytes
+from minnow.decoding.constraints import Grammar, constraint_for, token_bytes
 from minnow.decoding.writing import Finished, GenerationSettings, Piece, write
 from minnow.errors import InputError
 from minnow.text.foreign import ForeignTokenizer
@@ -102,6 +102,12 @@ def test_the_bytes_of_tokens_are_the_bytes_of_the_text(kind: str) -> None:
         ({"schema": "{"}, "the schema is no JSON"),
         ({"schema": "[1]"}, "a JSON schema is an object"),
         ({"schema": {"type": "intger"}}, "Invalid type: intger"),
+        ({"schema": [1]}, r"a table or a text, such as .* but got \[1\]"),
+        ({"schema": True}, "but got True"),
+        ({"schema": {"type": {1}}}, "the schema cannot be followed: .*set"),
+        ({"schema": '{"const": NaN}'}, "the schema cannot be followed: .*float"),
+        ({"schema": '{"const": "\\ud800"}'}, "the schema cannot be followed: "),
+        ({"schema": '{"allOf":[' * 130 + "{}" + "]}" * 130}, "the schema cannot be followed: recursion"),
         ({"choices": ["a", ""]}, "the choice is empty"),
         ({"choices": ["a", "Ω"]}, "no tokens for the choice 'Ω'"),
         ({"choices": ["\udcff"]}, "half a character"),
@@ -112,6 +118,27 @@ def test_the_bytes_of_tokens_are_the_bytes_of_the_text(kind: str) -> None:
 def test_rules_that_cannot_be_followed_are_refused(said: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         constraint_for(tokenizer(), **said)
+
+
+def test_a_rule_that_turns_out_to_be_too_much_while_it_is_followed_is_refused() -> None:
+    class Overwhelmed:
+        def compute_bitmask(self) -> bytes:
+            return b"\xff"
+
+        def consume_token(self, token_id: int) -> bool:
+            return token_id < 0
+
+        def is_error(self) -> bool:
+            return True
+
+        def get_error(self) -> str:
+            return "lexer too large"
+
+    grammar = Grammar(Overwhelmed(), [])
+    with pytest.raises(InputError, match="cannot be followed: lexer too large; write it in another way"):
+        grammar.allowed(8)
+    with pytest.raises(InputError, match="cannot be followed: lexer too large"):
+        grammar.accept(3)
 
 
 def test_a_rule_whose_characters_the_model_lacks_is_refused() -> None:
