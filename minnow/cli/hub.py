@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -143,14 +144,18 @@ def gc(
         from minnow.hub.settings import read_span
         from minnow.hub.upkeep import collect
 
-        freed = vars(collect(kept.settings, kept.database, datetime.now(UTC), grace=read_span(grace), dry_run=dry_run))
+        done = collect(kept.settings, kept.database, datetime.now(UTC), grace=read_span(grace), dry_run=dry_run)
+        freed = asdict(done)
+        damaged = freed.pop("damaged")
         if not dry_run:
             kept.note("hub.gc", str(kept.settings.data), **freed)
         if as_json:
-            print_json({"dry_run": dry_run} | freed)
+            print_json({"dry_run": dry_run} | freed | {"damaged": damaged})
             return
         for key, value in freed.items():
             out.print(f"{key.replace('_', ' '):<24}{value:,}")
+        for reason in damaged:
+            note(f"left as it is: {reason}")
         if dry_run:
             note("nothing was removed; leave --dry-run out to do it")
 

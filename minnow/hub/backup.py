@@ -1,6 +1,7 @@
 """A copy of a hub while it serves: first the tables at one moment, then every file that they may name.
 
-Files are never changed, and what a table row names was stored before the row, so that a copy in this order is whole.
+Files are never changed, what a table row names was stored before the row, and nothing is collected meanwhile, so that a
+copy in this order is whole.
 The copy is the folder of a hub: serve it, and it is the hub of that moment.
 """
 
@@ -9,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from minnow.errors import InputError, StorageError
+from minnow.errors import HubNotFoundError, InputError, StorageError
 from minnow.files import storage_error, written_whole
 from minnow.hub.blobs import open_blobs
 from minnow.hub.database import Database
+from minnow.hub.keeping import keeping_alone
+from minnow.hub.large_files import PARTS_PREFIX
 from minnow.hub.settings import BLOBS, DATABASE, SECRET, HubSettings
 
 
@@ -35,7 +38,7 @@ def back_up(settings: HubSettings, database: Database, folder: Path, advance: Ca
 
     Raises:
         InputError: the tables are not in SQLite, or the folder is the hub's own.
-        StorageError: the disk refuses.
+        StorageError: the disk refuses, or the hub is being collected.
     """
     folder = Path(folder).absolute()
     if not database.is_sqlite or not database.url.database:
@@ -45,8 +48,9 @@ def back_up(settings: HubSettings, database: Database, folder: Path, advance: Ca
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        size = _copy_tables(Path(database.url.database), folder / DATABASE)
-        copied, copied_bytes, kept = _copy_files(settings.blobs_url, folder / BLOBS, advance)
+        with keeping_alone(settings):
+            size = _copy_tables(Path(database.url.database), folder / DATABASE)
+            copied, copied_bytes, kept = _copy_files(settings.blobs_url, folder / BLOBS, advance)
         with written_whole(folder / SECRET) as stream:
             stream.write(settings.secret)
         (folder / SECRET).chmod(0o600)
@@ -84,7 +88,12 @@ def _copy_files(source_url: str, target: Path, advance: Callable[[int], None]) -
         if there.get(blob.name) == blob.size:
             kept += 1
             continue
-        content = source.open(blob.name)
+        if blob.name.startswith(f"{PARTS_PREFIX}/"):
+            continue  # of an upload that is under way
+        try:
+            content = source.open(blob.name)
+        except HubNotFoundError:
+            continue  # of an upload that was refused
         try:
             copies.put(blob.name, content.read())
         finally:

@@ -69,7 +69,8 @@ class SweptBlobStore(BlobStore, Protocol):
         """Remove a content; removing what is not there is no error."""
 
     def remove_parts(self, before: datetime) -> int:
-        """Remove what broken-off uploads from before that moment left behind; returns how many bytes that freed."""
+        """Remove what broken-off uploads from before that moment left behind, and folders that are empty since then;
+        returns how many bytes that freed."""
 
     def free_bytes(self) -> int | None:
         """How many bytes there is room for; None where nobody can tell."""
@@ -115,8 +116,7 @@ class FolderBlobs:
         """As ``BlobStore.put``."""
         path = self._path(name)
         try:
-            _make_folder(path.parent)
-            handle, part = tempfile.mkstemp(dir=path.parent, prefix=PART_PREFIX)
+            handle, part = _begun(path.parent)
         except OSError as error:
             raise _refused(error, name) from error
         try:
@@ -152,9 +152,10 @@ class FolderBlobs:
             for file in files:
                 if not file.startswith(PART_PREFIX):
                     path = Path(folder, file)
-                    found = path.stat()
-                    name = path.relative_to(self.root).as_posix()
-                    yield StoredBlob(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+                    found = _status(path)
+                    if found is not None:
+                        name = path.relative_to(self.root).as_posix()
+                        yield StoredBlob(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     def remove(self, name: str) -> None:
         """As ``SweptBlobStore.remove``."""
@@ -163,11 +164,15 @@ class FolderBlobs:
     def remove_parts(self, before: datetime) -> int:
         """As ``SweptBlobStore.remove_parts``."""
         freed = 0
-        for path in list(self.root.rglob(f"{PART_PREFIX}*")):
-            found = path.stat()
-            if found.st_mtime < before.timestamp():
-                path.unlink(missing_ok=True)
-                freed += found.st_size
+        for folder, _, files in os.walk(self.root, topdown=False):
+            inside = _status(Path(folder))
+            for path in (Path(folder, file) for file in files if file.startswith(PART_PREFIX)):
+                found = _status(path)
+                if found is not None and found.st_mtime < before.timestamp():
+                    path.unlink(missing_ok=True)
+                    freed += found.st_size
+            if inside is not None and inside.st_mtime < before.timestamp() and Path(folder) != self.root:
+                _remove_if_empty(Path(folder))
         return freed
 
     def free_bytes(self) -> int:
@@ -307,6 +312,31 @@ def _checked(name: str) -> str:
     if not NAME.fullmatch(name):
         raise HubNotFoundError("object", name)
     return name
+
+
+def _begun(folder: Path) -> tuple[int, str]:
+    """A new file in a folder, as a handle and a path; a folder that is swept at this moment is made again."""
+    try:
+        _make_folder(folder)
+        return tempfile.mkstemp(dir=folder, prefix=PART_PREFIX)
+    except FileNotFoundError:
+        _make_folder(folder)
+        return tempfile.mkstemp(dir=folder, prefix=PART_PREFIX)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """What the disk says of a file; None where it went since it was listed."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return  # somebody stored something in it
 
 
 def _make_folder(folder: Path) -> None:

@@ -18,6 +18,11 @@ from minnow.errors import StorageError
 _MIGRATING = threading.Lock()  # alembic keeps what it is doing in its modules
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
+# PostgreSQL's lock between those who write and the garbage collection, until the transaction ends. It is taken with its
+# beginning, since a statement of its own would be one more way to the server and back.
+COLLECTING = 0x6D696E6E6F77
+BESIDE_OTHERS = f"BEGIN; SELECT pg_advisory_xact_lock_shared({COLLECTING})"
+ALONE = f"BEGIN; SELECT pg_advisory_xact_lock({COLLECTING})"
 NAMES = {
     "pk": "pk_%(table_name)s",
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -66,10 +71,11 @@ class Database:
     def __init__(self, url: str):
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_size=16, max_overflow=48)
+        self._engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._readers = self._engine.execution_options(**options)
-        self._writers = self._engine.execution_options(**{"sqlite_begin": "BEGIN IMMEDIATE"} if self.is_sqlite else {})
+        self._writers = self._engine.execution_options(begin="BEGIN IMMEDIATE" if self.is_sqlite else BESIDE_OTHERS)
+        self._collector = self._engine.execution_options(begin="BEGIN IMMEDIATE" if self.is_sqlite else ALONE)
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
         self._here = _Here()
 
@@ -113,8 +119,22 @@ class Database:
         On SQLite it is the only writer from its first statement on. On PostgreSQL others write beside it: change what
         others may change too by ``update … where`` with the old value, and look at how many rows it met.
         """
+        with self._transaction(self._writers) as session:
+            yield session
+
+    @contextmanager
+    def collecting(self) -> Iterator[Session]:
+        """As ``writing``, while nobody else writes, in any process, on PostgreSQL too.
+
+        What is found unneeded within is so until it is removed. Keep it short: all who write wait for its end.
+        """
+        with self._transaction(self._collector) as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Session]:
         assert self._here.moment is None, "nothing is written within one_moment"
-        opened = Session(self._writers, expire_on_commit=False)
+        opened = Session(engine, expire_on_commit=False)
         with self._turn, _full_disk_told(), opened as session, session.begin():
             yield session
 
@@ -136,6 +156,19 @@ class Database:
         with _MIGRATING, self._turn, self._writers.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, to)
+
+    @contextmanager
+    def _without_foreign_keys(self, connection: Connection) -> Iterator[None]:
+        """Let a table be dropped and made anew on SQLite, where what refers to its rows would go with it else."""
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        if self.is_sqlite:
+            driver.execute("PRAGMA foreign_keys=OFF").close()  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            if self.is_sqlite:
+                driver.execute("PRAGMA foreign_keys=ON").close()  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """Give back every connection."""
@@ -180,6 +213,20 @@ def _sqlite_engine(url: str) -> Engine:
         # Past SQLAlchemy, which makes ten times the work of it.
         driver = connection.connection.dbapi_connection
         assert driver is not None
-        driver.execute(connection.get_execution_options().get("sqlite_begin", "BEGIN")).close()  # type: ignore[attr-defined]
+        driver.execute(connection.get_execution_options().get("begin", "BEGIN")).close()  # type: ignore[attr-defined]
+
+    return engine
+
+
+def _postgresql_engine(url: str) -> Engine:
+    engine = create_engine(url, pool_size=16, max_overflow=48)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        statements = connection.get_execution_options().get("begin")
+        if statements:
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            driver.execute_simple(statements)  # type: ignore[attr-defined]
 
     return engine

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -20,7 +21,7 @@ from minnow.hub.repository_tables import RepositoryRow
 from minnow.hub.settings import HubSettings
 from minnow.hub.tokens import Tokens
 
-SERVING = "serving.lock"
+SERVING, KEEPING = "serving.lock", "keeping.lock"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,25 @@ def serving_alone(settings: HubSettings) -> Iterator[None]:
     Raises:
         StorageError: another process serves it.
     """
-    path = settings.data / SERVING
+    refusal = f"another process serves the hub in {settings.data}; stop it, or choose another --data"
+    with _alone(settings.data / SERVING, refusal):
+        yield
+
+
+@contextmanager
+def keeping_alone(settings: HubSettings) -> Iterator[None]:
+    """Hold the files of a hub for one that removes or copies them, so that nothing goes that a copy is to have.
+
+    Raises:
+        StorageError: another process collects or copies.
+    """
+    refusal = f"a collection or a backup of the hub in {settings.data} is under way; try again when it has ended"
+    with _alone(settings.data / KEEPING, refusal):
+        yield
+
+
+@contextmanager
+def _alone(path: Path, refusal: str) -> Iterator[None]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
@@ -104,9 +123,7 @@ def serving_alone(settings: HubSettings) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise StorageError(
-                f"another process serves the hub in {settings.data}; stop it, or choose another --data"
-            ) from None
+            raise StorageError(refusal) from None
         yield
     finally:
         os.close(handle)

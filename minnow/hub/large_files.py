@@ -202,7 +202,7 @@ class LargeFiles:
     def _admit(self, repository_id: int, account: str, sizes: Mapping[str, int]) -> None:
         with self._database.writing() as session:
             admit(session, self._quotas, repository_id, account, sizes, self._now())
-            # The garbage collector removes contents within a transaction too: none can go between these two lines.
+            # The garbage collector removes contents while nobody writes: none can go between these two lines.
             for sha256 in sizes:
                 if not self._stored(sha256):
                     raise RefusedUploadError(f"{sha256} is not stored any more; upload it again")

@@ -1,8 +1,9 @@
 """Keeping a hub well: what it holds, whether all of it is right, and what nobody needs any more, found and removed."""
 
+import time
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256 as new_sha256
@@ -11,9 +12,10 @@ from dulwich.objects import ShaFile
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from minnow.errors import HubNotFoundError, MinnowError
+from minnow.errors import HubNotFoundError, MinnowError, StorageError
 from minnow.hub.blobs import StoredBlob, SweptBlobStore, open_blobs
 from minnow.hub.database import Database
+from minnow.hub.keeping import keeping_alone
 from minnow.hub.large_files import PARTS_PREFIX, PREFIX, LargeFiles
 from minnow.hub.limits import Quotas
 from minnow.hub.names import KINDS, PULLS
@@ -35,6 +37,7 @@ from minnow.hub.xet.sweeping import Sweep
 GRACE = timedelta(days=21)
 UPLOADS_TAKE = timedelta(hours=6)
 BATCH = 500
+HELD_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Collected:
         large_files: of a repository, in none of its commits.
         contents: stored files, xorbs and parts of uploads.
         freed_bytes: in the store of large files, and in the tables, which reuse the space.
+        damaged: why a repository was left as it is; then no git object goes, since it may be one of its own.
     """
 
     commits: int
@@ -54,6 +58,7 @@ class Collected:
     large_files: int
     contents: int
     freed_bytes: int
+    damaged: tuple[str, ...] = ()
 
 
 def figures(settings: HubSettings, database: Database) -> dict[str, int]:
@@ -114,26 +119,37 @@ def collect(
 ) -> Collected:
     """Remove what nobody needs and nobody touched for the time of grace, pull requests that were closed among it.
 
-    Rows go first and contents after them, so that no row ever names what is gone; others go on writing meanwhile. What
-    no commit ever named may belong to an upload that is under way, so it stays for some hours even without any grace.
+    Rows go first and contents after them, so that no row ever names what is gone; others go on writing meanwhile, but
+    for the moments at which something is removed. What no commit ever named may belong to an upload that is under way,
+    so it stays for some hours even without any grace.
 
     Args:
         dry_run: change nothing and say what would be removed.
+
+    Raises:
+        StorageError: the hub is being copied.
     """
+    with nullcontext() if dry_run else keeping_alone(settings):
+        return _collect(settings, database, now, grace, dry_run)
+
+
+def _collect(settings: HubSettings, database: Database, now: datetime, grace: timedelta, dry_run: bool) -> Collected:
     bounds = _Bounds(now - grace, now - max(grace, UPLOADS_TAKE))
     blobs, objects = open_blobs(settings.blobs_url), GitObjects(database)
     unneeded = _unneeded(database, objects, bounds)
     if not dry_run:
         unneeded = _let_go(database, objects, unneeded, bounds)
     found = Sweep(database, blobs).find(now, grace) if dry_run else Sweep(database, blobs).remove(now, grace)
-    files, file_bytes = _remove_files(database, blobs, bounds.never_named, dry_run=dry_run)
-    parts = 0 if dry_run else blobs.remove_parts(now - UPLOADS_TAKE)
+    removed = _remove_files(database, blobs, bounds.never_named, dry_run=dry_run)
+    removed += _remove_parts(blobs, now - UPLOADS_TAKE, dry_run=dry_run)
+    broken_off = 0 if dry_run else blobs.remove_parts(now - UPLOADS_TAKE)
     return Collected(
         commits=sum(map(len, unneeded.commits.values())),
         git_objects=len(unneeded.objects),
         large_files=sum(map(len, unneeded.large_files.values())),
-        contents=files + found.xorbs,
-        freed_bytes=sum(unneeded.objects.values()) + file_bytes + found.bytes + parts,
+        contents=len(removed) + found.xorbs,
+        freed_bytes=sum(unneeded.objects.values()) + sum(blob.size for blob in removed) + found.bytes + broken_off,
+        damaged=unneeded.damaged,
     )
 
 
@@ -152,13 +168,14 @@ class _Bounds:
 
 @dataclass(frozen=True)
 class _Unneeded:
-    """Refs of closed pull requests, commits and large files that repositories need no more, and git objects with their
-    lengths that none needs."""
+    """Refs of closed pull requests, commits and large files that repositories need no more, git objects with their
+    lengths that none needs, and what is wrong with those repositories that were not looked at for it."""
 
     pulls: dict[int, set[str]]
     commits: dict[int, set[str]]
     large_files: dict[int, set[str]]
     objects: dict[str, int]
+    damaged: tuple[str, ...] = ()
 
 
 def _unneeded(database: Database, objects: GitObjects, bounds: _Bounds) -> _Unneeded:
@@ -167,29 +184,30 @@ def _unneeded(database: Database, objects: GitObjects, bounds: _Bounds) -> _Unne
     commits: dict[int, set[str]] = {}
     large_files: dict[int, set[str]] = {}
     reached: set[str] = set()
+    damaged: list[str] = []
     with database.reading() as session:
-        for id in session.scalars(select(RepositoryRow.id)).all():
+        for id, kind, key in session.execute(select(RepositoryRow.id, RepositoryRow.kind, RepositoryRow.key)).all():
             closed = _closed_pulls(session, id, bounds.named)
-            if closed:
-                pulls[id] = closed
-            known, lost = _lost_commits(session, objects, id, bounds.named)
-            if lost:
-                commits[id] = lost
-            of_repository = objects.reached(session, known - lost)
             candidates = _old_files(session, id, bounds)
+            try:
+                known, lost = _lost_commits(session, objects, id, bounds.named)
+                of_repository = objects.reached(session, known - lost)
+            except StorageError as error:
+                damaged.append(f"{kind} {key}: {error}")
+                continue
             if candidates:
                 infos = objects.blobs(session, of_repository).values()
                 candidates -= {info.pointer.sha256 for info in infos if info.pointer}
-            if candidates:
-                large_files[id] = candidates
+            for needless, found in ((pulls, closed), (commits, lost), (large_files, candidates)):
+                if found:
+                    needless[id] = found
             reached |= of_repository
         reached |= set(session.scalars(select(RefRow.tag_id).where(RefRow.tag_id.is_not(None))))
         lengths = select(GitObjectRow.id, func.length(GitObjectRow.content)).where(
             GitObjectRow.stored_at < bounds.never_named
         )
-        return _Unneeded(
-            pulls, commits, large_files, {id: length for id, length in session.execute(lengths) if id not in reached}
-        )
+        unneeded = {} if damaged else {id: length for id, length in session.execute(lengths) if id not in reached}
+        return _Unneeded(pulls, commits, large_files, unneeded, tuple(damaged))
 
 
 def _old_files(session: Session, repository_id: int, bounds: _Bounds) -> set[str]:
@@ -211,9 +229,9 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, bounds
     What somebody wanted again since it was looked for stays: its time is new by then. Where a commit is reachable
     again, all git objects stay, until the next collection looks anew.
     """
-    gone = _Unneeded({}, {}, {}, {})
+    gone = _Unneeded({}, {}, {}, {}, unneeded.damaged)
     for id in unneeded.pulls:
-        with database.writing() as session:
+        with database.collecting() as session:
             if session.get(RepositoryRow, id, with_for_update=True) is None:
                 continue
             refs = _closed_pulls(session, id, bounds.named) & unneeded.pulls[id]
@@ -222,7 +240,7 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, bounds
             settle(session, objects, id)
         gone.pulls[id] = refs
     for id, lost in unneeded.commits.items():
-        with database.writing() as session:
+        with database.collecting() as session:
             if session.get(RepositoryRow, id, with_for_update=True) is None:
                 continue
             if not lost <= _lost_commits(session, objects, id, bounds.named)[1]:
@@ -231,20 +249,19 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, bounds
                 session.execute(delete(CommitRow).where(CommitRow.repository_id == id, CommitRow.commit_id.in_(batch)))
         gone.commits[id] = lost
     for id, files in unneeded.large_files.items():
-        with database.writing() as session:
-            own = LargeFileRow.repository_id == id
-            old = set(session.scalars(select(LargeFileRow.sha256).where(own, LargeFileRow.admitted_at < bounds.named)))
-            old &= files
-            for batch in _batches(old):
-                session.execute(delete(LargeFileRow).where(own, LargeFileRow.sha256.in_(batch)))
+        old: set[str] = set()
+        with database.collecting() as session:
+            own = (LargeFileRow.repository_id == id) & (LargeFileRow.admitted_at < bounds.named)
+            for batch in _batches(files):
+                left = delete(LargeFileRow).where(own, LargeFileRow.sha256.in_(batch))
+                old |= set(session.scalars(left.returning(LargeFileRow.sha256)))
             weigh(session, id)
         if old:
             gone.large_files[id] = old
     for batch in _batches(unneeded.objects):
-        with database.writing() as session:
+        with database.collecting() as session:
             still = GitObjectRow.id.in_(batch) & (GitObjectRow.stored_at < bounds.never_named)
-            ids = session.scalars(select(GitObjectRow.id).where(still)).all()
-            session.execute(delete(GitObjectRow).where(GitObjectRow.id.in_(ids)))
+            ids = session.scalars(delete(GitObjectRow).where(still).returning(GitObjectRow.id)).all()
         gone.objects.update({id: unneeded.objects[id] for id in ids})
     return gone
 
@@ -275,22 +292,52 @@ def _closed_pulls(session: Session, repository_id: int, before: datetime) -> set
     return closed & set(session.scalars(old))
 
 
-def _remove_files(database: Database, blobs: SweptBlobStore, before: datetime, *, dry_run: bool) -> tuple[int, int]:
-    """Remove files that no repository has, and parts of uploads that were not finished."""
-    old = [blob for prefix in (PREFIX, PARTS_PREFIX) for blob in blobs.stored(prefix) if blob.modified < before]
+def _remove_files(database: Database, blobs: SweptBlobStore, before: datetime, *, dry_run: bool) -> list[StoredBlob]:
+    """Remove files that no repository has."""
+    old = [blob for blob in blobs.stored(PREFIX) if blob.modified < before]
     removed: list[StoredBlob] = []
     for start in range(0, len(old), BATCH):
         batch = old[start : start + BATCH]
-        # Within a transaction, so that nobody is told at this moment that one of them is there.
-        with database.writing() as session:
-            names = [blob.name.rpartition("/")[2] for blob in batch]
-            kept = set(session.scalars(select(LargeFileRow.sha256).where(LargeFileRow.sha256.in_(names))))
-            unused = [blob for blob, name in zip(batch, names, strict=True) if name not in kept]
-            if not dry_run:
-                for blob in unused:
-                    blobs.remove(blob.name)
-        removed += unused
-    return len(removed), sum(blob.size for blob in removed)
+        if dry_run:
+            with database.reading() as session:
+                removed += _unnamed(session, batch)
+        else:
+            removed += _remove_unnamed(database, blobs, batch)
+    return removed
+
+
+def _remove_unnamed(database: Database, blobs: SweptBlobStore, batch: Sequence[StoredBlob]) -> list[StoredBlob]:
+    """Remove those of these files that no repository has.
+
+    Nobody is told at this moment that one of them is there, since nobody else writes. A bucket takes its time for each,
+    so the others are let in between.
+    """
+    removed: list[StoredBlob] = []
+    waiting = list(batch)
+    while waiting:
+        with database.collecting() as session:
+            waiting, until = _unnamed(session, waiting), time.monotonic() + HELD_SECONDS
+            while waiting and time.monotonic() < until:
+                blobs.remove(waiting[-1].name)
+                removed.append(waiting.pop())
+        if waiting:
+            time.sleep(HELD_SECONDS)
+    return removed
+
+
+def _unnamed(session: Session, batch: Sequence[StoredBlob]) -> list[StoredBlob]:
+    names = [blob.name.rpartition("/")[2] for blob in batch]
+    kept = set(session.scalars(select(LargeFileRow.sha256).where(LargeFileRow.sha256.in_(names))))
+    return [blob for blob, name in zip(batch, names, strict=True) if name not in kept]
+
+
+def _remove_parts(blobs: SweptBlobStore, before: datetime, *, dry_run: bool) -> list[StoredBlob]:
+    """Remove the parts of uploads that were not finished; no row names one."""
+    old = [blob for blob in blobs.stored(PARTS_PREFIX) if blob.modified < before]
+    if not dry_run:
+        for blob in old:
+            blobs.remove(blob.name)
+    return old
 
 
 def _damaged_objects(database: Database) -> Iterator[str]:

@@ -5,7 +5,8 @@ import importlib
 import pkgutil
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, select, text, update
 
 import minnow.hub
-from minnow.errors import HubConflictError, HubExistsError, InputError, QuotaError
+from minnow.errors import HubConflictError, HubExistsError, InputError, QuotaError, RefusedUploadError
+from minnow.hub.blobs import FolderBlobs
 from minnow.hub.database import Base, Database
 from minnow.hub.hub import Hub, build_hub, close_hub
 from minnow.hub.limits import Quotas, Room
@@ -53,6 +55,12 @@ def proposed(hub: Hub, repository: Repository, author: str, *files: AddLarge | A
     )
     assert made.pull_request
     return made.pull_request
+
+
+def numbers(database: Database) -> Iterator[int]:
+    """How many repositories there are once nobody writes."""
+    with database.collecting() as session:
+        yield len(session.scalars(select(RepositoryRow)).all())
 
 
 def that_fit(work: Callable[[int], object]) -> int:
@@ -135,6 +143,56 @@ class HubDatabasePromises:
             assert reader.scalar(select(RepositoryRow.likes)) == 0
         with database.reading() as reader:
             assert reader.scalar(select(RepositoryRow.likes)) == 1
+
+    def test_nobody_writes_while_something_is_collected(self, url: str, database: Database) -> None:
+        def add(name: str) -> None:
+            with database.writing() as session:
+                session.add(a_repository(name))
+
+        elsewhere = Database(url)
+        with ThreadPoolExecutor(1) as others:
+            with elsewhere.collecting() as session:
+                assert session.scalars(select(RepositoryRow)).all() == []
+                adding = others.submit(add, "one")
+                assert wait([adding], timeout=0.3).not_done
+                assert session.scalars(select(RepositoryRow)).all() == []
+            adding.result()
+            with database.writing() as session:
+                session.add(a_repository("two"))
+                session.flush()
+                collecting = others.submit(lambda: list(numbers(elsewhere)))
+                assert wait([collecting], timeout=0.3).not_done
+            assert collecting.result() == [2]
+        elsewhere.close()
+
+    def test_an_upload_beside_a_collection_is_stored_or_refused(
+        self, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        repository = hub.repositories.create("model", "ann", "one", private=False, by="ann")
+        unneeded = hub.repositories.create("model", "ann", "two", private=False, by="ann")
+        sent(hub, unneeded, "ann", b"wanted again")
+        hub.repositories.delete(unneeded.id)
+        removing = threading.Event()
+        uploading: list[Future[None]] = []
+        remove = FolderBlobs.remove
+
+        def upload() -> None:
+            removing.wait()
+            large = sent(hub, repository, "ann", b"wanted again")
+            hub.publishing.commit(repository, "main", [large], Message("large"), by="ann")
+
+        def slowly(blobs: FolderBlobs, name: str) -> None:
+            removing.set()
+            wait(uploading, timeout=1)
+            remove(blobs, name)
+
+        monkeypatch.setattr(FolderBlobs, "remove", slowly)
+        with ThreadPoolExecutor(1) as others:
+            uploading.append(others.submit(upload))
+            collect(hub.settings, hub.database, datetime.now(UTC) + timedelta(days=30))
+        with suppress(RefusedUploadError):
+            uploading[0].result()
+        assert list(problems(hub.settings, hub.database, contents=True)) == []
 
     def test_what_a_thread_reads_in_one_moment_is_of_one_moment(self, database: Database) -> None:
         with database.writing() as session:

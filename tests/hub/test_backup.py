@@ -1,15 +1,18 @@
 """A copy of a hub while it serves."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from minnow.errors import InputError
+from minnow.errors import InputError, StorageError
 from minnow.hub.accounts import Accounts
 from minnow.hub.backup import back_up
 from minnow.hub.blobs import open_blobs
 from minnow.hub.database import Database
+from minnow.hub.large_files import new_upload
 from minnow.hub.settings import HubSettings, read_settings
+from minnow.hub.upkeep import collect
 
 
 class Elsewhere(Database):
@@ -73,6 +76,26 @@ def test_a_second_backup_copies_what_is_new(settings: HubSettings, served: Datab
     made = back_up(settings, served, tmp_path / "copy", lambda _: None)
     assert (made.copied_files, made.copied_bytes, made.kept_files) == (1, 3, 1)
     assert users(tmp_path / "copy") == ["ann", "later"]
+
+
+def test_parts_of_an_upload_under_way_are_left_out(settings: HubSettings, served: Database, tmp_path: Path) -> None:
+    open_blobs(settings.blobs_url).put(f"parts/{new_upload()}/1", [b"part"])
+    assert back_up(settings, served, tmp_path / "copy", lambda _: None).copied_files == 1
+
+
+def test_nothing_is_collected_while_it_is_copied(settings: HubSettings, served: Database, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    refused: list[str] = []
+
+    def meanwhile(_copied: int) -> None:
+        with pytest.raises(StorageError, match="is under way; try again when it has ended") as told:
+            collect(settings, served, now)
+        refused.append(str(told.value))
+        assert collect(settings, served, now, dry_run=True).contents == 0
+
+    back_up(settings, served, tmp_path / "copy", meanwhile)
+    assert len(refused) == 1
+    assert collect(settings, served, now).contents == 0
 
 
 def test_places_and_databases_that_cannot_be_copied_are_refused(settings: HubSettings, served: Database) -> None:

@@ -95,6 +95,32 @@ def test_parts_of_killed_uploads_are_removed_once_they_are_old(tmp_path: Path) -
     assert sorted(path.name for path in (tmp_path / "lfs").iterdir()) == [".part-young", "one"]
 
 
+def test_files_that_go_while_they_are_listed_are_passed_over(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    for i in range(3):
+        blobs.put(f"lfs/{i}", [b"x"])
+    listed = blobs.stored()
+    first = next(listed).name
+    for i in range(3):
+        blobs.remove(f"lfs/{i}")
+    assert first.startswith("lfs/")
+    assert list(listed) == []
+
+
+def test_folders_that_are_empty_for_long_are_removed(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    for name in ("parts/old/1", "parts/new/1", "lfs/full"):
+        blobs.put(name, [b"x"])
+    for upload in ("old", "new"):
+        blobs.remove(f"parts/{upload}/1")
+    for folder in ("parts/old", "lfs"):
+        os.utime(tmp_path / folder, (0, 0))
+    assert blobs.remove_parts(datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
+        *("lfs", "lfs/full", "parts", "parts/new")
+    ]
+
+
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")

@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 from minnow.errors import HubConflictError, HubNotFoundError
 from minnow.hub.changes import Put
 from minnow.hub.hub import Hub
-from minnow.hub.large_files import blob_name
+from minnow.hub.large_files import blob_name, new_upload
 from minnow.hub.names import MAIN
 from minnow.hub.objects import blob_of
 from minnow.hub.repositories import Repository
@@ -210,3 +210,25 @@ def test_what_is_wanted_again_while_it_is_collected_stays(hub: Hub, repository: 
     assert hub.large_files.held(repository.id, [loose.sha256])
     assert hub.contents.file(head, loose.path).size == 26
     assert wrong(hub) == []
+
+
+def test_parts_of_an_upload_wait_for_some_hours_and_no_longer(hub: Hub) -> None:
+    hub.large_files.take_part(new_upload(), 1, [b"part"])
+    now = datetime.now(UTC)
+    assert collected(hub, now + timedelta(hours=5)) == NOTHING
+    later = now + timedelta(hours=7)
+    assert collected(hub, later, dry_run=True) == collected(hub, later) == Collected(0, 0, 0, 1, 4)
+    assert collected(hub, later) == NOTHING
+
+
+def test_a_damaged_repository_keeps_no_other_one_from_being_collected(hub: Hub, repository: Repository) -> None:
+    other = hub.repositories.create("model", "bob", "other", private=False, by="bob")
+    hub.revisions.create_branch(repository.id, "dev")
+    commit(hub, repository, AddFile("a", b"only on dev"), branch="dev")
+    hub.revisions.delete_branch(repository.id, "dev")
+    head = commit(hub, other, AddFile("b", b"b"))
+    with hub.database.writing() as session:
+        session.execute(delete(GitObjectRow).where(GitObjectRow.id == head))
+    done = collected(hub)
+    assert (done.commits, done.git_objects, len(done.damaged)) == (1, 0, 1)
+    assert "model bob/other: the git object" in done.damaged[0]

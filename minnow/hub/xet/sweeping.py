@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from minnow.hub.blobs import StoredBlob, SweptBlobStore
@@ -66,18 +66,27 @@ class Sweep:
     def remove(self, now: datetime, grace: timedelta) -> Swept:
         """Remove files that no repository has, and xorbs that no file has needed for the time of grace.
 
-        Rows go before what they name, so that whatever happens in between, no row names what is gone.
+        Rows go before what they name, so that whatever happens in between, no row names what is gone. They go in short
+        transactions, each of which looks again.
         """
-        with self._database.writing() as session:
-            files = _unneeded_files(session, now - grace)
-            for batch in _batches(files):
-                needed = select(XetTermRow.xorb_id).where(XetTermRow.file_id.in_(batch))
+        with self._database.reading() as session:
+            found = _unneeded_files(session, now - grace)
+        files = 0
+        for batch in _batches(found):
+            with self._database.collecting() as session:
+                gone = _unneeded_files(session, now - grace, XetFileRow.id.in_(batch))
+                needed = select(XetTermRow.xorb_id).where(XetTermRow.file_id.in_(gone))
                 session.execute(update(XorbRow).where(XorbRow.id.in_(needed)).values(unused_since=now))
-                session.execute(delete(XetFileRow).where(XetFileRow.id.in_(batch)))
-            session.flush()
-            rows = _unneeded_xorbs(session, now, grace)
-            for batch in _batches([xorb_id for xorb_id, _, _ in rows]):
-                session.execute(delete(XorbRow).where(XorbRow.id.in_(batch)))
+                session.execute(delete(XetFileRow).where(XetFileRow.id.in_(gone)))
+            files += len(gone)
+        with self._database.reading() as session:
+            left = _unneeded_xorbs(session, now, grace)
+        rows: list[tuple[int, str, int]] = []
+        for batch in _batches(xorb_id for xorb_id, _, _ in left):
+            with self._database.collecting() as session:
+                unneeded = _unneeded_xorbs(session, now, grace, XorbRow.id.in_(batch))
+                session.execute(delete(XorbRow).where(XorbRow.id.in_([xorb_id for xorb_id, _, _ in unneeded])))
+            rows += unneeded
         with self._database.reading() as session:
             orphans = list(self._orphans(session, now, grace))
         freed = sum(length for _, _, length in rows)
@@ -88,7 +97,7 @@ class Sweep:
             if orphan.name not in known:
                 self._blobs.remove(orphan.name)
                 freed += orphan.size
-        return Swept(len(files), len(rows) + len({orphan.name for orphan in orphans} - known), freed)
+        return Swept(files, len(rows) + len({orphan.name for orphan in orphans} - known), freed)
 
     def _orphans(self, session: Session, now: datetime, grace: timedelta) -> Iterator[StoredBlob]:
         """Stored xorbs that were never entered; a young one may be an upload that is about to be."""
@@ -97,18 +106,20 @@ class Sweep:
         return (blob for blob in self._blobs.stored(PREFIX) if blob.name not in known and blob.modified <= before)
 
 
-def _unneeded_files(session: Session, before: datetime) -> Sequence[int]:
+def _unneeded_files(session: Session, before: datetime, *among: ColumnElement[bool]) -> Sequence[int]:
     kept = exists().where(LargeFileRow.sha256 == XetFileRow.sha256)
-    return session.scalars(select(XetFileRow.id).where(~kept, XetFileRow.created_at <= before)).all()
+    return session.scalars(select(XetFileRow.id).where(~kept, XetFileRow.created_at <= before, *among)).all()
 
 
-def _unneeded_xorbs(session: Session, now: datetime, grace: timedelta) -> list[tuple[int, str, int]]:
+def _unneeded_xorbs(
+    session: Session, now: datetime, grace: timedelta, *among: ColumnElement[bool]
+) -> list[tuple[int, str, int]]:
     """Ids, blobs and stored lengths; one that no file was ever made of may belong to an upload that is under way."""
     needed = exists().where(XetTermRow.xorb_id == XorbRow.id)
     left = XorbRow.unused_since <= now - grace
     never_used = XorbRow.unused_since.is_(None) & (XorbRow.created_at <= now - max(grace, UPLOADS_TAKE))
     rows = session.execute(
-        select(XorbRow.id, XorbRow.blob, XorbRow.stored_length).where(~needed, or_(left, never_used))
+        select(XorbRow.id, XorbRow.blob, XorbRow.stored_length).where(~needed, or_(left, never_used), *among)
     )
     return [(row.id, row.blob, row.stored_length) for row in rows]
 
