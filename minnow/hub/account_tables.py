@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from minnow.hub.database import Base, Moment
+from minnow.hub.database import NUMBERED_ONCE, Base, Moment
 
 
 class AccountRow(Base):
@@ -16,6 +16,7 @@ class AccountRow(Base):
     """
 
     __tablename__ = "accounts"
+    __table_args__ = NUMBERED_ONCE
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(96), unique=True)
@@ -44,6 +45,7 @@ class TokenRow(Base):
     """A token of a user: its hash, never itself. A revoked one stays, so that the audit log can name it."""
 
     __tablename__ = "tokens"
+    __table_args__ = NUMBERED_ONCE
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
@@ -61,7 +63,7 @@ class AccessRequestRow(Base):
     """A user who asks for the files of a gated repository."""
 
     __tablename__ = "access_requests"
-    __table_args__ = (UniqueConstraint("repository_id", "user_id"),)
+    __table_args__ = (UniqueConstraint("repository_id", "user_id"), NUMBERED_ONCE)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"))

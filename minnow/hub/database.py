@@ -32,6 +32,9 @@ NAMES = {
 }
 
 
+NUMBERED_ONCE = {"sqlite_autoincrement": True}  # of a table whose numbers are given once, though a row may go
+
+
 class Base(DeclarativeBase):
     """What every table of the hub derives from; its constraints have names, so that a migration can change them."""
 
@@ -153,7 +156,13 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        with _MIGRATING, self._turn, self._writers.begin() as connection:
+        with (
+            _MIGRATING,
+            self._turn,
+            self._writers.connect() as connection,
+            self._without_foreign_keys(connection),
+            connection.begin(),
+        ):
             config.attributes["connection"] = connection
             command.upgrade(config, to)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from sqlalchemy import JSON, BigInteger, Date, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from minnow.hub.database import Base, Moment
+from minnow.hub.database import NUMBERED_ONCE, Base, Moment
 
 Sha1 = String(40)
 Sha256 = String(64)
@@ -34,6 +34,7 @@ class RepositoryRow(Base):
         Index(None, "kind", "downloads"),
         Index(None, "kind", "likes"),
         Index(None, "kind", "owner"),
+        NUMBERED_ONCE,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -195,6 +196,7 @@ class DiscussionEventRow(Base):
             ["repository_id", "number"], ["discussions.repository_id", "discussions.number"], ondelete="CASCADE"
         ),
         Index(None, "repository_id", "number"),
+        NUMBERED_ONCE,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from minnow.hub.database import Base, Moment
+from minnow.hub.database import NUMBERED_ONCE, Base, Moment
 
 
 class XorbRow(Base):
@@ -17,6 +17,7 @@ class XorbRow(Base):
     """
 
     __tablename__ = "xorbs"
+    __table_args__ = NUMBERED_ONCE
 
     id: Mapped[int] = mapped_column(primary_key=True)
     hash: Mapped[str] = mapped_column(String(64), unique=True)
@@ -33,6 +34,7 @@ class XetFileRow(Base):
     """A file whose Xet hash and SHA-256 were both computed here."""
 
     __tablename__ = "xet_files"
+    __table_args__ = NUMBERED_ONCE
 
     id: Mapped[int] = mapped_column(primary_key=True)
     hash: Mapped[str] = mapped_column(String(64), unique=True)

@@ -6,15 +6,17 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from contracts.hub_database import HubDatabasePromises, a_repository
+from contracts.hub_database import NOW, HubDatabasePromises, a_repository
 from ports import free_port
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import Table, create_engine, insert, inspect, select, text
 
-from minnow.hub.database import Database
+from minnow.hub.database import Base, Database, Moment
 from minnow.hub.repository_tables import RepositoryRow
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -67,6 +69,63 @@ class TestSqlite(HubDatabasePromises):
             list(pool.map(like, range(8)))
         with database.reading() as session:
             assert session.scalar(select(RepositoryRow.likes)) == 80
+
+    def test_what_was_there_stays_when_numbers_come_to_be_given_once(self, url: str) -> None:
+        database = Database(url)
+        database.migrate(to="0004")
+        with database.writing() as session:
+            there = set(inspect(session.connection()).get_table_names())
+            for table in Base.metadata.sorted_tables:
+                if table.name in there:
+                    session.execute(insert(table), [made_up(table, number) for number in (1, 2)])
+        before, links = all_of(database)
+        assert len(before) >= 18
+        database.migrate()
+        after, links_after = all_of(database)
+        assert ({name: after[name] for name in before}, {name: links_after[name] for name in links}) == (before, links)
+        with database.writing() as session:
+            session.execute(text("DELETE FROM repositories WHERE id = 2"))
+            session.execute(text("DELETE FROM accounts WHERE id = 2"))
+        left = all_of(database)[0]
+        assert [len(left[name]) for name in ("refs", "discussion_events", "tokens", "memberships")] == [1, 1, 1, 1]
+        with database.writing() as session:
+            session.add(made := a_repository())
+            session.flush()
+            assert made.id == 3
+        database.close()
+
+    def test_a_number_is_given_once(self, database: Database) -> None:
+        numbers = []
+        for _ in range(2):
+            with database.writing() as session:
+                session.add(row := a_repository())
+                session.flush()
+                numbers.append(row.id)
+                session.delete(row)
+        assert numbers == [1, 2]
+
+
+def made_up(table: Table, number: int) -> dict[str, Any]:
+    """A row that refers to those with the same number."""
+    values = {int: number, str: f"text {number}", bytes: b"bytes", bool: True, date: NOW.date()}
+    return {
+        column.name: NOW if isinstance(column.type, Moment) else values.get(column.type.python_type, {"a": number})
+        for column in table.columns
+    }
+
+
+def all_of(database: Database) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """The rows of every table, and what ties them together: foreign keys, indexes, names that are there once."""
+    with database.reading() as session:
+        seen = inspect(session.connection())
+        names = [name for name in seen.get_table_names() if name != "alembic_version"]
+        rows = {name: [*map(tuple, session.execute(text(f"SELECT * FROM {name} ORDER BY 1, 2")))] for name in names}
+        return rows, {
+            name: sorted(
+                map(str, seen.get_foreign_keys(name) + seen.get_indexes(name) + seen.get_unique_constraints(name))
+            )
+            for name in names
+        }
 
 
 class TestPostgresql(HubDatabasePromises):
