@@ -259,6 +259,11 @@ class GitObjects:
             self._reach(session, self.commit(session, commit).tree, reached)
         return reached
 
+    def large_files(self, session: Session, commits: Iterable[str]) -> set[str]:
+        """The large files that stand in these commits."""
+        infos = self.blobs(session, self.reached(session, commits)).values()
+        return {info.pointer.sha256 for info in infos if info.pointer}
+
     def _reach(self, session: Session, tree: str, reached: set[str]) -> None:
         if tree in reached:
             return

@@ -144,8 +144,7 @@ def _proposed(session: Session, objects: GitObjects, repository_id: int, head: s
     main = session.get(RefRow, (repository_id, MAIN))
     known = {info.id for info in objects.ancestors(session, [main.commit_id])} if main else set()
     new = [info.id for info in objects.ancestors(session, [head]) if info.id not in known]
-    infos = objects.blobs(session, objects.reached(session, new)).values()
-    return {info.pointer.sha256 for info in infos if info.pointer}
+    return objects.large_files(session, new)
 
 
 def _own(repository_id: int, sha256s: list[str]) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from minnow.hub.names import sha256_of
 from minnow.hub.objects import GitObject, GitObjects, TreeEntry, commit_with, tag_with, tree_of
 from minnow.hub.repositories import locked
 from minnow.hub.repository_tables import CommitRow, DiscussionRow, LargeFileRow, RefRow
+from minnow.hub.revisions import forget_unreachable
 
 
 class Purging:
@@ -28,8 +29,9 @@ class Purging:
     def purge(self, repository_id: int, sha256s: Iterable[str]) -> None:
         """Take files out of every branch, tag and pull request of a repository; all of it happens or nothing.
 
-        Commits that held none of them, and descend from none that did, keep their ids. What was taken out is freed by
-        the next garbage collection, unless another repository has it.
+        Commits that held none of them, and descend from none that did, keep their ids. Those that no branch, tag or
+        pull request leads to, such as those of a deleted branch, cannot be found any more. What was taken out is freed
+        by the next garbage collection, unless another repository has it.
 
         Raises:
             InputError: no hash of a large file.
@@ -52,6 +54,8 @@ class Purging:
                 delete(LargeFileRow).where(LargeFileRow.repository_id == repository_id, LargeFileRow.sha256.in_(gone))
             )
             repository.updated_at = self._now()
+            session.flush()
+            forget_unreachable(self._objects, session, repository_id)
 
     def _exchange(self, session: Session, repository_id: int, changed: Mapping[str, str]) -> None:
         """Let the new commits belong to the repository in the place of the old ones."""

@@ -99,7 +99,9 @@ class Repositories:
         return repository_of(row)
 
     def copy(self, source: Repository, commit: str, owner: str, name: str, *, private: bool) -> Repository:
-        """Make a repository with the history that leads to a commit of another; nothing is stored twice.
+        """Make a repository with the history that leads to a commit of another, and the large files in it.
+
+        Nothing is stored twice.
 
         Raises:
             InputError, HubExistsError: as ``create``.
@@ -107,13 +109,15 @@ class Repositories:
         """
         now = self._now()
         with self._entered(source.kind, owner, name, private, now) as (session, row):
-            _begin(session, row, [info.id for info in self._objects.ancestors(session, [commit])], now)
-            files = select(LargeFileRow.sha256, LargeFileRow.size).where(
-                LargeFileRow.repository_id == source.id, LargeFileRow.payer.is_(None)
-            )
+            history = [info.id for info in self._objects.ancestors(session, [commit])]
+            _begin(session, row, history, now)
+            # Whatever else the source holds, its readers never saw: what was sent and not committed, or squashed away.
+            named = self._objects.large_files(session, history)
+            files = select(LargeFileRow.sha256, LargeFileRow.size).where(LargeFileRow.repository_id == source.id)
             copied = [
                 LargeFileRow(repository_id=row.id, sha256=sha256, size=size, admitted_at=now)
-                for sha256, size in session.execute(files).all()
+                for sha256, size in session.execute(files)
+                if sha256 in named
             ]
             session.add_all(copied)
             row.used_bytes = sum(file.size for file in copied)
@@ -121,15 +125,20 @@ class Repositories:
             self._quotas.require_within(session, owner, row.used_bytes)
         return repository_of(row)
 
-    def find(self, kind: Kind, owner: str, name: str) -> Repository:
+    def find(self, kind: Kind, owner: str, name: str, *, formerly: bool = True) -> Repository:
         """The repository of this name, in upper or lower case, or the one that had it before it moved.
+
+        Args:
+            formerly: whether one that has moved is looked for.
 
         Raises:
             HubNotFoundError: there is none.
         """
         key = repository_key(owner, name)
         with self._database.looking() as connection:
-            row = _NAMED.first(connection, kind=kind, key=key) or _FORMERLY_NAMED.first(connection, kind=kind, key=key)
+            row = _NAMED.first(connection, kind=kind, key=key)
+            if row is None and formerly:
+                row = _FORMERLY_NAMED.first(connection, kind=kind, key=key)
         if row is None:
             raise HubNotFoundError("repository", f"{owner}/{name}")
         return Repository(*row)

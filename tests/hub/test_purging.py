@@ -72,6 +72,33 @@ def test_a_commit_of_nothing_else_stays_as_an_empty_one(hub: Hub, repository: Re
     assert list(problems(hub.settings, hub.database, contents=True)) == []
 
 
+def test_a_file_of_a_branch_that_was_deleted_is_gone_too(hub: Hub, repository: Repository) -> None:
+    hub.revisions.create_branch(repository.id, "dev")
+    secret = large(hub, repository, "secret.bin2", b"secret")
+    old = commit(hub, repository, secret, branch="dev")
+    hub.revisions.delete_branch(repository.id, "dev")
+    hub.publishing.purge(repository.id, [secret.sha256])
+    with pytest.raises(HubNotFoundError):
+        hub.revisions.create_branch(repository.id, "again", old)
+    assert list(problems(hub.settings, hub.database, contents=True)) == []
+
+
+def test_a_copy_has_the_files_that_main_had_and_no_others(hub: Hub, repository: Repository) -> None:
+    squashed, before, now, sent, aside = (large(hub, repository, f"{i}.bin2", f"{i}".encode()) for i in range(5))
+    commit(hub, repository, squashed)
+    commit(hub, repository, DeleteFile(squashed.path))
+    hub.publishing.squash(repository.id, "main", Message("anew"), by="ann")
+    commit(hub, repository, before)
+    commit(hub, repository, now, DeleteFile(before.path))
+    hub.revisions.create_branch(repository.id, "aside")
+    commit(hub, repository, aside, branch="aside")
+    assert sent.sha256 in {file.sha256 for file in hub.large_files.of(repository.id)}
+    copy = hub.publishing.copy(repository, "bob", "copy", private=False)
+    assert {file.sha256 for file in hub.large_files.of(copy.id)} == {before.sha256, now.sha256}
+    assert copy.used_bytes == 2
+    assert list(problems(hub.settings, hub.database, contents=True)) == []
+
+
 def test_what_is_in_no_commit_changes_no_commit(hub: Hub, repository: Repository) -> None:
     head = commit(hub, repository, AddFile("a", b"a"))
     loose = large(hub, repository, "loose", b"loose")
