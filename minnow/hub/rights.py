@@ -32,7 +32,8 @@ class Caller:
         token_id: of the token; None without one.
         writes: whether the token may change anything.
         scope: patterns such as ``team/*`` or ``datasets/team/name`` that bound the token to repositories; None is
-            all. Outside its scope a token reads what anybody may read, and no more.
+            all. Outside its scope a token reads what anybody may read, and no more: what its user alone was granted
+            is not among it.
     """
 
     user_id: int | None = None
@@ -91,7 +92,7 @@ def may_download(caller: Caller, place: Place, granted: bool) -> bool:
     """
     if not may_read(caller, place):
         return False
-    return not place.gate or granted or _has(caller, place, Role.READ)
+    return not place.gate or (granted and _within(caller.scope, place)) or _has(caller, place, Role.READ)
 
 
 def may_write(caller: Caller, place: Place) -> bool:
@@ -104,8 +105,8 @@ def may_admin(caller: Caller, place: Place) -> bool:
     return caller.writes and _has(caller, place, Role.ADMIN)
 
 
-def may_discuss(caller: Caller, place: Place) -> bool:
-    """Whether the caller may open discussions and propose changes."""
+def may_act(caller: Caller, place: Place) -> bool:
+    """Whether the caller may do what any user may: discuss and propose, like, ask for access."""
     return caller.signed_in and caller.writes and may_read(caller, place) and _within(caller.scope, place)
 
 
@@ -147,21 +148,19 @@ def require_admin(caller: Caller, place: Place) -> None:
     _require(may_admin(caller, place), caller, f"administer {place.owner}/{place.name}")
 
 
-def require_discuss(caller: Caller, place: Place) -> None:
-    """Raises HubNotFoundError, NotSignedInError or ForbiddenError where the caller may not propose changes."""
+def require_act(caller: Caller, place: Place, what: str) -> None:
+    """Raises HubNotFoundError, NotSignedInError or ForbiddenError where the caller may not do what any user may.
+
+    Args:
+        what: it is, such as ``discuss``.
+    """
     require_read(caller, place)
-    _require(may_discuss(caller, place), caller, f"discuss {place.owner}/{place.name}")
+    _require(may_act(caller, place), caller, f"{what} {place.owner}/{place.name}")
 
 
 def require_create(caller: Caller, place: Place) -> None:
     """Raises NotSignedInError or ForbiddenError where the caller may not create under this owner."""
     _require(may_create(caller, place), caller, f"create {place.owner}/{place.name}")
-
-
-def require_site_admin(caller: Caller) -> None:
-    """Raises NotSignedInError or ForbiddenError for all but the keepers of the hub."""
-    allowed = caller.site_admin and caller.writes and caller.scope is None
-    _require(allowed, caller, "administer this hub")
 
 
 def _has(caller: Caller, place: Place, needed: Role) -> bool:

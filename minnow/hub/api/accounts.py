@@ -131,18 +131,17 @@ class _Handlers:
 
     def ask(self, request: Request, body: AskBody) -> Response:
         """Ask for access to a gated repository."""
-        asked = self._asking.readable(request)
-        if asked.caller.user_id is None:
-            raise NotSignedInError("a token is needed to ask for access; run `minnow login` or `hf auth login`")
+        asked = self._asking.acting(request, "ask for access to")
+        assert asked.caller.user_id is not None, "only who signed in may act"
         status = self._hub.access.ask(asked.caller.user_id, asked.repository.id, asked.repository.gate, body.fields)
         self._asking.note(request, asked.caller, "access.ask", asked.repository, status=status)
         return json({"status": status})
 
     def withdraw(self, request: Request) -> Response:
         """Take one's own request back."""
-        asked = self._asking.readable(request)
-        if asked.caller.user_id is not None:
-            self._hub.access.withdraw(asked.caller.user_id, asked.repository.id)
+        asked = self._asking.acting(request, "give up access to")
+        assert asked.caller.user_id is not None, "only who signed in may act"
+        self._hub.access.withdraw(asked.caller.user_id, asked.repository.id)
         return json({})
 
     def handle(self, request: Request, body: HandleBody) -> Response:

@@ -21,12 +21,12 @@ from minnow.hub.repositories import Repository
 from minnow.hub.rights import (
     Caller,
     may_download,
+    may_read,
     may_write,
     payer,
+    require_act,
     require_admin,
-    require_discuss,
     require_download,
-    require_read,
     require_write,
 )
 
@@ -68,15 +68,31 @@ class Asking:
         """Who asks; raises NotSignedInError for a token that is none, RateLimitError for too many requests."""
         return self._door.caller(request)
 
+    def known(self, caller: Caller, kind: Kind, owner: str, name: str, *, formerly: bool = True) -> Repository:
+        """The repository of this name, for somebody who may know of it.
+
+        Args:
+            formerly: whether one that had the name before it moved is meant too.
+
+        Raises:
+            HubNotFoundError: there is none, or he may not; in the words of the question, which do not tell which it is.
+        """
+        repository = self.hub.repositories.find(kind, owner, name, formerly=formerly)
+        if not may_read(caller, repository.place):
+            raise HubNotFoundError("repository", f"{owner}/{name}")
+        return repository
+
     def readable(self, request: Request, kind: Kind | None = None) -> Asked:
         """The repository of the address, for somebody who may know of it."""
-        asked = self._asked(request, kind)
-        require_read(asked.caller, asked.repository.place)
-        return asked
+        caller = self.caller(request)
+        wanted = kind or KINDS.get(part(request, "kinds"))
+        if wanted is None:
+            raise HubNotFoundError("address", request.url.path)
+        return Asked(caller, self.known(caller, wanted, part(request, "owner"), part(request, "name")))
 
     def downloadable(self, request: Request, kind: Kind | None = None) -> Asked:
         """The repository of the address, for somebody who may have its files."""
-        asked = self._asked(request, kind)
+        asked = self.readable(request, kind)
         require_download(asked.caller, asked.repository.place, self._granted(asked))
         return asked
 
@@ -100,32 +116,35 @@ class Asking:
 
     def writable(self, request: Request, kind: Kind | None = None) -> Asked:
         """The repository of the address, for somebody who may commit to it."""
-        asked = self._asked(request, kind)
+        asked = self.readable(request, kind)
         require_write(asked.caller, asked.repository.place)
         return asked
 
     def proposing(self, request: Request, revision: str, kind: Kind | None = None) -> Asked:
         """The repository of the address, for somebody who may commit to it or goes on with his own pull request."""
-        asked = self._asked(request, kind)
-        require_read(asked.caller, asked.repository.place)
+        asked = self.readable(request, kind)
         ref = branch_ref(revision)
         if ref.startswith(PULLS) and not may_write(asked.caller, asked.repository.place):
-            require_discuss(asked.caller, asked.repository.place)
+            require_act(asked.caller, asked.repository.place, "discuss")
             opened = self.hub.discussions.get(asked.repository.id, int(ref.removeprefix(PULLS)))
             if opened.author == asked.caller.name:
                 return asked
         require_write(asked.caller, asked.repository.place)
         return asked
 
+    def acting(self, request: Request, what: str, kind: Kind | None = None) -> Asked:
+        """The repository of the address, for somebody who may do what any user may, such as ``like`` it."""
+        asked = self.readable(request, kind)
+        require_act(asked.caller, asked.repository.place, what)
+        return asked
+
     def discussable(self, request: Request, kind: Kind | None = None) -> Asked:
         """The repository of the address, for somebody who may propose changes to it."""
-        asked = self._asked(request, kind)
-        require_discuss(asked.caller, asked.repository.place)
-        return asked
+        return self.acting(request, "discuss", kind)
 
     def administrable(self, request: Request) -> Asked:
         """The repository of the address, for somebody who may change its settings."""
-        asked = self._asked(request, None)
+        asked = self.readable(request)
         require_admin(asked.caller, asked.repository.place)
         return asked
 
@@ -146,13 +165,6 @@ class Asking:
 
     def _granted(self, asked: Asked) -> bool:
         return bool(asked.repository.gate) and self.hub.access.granted(asked.caller, asked.repository.id)
-
-    def _asked(self, request: Request, kind: Kind | None) -> Asked:
-        caller = self.caller(request)
-        wanted = kind or KINDS.get(part(request, "kinds"))
-        if wanted is None:
-            raise HubNotFoundError("address", request.url.path)
-        return Asked(caller, self.hub.repositories.find(wanted, part(request, "owner"), part(request, "name")))
 
 
 def with_body(

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from minnow.errors import InputError
-from minnow.hub.api.asking import KINDS, REPOSITORY, Asked, Asking, Body, is_true, json, moment, with_body
+from minnow.hub.api.asking import REPOSITORY, Asked, Asking, Body, is_true, json, moment, with_body
 from minnow.hub.api.bodies import consumed
 from minnow.hub.api.routing import part
 from minnow.hub.api.shown import repository_url
@@ -23,7 +23,7 @@ from minnow.hub.api.xet import leave_response
 from minnow.hub.names import MAIN
 from minnow.hub.publishing import Published
 from minnow.hub.revisions import Message
-from minnow.hub.rights import payer, require_discuss
+from minnow.hub.rights import payer, require_act
 from minnow.hub.uploads import (
     MOST_REGULAR_BYTES,
     AddFile,
@@ -171,8 +171,8 @@ class _Handlers:
         """Let another repository have large files of this one; whoever may propose changes to it may ask."""
         asked = self._asking.downloadable(request)
         owner, _, name = body.target.name.partition("/")
-        target = self._hub.repositories.find(KINDS[f"{body.target.type}s"], owner, name)
-        require_discuss(asked.caller, target.place)
+        target = self._asking.known(asked.caller, body.target.type, owner, name)
+        require_act(asked.caller, target.place, "discuss")
         account, sha256s = payer(asked.caller, target.place), [file.sha256 for file in body.files]
         self._hub.large_files.share(asked.repository.id, target.id, account, sha256s)
         return json({"success": [{"sha256": file.sha256} for file in body.files], "failed": []})

@@ -4,8 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from minnow.errors import NotSignedInError
-from minnow.hub.api.asking import REPOSITORY, Asked, Asking, json, moment
+from minnow.hub.api.asking import REPOSITORY, Asking, json, moment
 from minnow.hub.api.routing import part
 
 
@@ -27,13 +26,13 @@ class _Handlers:
 
     def add(self, request: Request) -> Response:
         """Like a repository."""
-        asked = self._signed_in(request)
+        asked = self._asking.acting(request, "like")
         self._hub.likes.add(asked.repository.id, asked.caller.name)
         return json({})
 
     def remove(self, request: Request) -> Response:
         """Like it no more."""
-        asked = self._signed_in(request)
+        asked = self._asking.acting(request, "like")
         self._hub.likes.remove(asked.repository.id, asked.caller.name)
         return json({})
 
@@ -53,9 +52,3 @@ class _Handlers:
                 for repository, at in found
             ]
         )
-
-    def _signed_in(self, request: Request) -> Asked:
-        asked = self._asking.readable(request)
-        if not asked.caller.signed_in:
-            raise NotSignedInError("a token is needed to like something; run `minnow login` or `hf auth login`")
-        return asked

@@ -131,7 +131,7 @@ class _Handlers:
         """Delete a repository."""
         caller = self._asking.caller(request)
         owner, name = _full_name(body.name, body.organization or caller.name)
-        repository = self._hub.repositories.find(kind_of(body.type or "model"), owner, name)
+        repository = self._asking.known(caller, kind_of(body.type or "model"), owner, name, formerly=False)
         require_admin(caller, repository.place)
         self._hub.repositories.delete(repository.id)
         self._asking.note(request, caller, "repository.delete", repository)
@@ -141,7 +141,7 @@ class _Handlers:
         """Give a repository another name or owner."""
         caller = self._asking.caller(request)
         kind = kind_of(body.type or "model")
-        repository = self._hub.repositories.find(kind, *_full_name(body.fromRepo))
+        repository = self._asking.known(caller, kind, *_full_name(body.fromRepo))
         require_admin(caller, repository.place)
         owner, name = _full_name(body.toRepo)
         require_create(caller, Place(kind, owner, name))

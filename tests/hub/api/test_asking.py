@@ -1,5 +1,6 @@
 """Over HTTP, whoever asks gets what he has a right to, by whatever way he asks for it."""
 
+import hashlib
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -7,6 +8,7 @@ from starlette.testclient import TestClient
 from hub.api.test_app import REPO, Caller, ann, bob, client, code, nobody
 from hub.xet.chunks import xorb
 from hub.xet.test_service import CONTENT, FILE, PARTS, SHA256, told
+from minnow.hub.hub import Hub
 from minnow.hub.xet.hashing import to_text
 
 __all__ = ["ann", "bob", "client", "nobody"]
@@ -58,3 +60,71 @@ def test_what_a_pull_request_changes_is_told_to_those_who_may_have_the_files(
         shown = stranger("GET", asked)
         assert (shown.status_code, shown.json()["diff"]) == (200, "")
     assert "-a plan" in ann("GET", asked).json()["diff"]
+
+
+def test_leave_for_a_repository_that_was_deleted_opens_no_other(client: TestClient, ann: Caller, bob: Caller) -> None:
+    bob("POST", "/api/repos/create", json={"name": "bait"})
+    leave = xet_token(bob("GET", "/api/models/bob/bait/xet-write-token/main"))
+    wanted = {"operation": "upload", "objects": [{"oid": hashlib.sha256(b"bait").hexdigest(), "size": 4}]}
+    batch = bob("POST", "/bob/bait.git/info/lfs/objects/batch", json=wanted)
+    href = batch.json()["objects"][0]["actions"]["upload"]["href"]
+    assert bob("DELETE", "/api/repos/delete", json={"name": "bait"}).status_code == 200
+    assert ann("POST", "/api/repos/create", json={"name": "secret", "private": True}).status_code == 200
+    upload_chunks(ann, "/api/models/ann/secret")
+    assert client.get(f"/api/xet/v1/reconstructions/{FILE}", headers=leave).status_code == 404
+    assert client.get(f"/api/xet/v1/chunks/default/{'0' * 64}", headers=leave).status_code == 404
+    assert client.put(href, content=b"bait").status_code == 404
+    assert [file["oid"] for file in ann("GET", "/api/models/ann/secret/lfs-files").json()] == [SHA256]
+
+
+def test_a_hidden_repository_and_one_that_is_not_there_are_told_in_the_same_words(ann: Caller, bob: Caller) -> None:
+    ann("POST", "/api/repos/create", json={"name": "Secret-Plan", "private": True})
+    ann("POST", "/api/repos/create", json={"name": "old"})
+    ann("POST", "/api/repos/move", json={"fromRepo": "ann/old", "toRepo": "ann/project-x"})
+    ann("PUT", "/api/models/ann/project-x/settings", json={"private": True})
+    sources = [{"sha256": "0" * 64}]
+    for name in ("SECRET-plan", "old", "NO-such"):
+        told = f"repository ann/{name} was not found"
+        for answer in (
+            bob("GET", f"/api/models/ann/{name}"),
+            bob("PUT", f"/api/models/ann/{name}/settings", json={}),
+            bob("POST", f"/api/models/ann/{name}/discussions", json={"title": "x"}),
+            bob("GET", f"/ann/{name}/resolve/main/x"),
+            bob("DELETE", "/api/repos/delete", json={"name": name, "organization": "ann"}),
+            bob("POST", "/api/repos/move", json={"fromRepo": f"ann/{name}", "toRepo": "bob/x"}),
+            bob("POST", f"{REPO}/lfs-files/duplicate", json={"target": {"name": f"ann/{name}"}, "files": sources}),
+        ):
+            assert (answer.json()["error"], *code(answer)) == (told, 404, "RepoNotFound")
+
+
+def test_a_token_for_reading_changes_nothing_and_one_that_is_bound_nothing_elsewhere(
+    ann: Caller, bob: Caller, hub: Hub
+) -> None:
+    user = hub.accounts.find("bob").id
+    reads = Caller(bob.client, hub.tokens.create(user, "reads", writes=False)[0])
+    bound = Caller(bob.client, hub.tokens.create(user, "bound", writes=True, scope=["bob/*"])[0])
+    ann("PUT", f"{REPO}/settings", json={"gated": "auto"})
+    asked = f"{REPO}/user-access-request"
+    bob("POST", asked, json={})
+    bob("POST", f"{REPO}/like")
+    for caller, reason in ((reads, "its role is read"), (bound, "take another token")):
+        for method, path in (
+            ("POST", asked),
+            ("POST", f"{asked}/cancel"),
+            ("POST", f"{REPO}/like"),
+            ("DELETE", f"{REPO}/like"),
+        ):
+            answer = caller(method, path, json={})
+            assert answer.status_code == 403
+            assert reason in answer.json()["error"]
+    file = "/ann/speller/resolve/main/.gitattributes"
+    assert bob("GET", file).status_code == reads("GET", file).status_code == 200
+    assert code(bound("GET", file)) == (403, "GatedRepo")
+    assert [user["user"] for user in bob("GET", f"{REPO}/likers").json()] == ["bob"]
+
+
+def test_a_name_that_a_repository_left_deletes_nothing(ann: Caller) -> None:
+    ann("POST", "/api/repos/move", json={"fromRepo": "ann/speller", "toRepo": "ann/writer"})
+    assert ann("GET", REPO).json()["id"] == "ann/writer"
+    assert code(ann("DELETE", "/api/repos/delete", json={"name": "speller"})) == (404, "RepoNotFound")
+    assert ann("DELETE", "/api/repos/delete", json={"name": "writer"}).status_code == 200
