@@ -42,6 +42,7 @@ from minnow.training.run_folder import (
     drop_state,
     seconds_before,
 )
+from minnow.training.settings import unused
 
 NEURAL_FROM_ROWS = 200_000
 NEURAL_UP_TO_CHARACTERS = 200
@@ -106,6 +107,8 @@ def train_classifier(
     read = _read(recipe, note)
     examples, test = read.train, read.test
     recipe = _with_model(recipe, examples, note)
+    for line in unused(f"the model is {recipe.model.name}", recipe.unread()):
+        note(line)
     _check(recipe, read)
     with attempt(folder, resume) as run:
         started -= seconds_before(run)
@@ -155,7 +158,8 @@ def _read(recipe: ClassificationRecipe, note: Note) -> _Read:
         if examples is not None:
             for line in (f"{examples.name}: {len(examples):,} rows", *examples.notes):
                 note(line)
-    _note_leakage(train, read.test, note)
+    for part, examples in (("validation", read.validation), ("test", read.test)):
+        _note_leakage(train, examples, part, note)
     return read
 
 
@@ -195,12 +199,12 @@ def _check_labels(examples: Examples, other: Examples) -> None:
         raise DataError(f"the labels of {other.name} ({shown[0]}) are none of those of {examples.name} ({shown[1]})")
 
 
-def _note_leakage(examples: Examples, test: Examples | None, note: Note) -> None:
-    if test is None:
+def _note_leakage(train: Examples, examples: Examples | None, part: str, note: Note) -> None:
+    if examples is None:
         return
-    leaked = leakage(examples.texts, test.texts)
+    leaked = leakage(train.texts, examples.texts)
     if leaked.count:
-        note(f"{leaked.count:,} test rows ({leaked.share:.1%}) have a text that also stands in the training part")
+        note(f"{leaked.count:,} {part} rows ({leaked.share:.1%}) have a text that also stands in the training part")
 
 
 def _with_model(recipe: ClassificationRecipe, examples: Examples, note: Note) -> ClassificationRecipe:

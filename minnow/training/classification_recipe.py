@@ -13,8 +13,8 @@ from minnow.errors import RecipeError
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training import recipe_file
 from minnow.training.linear import LinearSettings
-from minnow.training.recipe_file import among, at_least, held_out_share, parse
-from minnow.training.settings import TrainingSettings, check_training
+from minnow.training.recipe_file import above_zero, among, at_least, held_out_share, parse
+from minnow.training.settings import TrainingSettings, check_training, keys_asked
 
 MODELS = ("auto", "ngram", "text_classifier", "encoder_classifier")
 METRICS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "precision_macro", "recall_macro", "loss")
@@ -30,7 +30,7 @@ class DataSettings:
         text: the column with the text; "" to find it by name and content.
         label: the column with the label; "" likewise.
         validation: share of the training rows held out to choose and calibrate by; or, the same as train, what is read
-            for it, of a folder or a public set the valid part.
+            for it, of a folder or a public set the valid part; "" for 0.1.
         strip_markup: take HTML tags and entities out of every text, in training and in use.
         class_weights: none, or balanced: rare labels count as much as frequent ones.
     """
@@ -52,7 +52,7 @@ class ModelSettings:
         name: auto, ngram, text_classifier or encoder_classifier; auto takes encoder_classifier where fine_tuning names
             a model, else ngram unless there are very many short texts.
         vectors: a file of word vectors (word2vec, GloVe) that start the embeddings of a text_classifier; "" for none.
-        freeze_vectors: keep those embeddings as they are.
+        freeze_vectors: keep those embeddings as they are; words that the file does not have learn theirs.
         wide: fit an ngram beside a neural model; the two answer together, each with the weight that it deserves on the
             validation part (Cheng et al. 2016).
     """
@@ -214,8 +214,7 @@ class ClassificationRecipe:
             at_least(section, key, getattr(getattr(self, section), key), 0)
         at_least("ngram", "max_passes", self.ngram.max_passes, 1)
         for key in ("naive_bayes_cost", "tf_idf_cost", "tolerance"):
-            if not getattr(self.ngram, key) > 0:
-                raise RecipeError(f"ngram.{key} must be above 0, but got {getattr(self.ngram, key)}")
+            above_zero("ngram", key, getattr(self.ngram, key))
         if not 0 < self.fine_tuning.layer_decay <= 1:
             raise RecipeError(
                 f"fine_tuning.layer_decay must lie between 0 and 1, but got {self.fine_tuning.layer_decay}; try 0.4"
@@ -240,7 +239,27 @@ class ClassificationRecipe:
 
     def validation_share(self) -> float | None:
         """The share to hold out, None where ``data.validation`` names data of its own."""
-        return held_out_share("data.validation", self.data.validation, usual=0.1)
+        return held_out_share("data.validation", self.data.validation or "0.1", usual=0.1)
+
+    def unread(self) -> dict[str, bool]:
+        """The keys that the model does not read, and whether the recipe says something else there than by itself."""
+        usual, name = ClassificationRecipe(), self.model.name
+        reads = {
+            "ngram": name == "ngram" or self.model.wide,
+            "tokenizer": name == "text_classifier",
+            "text_classifier": name == "text_classifier",
+            "fine_tuning": name == "encoder_classifier",
+            "training": name != "ngram",
+        }
+        asked = {"model.freeze_vectors": self.model.freeze_vectors and not self.model.vectors}
+        for section in (section for section, read in reads.items() if not read):
+            asked |= keys_asked(section, getattr(self, section), getattr(usual, section))
+        asked.pop("training.seed", None)  # of the folds
+        if self.model.vectors:  # whose size the embeddings have
+            asked["text_classifier.embedding_size"] = (
+                self.text_classifier.embedding_size != usual.text_classifier.embedding_size
+            )
+        return asked
 
 
 def read_recipe(path: Path) -> ClassificationRecipe:

@@ -32,7 +32,7 @@ from minnow.training import adapters
 from minnow.training.adapters import check_adapter
 from minnow.training.distributed import World
 from minnow.training.held_out import Question, scores_of, turns
-from minnow.training.instruction_recipe import InstructionRecipe
+from minnow.training.instruction_recipe import LONGEST, InstructionRecipe
 from minnow.training.language_run import (
     LanguageRun,
     Material,
@@ -45,7 +45,6 @@ from minnow.training.language_trainer import LanguageTrainer
 from minnow.training.objectives import answers, is_causal
 from minnow.training.run_folder import TEMPLATE_HASH, check_same, check_same_data
 
-LONGEST = 1024  # tokens of a conversation, unless more is asked for
 SPLIT_SEED = 0
 LEARNING_RATE, AT_PARAMETERS = 5e-4, 5e6  # larger models want smaller steps
 HIGHEST_LEARNING_RATE = 1e-3

@@ -6,10 +6,11 @@ from typing import Any
 
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.training import recipe_file
-from minnow.training.pretraining_recipe import LM_SCHEDULES, PARALLEL, AdapterSettings, PretrainingSettings, seconds_of
-from minnow.training.recipe_file import MAX_SEED, among, at_least, held_out_share
+from minnow.training.pretraining_recipe import AdapterSettings, PretrainingSettings
+from minnow.training.recipe_file import among, at_least, held_out_share
 
 KIND = "instruction"  # the section by which such a recipe is told from others
+LONGEST = 1024  # tokens of a conversation, unless more is asked for
 
 
 @dataclass(frozen=True)
@@ -109,23 +110,12 @@ class InstructionRecipe:
     def __post_init__(self) -> None:
         said = self.training
         among("training.optimizer", said.optimizer, ("adamw", "muon"))
-        among("training.schedule", said.schedule, LM_SCHEDULES)
-        among("training.precision", said.precision, ("auto", "float32", "bfloat16"))
-        among("training.parallel", said.parallel, PARALLEL)
-        among("training.device", said.device, ("auto", "cpu", "cuda"))
-        for key in ("epochs", "batch_rows", "accumulation", "validations"):
+        for key in ("epochs", "batch_rows"):
             at_least("training", key, getattr(said, key), 1)
-        for key in ("learning_rate", "weight_decay", "warmup", "clip", "sample_tokens", "checkpoint_seconds"):
-            at_least("training", key, getattr(said, key), 0)
-        for key, high in (("warmup", 1), ("beta2", 1), ("learning_rate", 100)):
-            if not 0 <= getattr(said, key) < high:
-                raise RecipeError(f"training.{key} must lie between 0 and {high}, but got {getattr(said, key)}")
-        if not 0 <= said.seed <= MAX_SEED:
-            raise RecipeError(f"training.seed must lie between 0 and {MAX_SEED}, but got {said.seed}")
+        said.for_loop(steps=1, context=LONGEST)  # the loop's own rules
         if self.instruction.max_tokens and self.instruction.max_tokens < 8:
             raise RecipeError(f"instruction.max_tokens must be at least 8, but got {self.instruction.max_tokens}")
         at_least("instruction", "max_tokens", self.instruction.max_tokens, 0)
-        seconds_of(said.budget)
         self.validation_share()
 
     def validation_share(self) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,9 +30,10 @@ from minnow.training.adapters import adapt, settle
 from minnow.training.distributed import World
 from minnow.training.journal import Journal
 from minnow.training.language_trainer import LanguageTrainer, Outcome
-from minnow.training.pretraining_recipe import seconds_of
+from minnow.training.pretraining_recipe import AdapterSettings, seconds_of
 from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import attempt, check_place, check_same_source, drop_state
+from minnow.training.settings import keys_asked, unused
 from minnow.training.trainer import choose_device
 
 SAMPLES = "samples.md"
@@ -148,6 +149,12 @@ class LanguageRun(ABC):
         """The scores of the kept weights on what nothing was chosen by, where the recipe names it."""
         return {}
 
+    def unread(self, material: Material) -> Iterator[str]:  # noqa: ARG002 - this much every model has in common
+        """Sentences on what the recipe says to no effect."""
+        adapter = self.recipe.adapter
+        if not adapter.rank:
+            yield from unused("adapter.rank is 0", keys_asked("adapter", adapter, AdapterSettings()))
+
     @abstractmethod
     def plan(self, material: Material, steps: int, seconds_a_step: float, seconds_measuring: float) -> list[str]:
         """What is going to happen, in lines for people; the last ends with how long it will take."""
@@ -185,6 +192,9 @@ class LanguageRun(ABC):
 
     def _fit(self, read: Any, resume: bool) -> Pretrained | None:
         material = self.material(read, resume)
+        if not resume:
+            for line in self.unread(material):
+                self.note(line)
         self.recipe = self.filled(material)
         if self.recipe.adapter.rank:
             learning = adapt(material.model, self.recipe.adapter, self.recipe.training.seed)

@@ -1,6 +1,6 @@
 """Fits a ``text_classifier``: tokenizer, starting embeddings, the training loop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from minnow.bundle import layout
 from minnow.errors import RecipeError
@@ -52,14 +53,14 @@ def fit_text_classifier(
             f"a text_classifier of hidden_size={shape['hidden_size']} and embedding_size={shape['embedding_size']} "
             "takes more memory than there is; make them smaller"
         ) from error
-    if vectors is not None:
-        _start_embeddings(model, *vectors, freeze=recipe.model.freeze_vectors)
+    thaw = _start_embeddings(model, vectors, freeze=recipe.model.freeze_vectors)
     if model.bigrams is not None:
         model.bigrams.pairs_P.copy_(torch.from_numpy(pairs_P))
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
     weights = None if class_weights_K is None else torch.from_numpy(class_weights_K)
     lesson = Labelling(task, train, validation, recipe.training.label_smoothing, weights)
     outcome = Trainer(model, lesson, recipe.training, folder, show).fit()
+    thaw()
     return model.to("cpu").eval(), tokenizer, outcome
 
 
@@ -116,9 +117,23 @@ def _vectors(
 
 
 def _start_embeddings(
-    model: TextClassifier, matrix_VD: np.ndarray[Any, Any], found_V: np.ndarray[Any, Any], freeze: bool
-) -> None:
-    known = torch.from_numpy(found_V)
+    model: TextClassifier, vectors: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None, freeze: bool
+) -> Callable[[], None]:
+    """Put vectors [V, D] of the words that were found [V] in the model's embedding, there to stay if they are frozen.
+
+    Returns:
+        What ends the freezing.
+    """
+    if vectors is None:
+        return lambda: None
+    matrix_VD, found_V = vectors
+    known_V = torch.from_numpy(found_V)
     with torch.no_grad():
-        model.embedding.weight[known] = torch.from_numpy(matrix_VD[found_V])
-    model.embedding.weight.requires_grad_(not freeze)
+        model.embedding.weight[known_V] = torch.from_numpy(matrix_VD[found_V])
+
+    def held(_: nn.Module, inputs: tuple[Tensor], states_BSD: Tensor) -> Tensor:
+        frozen_BS = known_V.to(states_BSD.device)[inputs[0]]
+        return torch.where(frozen_BS[..., None], states_BSD.detach(), states_BSD)
+
+    # A hook and not a mask of the gradient: each core's copy of the model has its own gradient, and this hook.
+    return model.embedding.register_forward_hook(held).remove if freeze else lambda: None

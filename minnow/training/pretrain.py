@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
 from minnow.cores import available_cores, memory_bytes
-from minnow.data.corpus import Corpus, corpus_parts, open_corpus, part_to_measure
+from minnow.data.corpus import Corpus, Rows, corpus_parts, open_corpus, part_to_measure
 from minnow.data.shards import TokenShards, write_shards
 from minnow.data.windows import PackedWindows, StreamWindows
 from minnow.errors import BundleError, DataError, RecipeError, UnknownNameError
@@ -49,7 +49,7 @@ from minnow.training.pretraining_recipe import (
     seconds_of,
 )
 from minnow.training.run_folder import changed
-from minnow.training.settings import unused
+from minnow.training.settings import has_its_own, unused
 
 MOST_CHARACTERS = 500_000_000  # that a tokenizer is learnt from; more teaches it nothing
 DEFAULT_BUDGET = "20m"
@@ -115,6 +115,10 @@ class Pretraining(LanguageRun):
         for corpus in corpora:
             for line in corpus.notes:
                 self.note(f"{corpus.name}: {line}")
+        column, files = self.recipe.data.text, corpora[0].files
+        chosen = any(isinstance(file, Rows) and file.column == column for file in files)
+        for line in unused(f"no column of {corpora[0].name} can be chosen", {"data.text": bool(column) and not chosen}):
+            self.note(line)
         source = self._source()
         check_adapter(self.recipe.adapter, source, self.start)
         return _Read(corpora, source)
@@ -129,6 +133,17 @@ class Pretraining(LanguageRun):
         tokenizer = self._tokenizer(read.corpora[0], read.source)
         train, validation = self._shards(read.corpora, tokenizer, resume)
         return Material(self._model(tokenizer, train, read.source), tokenizer, train, validation)
+
+    def unread(self, material: Material) -> Iterator[str]:
+        yield from super().unread(material)
+        said, usual = self.recipe.training, PretrainingSettings()
+        asked = {"training.mask_share": said.mask_share != usual.mask_share}
+        if not is_causal(material.model):
+            asked = {
+                "training.sample_tokens": said.sample_tokens not in (0, usual.sample_tokens),
+                "training.sample_prompt": bool(said.sample_prompt),
+            }
+        yield from unused(f"the model is {material.model.config.model_type}", asked)
 
     # Stages
 
@@ -330,7 +345,7 @@ def _unused(recipe: PretrainingRecipe, source: Bundle) -> Iterator[str]:
         "tokenizer": recipe.tokenizer != usual.tokenizer,
         "shape": bool(recipe.shape),
     }
-    return unused(recipe.model.start, source.model.config.model_type, asked)
+    return unused(has_its_own(recipe.model.start, source.model.config.model_type), asked)
 
 
 def _corpora(recipe: PretrainingRecipe) -> tuple[Corpus, Corpus]:

@@ -13,7 +13,15 @@ from typing import Any
 from minnow.errors import RecipeError, UnknownNameError
 from minnow.text.tokenizer import TokenizerSettings
 from minnow.training import recipe_file
-from minnow.training.recipe_file import MAX_SEED, among, at_least, held_out_share, parse, to_toml
+from minnow.training.recipe_file import (
+    among,
+    at_least,
+    below,
+    check_seed,
+    held_out_share,
+    parse,
+    to_toml,
+)
 from minnow.training.schedule import SCHEDULES
 
 __all__ = ["PretrainingRecipe", "parse", "read_recipe", "recipe_from", "render", "seconds_of", "to_toml"]
@@ -179,6 +187,31 @@ class PretrainingSettings:
     checkpoint_seconds: float = 60.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for key, known in (
+            ("objective", OBJECTIVES),
+            ("optimizer", OPTIMIZERS),
+            ("schedule", LM_SCHEDULES),
+            ("precision", ("auto", "float32", "bfloat16")),
+            ("parallel", PARALLEL),
+            ("distributed", DISTRIBUTED),
+            ("device", ("auto", "cpu", "cuda")),
+        ):
+            among(f"training.{key}", getattr(self, key), known)
+        for key in ("steps", "context", "batch_rows", "weight_decay", "clip", "sampled_tokens", "sample_tokens"):
+            at_least("training", key, getattr(self, key), 0)
+        at_least("training", "checkpoint_seconds", self.checkpoint_seconds, 0)
+        for key in ("accumulation", "validations", "validation_tokens"):
+            at_least("training", key, getattr(self, key), 1)
+        for key, high in (("warmup", 1), ("mask_share", 1), ("beta2", 1), ("learning_rate", 100)):
+            below("training", key, getattr(self, key), high)
+        if self.mask_share == 0:
+            raise RecipeError("training.mask_share must be above 0, but got 0; try 0.15")
+        check_seed(self.seed)
+        if self.context == 1:
+            raise RecipeError("training.context must be at least 2, or 0 for what suits the size, but got 1")
+        seconds_of(self.budget)
+
 
 @dataclass(frozen=True)
 class PretrainingRecipe:
@@ -196,49 +229,12 @@ class PretrainingRecipe:
     training: PretrainingSettings = field(default_factory=PretrainingSettings)
 
     def __post_init__(self) -> None:
-        settings = self.training
-        for key, known in (
-            ("objective", OBJECTIVES),
-            ("optimizer", OPTIMIZERS),
-            ("schedule", LM_SCHEDULES),
-            ("precision", ("auto", "float32", "bfloat16")),
-            ("parallel", PARALLEL),
-            ("distributed", DISTRIBUTED),
-            ("device", ("auto", "cpu", "cuda")),
-        ):
-            among(f"training.{key}", getattr(settings, key), known)
-        for key, least in (
-            ("steps", 0),
-            ("context", 0),
-            ("batch_rows", 0),
-            ("accumulation", 1),
-            ("learning_rate", 0),
-            ("weight_decay", 0),
-            ("warmup", 0),
-            ("clip", 0),
-            ("sampled_tokens", 0),
-            ("validations", 1),
-            ("validation_tokens", 1),
-            ("sample_tokens", 0),
-            ("checkpoint_seconds", 0),
-        ):
-            at_least("training", key, getattr(settings, key), least)
-        for key, high in (("warmup", 1), ("mask_share", 1), ("beta2", 1), ("learning_rate", 100)):
-            if not 0 <= getattr(settings, key) < high:
-                raise RecipeError(f"training.{key} must lie between 0 and {high}, but got {getattr(settings, key)}")
-        if settings.mask_share == 0:
-            raise RecipeError("training.mask_share must be above 0, but got 0; try 0.15")
-        if not 0 <= settings.seed <= MAX_SEED:
-            raise RecipeError(f"training.seed must lie between 0 and {MAX_SEED}, but got {settings.seed}")
-        if settings.context == 1:
-            raise RecipeError("training.context must be at least 2, or 0 for what suits the size, but got 1")
         at_least("tokenizer", "vocab_size", self.tokenizer.vocab_size, 0)
         self.tokenizer.settings(1 << 20)  # its own rules
         if self.adapter.rank and not self.model.start:
             raise RecipeError("an adapter learns beside a model that is there already; name it: --from MODEL")
-        if self.adapter.rank and settings.distributed == "fsdp":
+        if self.adapter.rank and self.training.distributed == "fsdp":
             raise RecipeError("an adapter is trained with training.distributed=ddp, but got fsdp")
-        seconds_of(settings.budget)
         parameters_of(self.model.size)
 
     def validation_share(self) -> float | None:

@@ -46,7 +46,7 @@ def read(cls: type[AnyRecipe], tables: Mapping[str, Any], overrides: Sequence[st
         if not isinstance(table, dict):
             raise RecipeError(f"{section} in the recipe must be a table of keys and values, but got {table!r}")
         table[key] = value
-    return read_record(cls, merged, "the recipe")
+    return read_record(cls, merged, "")
 
 
 def to_toml(recipe: Any) -> str:
@@ -103,6 +103,24 @@ def at_least(section: str, key: str, value: float, least: float) -> None:
         raise RecipeError(f"{section}.{key} must be at least {least}, but got {value}")
 
 
+def below(section: str, key: str, value: float, high: float) -> None:
+    """RecipeError unless the value is at least 0 and less than ``high``; not-a-number is not."""
+    if not 0 <= value < high:
+        raise RecipeError(f"{section}.{key} must lie between 0 and {high}, but got {value}")
+
+
+def above_zero(section: str, key: str, value: float) -> None:
+    """RecipeError unless the value is above 0; not-a-number is not."""
+    if not value > 0:
+        raise RecipeError(f"{section}.{key} must be above 0, but got {value}")
+
+
+def check_seed(seed: int) -> None:
+    """RecipeError for a seed that not every stream takes."""
+    if not 0 <= seed <= MAX_SEED:
+        raise RecipeError(f"training.seed must lie between 0 and {MAX_SEED}, but got {seed}")
+
+
 def held_out_share(key: str, said: str, usual: float) -> float | None:
     """The share of the training data to hold out, as a key says it; None where that names data of its own, or nothing.
 
@@ -121,7 +139,7 @@ def held_out_share(key: str, said: str, usual: float) -> float | None:
 def among(name: str, value: str, known: Sequence[str]) -> None:
     """RecipeError unless the value is one of the known ones."""
     if value not in known:
-        raise RecipeError(f"{name} must be one of {', '.join(known)}, but got {value!r}; {nearest(value, known)}")
+        raise RecipeError(f"{name} cannot be {value!r}; {nearest(value, known)}")
 
 
 def override(key: str, value: Any) -> str:

@@ -1,10 +1,10 @@
 """How a training loop goes: what every recipe of labels or pairs says of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
-from minnow.errors import RecipeError
-from minnow.training.recipe_file import MAX_SEED, among, at_least
+from minnow.training.recipe_file import above_zero, among, at_least, below, check_seed
 from minnow.training.schedule import SCHEDULES
 
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw", "muon")
@@ -55,18 +55,25 @@ class TrainingSettings:
     seed: int = 0
 
 
-def unused(start: str, model_type: str, asked: Mapping[str, bool]) -> Iterator[str]:
-    """A sentence on what a recipe asks of a model that is there already and has its own, where it asks for anything.
+def unused(why: str, asked: Mapping[str, bool]) -> Iterator[str]:
+    """A sentence on what a recipe says to no effect, where it says anything.
 
     Args:
-        start: the model's folder, as the recipe names it.
+        why: it has none.
         asked: for each name of a key or section whether the recipe says something else there than it does by itself.
     """
     if names := [name for name, said in asked.items() if said]:
-        yield (
-            f"{start} is a {model_type} with a shape and a tokenizer of its own; what the recipe says as "
-            f"{', '.join(names)} is not used"
-        )
+        yield f"{why}; what the recipe says as {', '.join(names)} is not used"
+
+
+def has_its_own(start: str, model_type: str) -> str:
+    """Why a recipe says shape and tokenizer to no effect: the model in the folder ``start`` is there already."""
+    return f"{start} is a {model_type} with a shape and a tokenizer of its own"
+
+
+def keys_asked(name: str, section: Any, usual: Any) -> dict[str, bool]:
+    """For each key of a section whether it says something else than the usual section."""
+    return {f"{name}.{key.name}": getattr(section, key.name) != getattr(usual, key.name) for key in fields(section)}
 
 
 def check_training(said: TrainingSettings, metrics: Sequence[str]) -> None:
@@ -79,12 +86,7 @@ def check_training(said: TrainingSettings, metrics: Sequence[str]) -> None:
     at_least("training", "epochs", said.epochs, 1)
     for key in ("tokens_per_batch", "weight_decay", "clip", "patience", "max_minutes", "checkpoint_seconds"):
         at_least("training", key, getattr(said, key), 0)
-    for key, low, high in (("learning_rate", 0, 100), ("warmup", -1e-9, 1), ("average", -1e-9, 1)):
-        if not low < getattr(said, key) < high:
-            raise RecipeError(
-                f"training.{key} must lie between {max(low, 0):g} and {high}, but got {getattr(said, key)}"
-            )
-    if not 0 <= said.label_smoothing < 1:
-        raise RecipeError(f"training.label_smoothing must lie between 0 and 1, but got {said.label_smoothing}; try 0.1")
-    if not 0 <= said.seed <= MAX_SEED:
-        raise RecipeError(f"training.seed must lie between 0 and {MAX_SEED}, but got {said.seed}")
+    above_zero("training", "learning_rate", said.learning_rate)
+    for key, high in (("learning_rate", 100), ("warmup", 1), ("average", 1), ("label_smoothing", 1)):
+        below("training", key, getattr(said, key), high)
+    check_seed(said.seed)

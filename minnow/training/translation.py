@@ -20,7 +20,7 @@ from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.provenance import came_from, machine, versions
 from minnow.data.columns import SIDES
 from minnow.data.other_names import add_other_names
-from minnow.data.pair_cleaning import REASONS, clean_pairs
+from minnow.data.pair_cleaning import REASONS, PairCleaningSettings, clean_pairs
 from minnow.data.pairs import Pairs, load_pairs, pair_parts
 from minnow.data.split import hold_out_pairs, leakage
 from minnow.errors import BundleError, DataError, RecipeError
@@ -45,7 +45,7 @@ from minnow.training.run_folder import (
     drop_state,
     seconds_before,
 )
-from minnow.training.settings import unused
+from minnow.training.settings import has_its_own, keys_asked, unused
 from minnow.training.trainer import Outcome, Trainer, choose_device
 from minnow.training.translating import Translating, pair_rows
 from minnow.training.translation_evidence import write_evidence
@@ -150,7 +150,7 @@ def _unused(recipe: TranslationRecipe, source: Bundle) -> Iterator[str]:
         "tokenizer": replace(recipe.tokenizer, bpe_dropout=usual.tokenizer.bpe_dropout) != usual.tokenizer,
         "shape": bool(recipe.shape),
     }
-    return unused(recipe.model.start, own, asked)
+    return unused(has_its_own(recipe.model.start, own), asked)
 
 
 def _read(recipe: TranslationRecipe, source: Bundle | None, note: Note) -> _Read:
@@ -168,6 +168,9 @@ def _read(recipe: TranslationRecipe, source: Bundle | None, note: Note) -> _Read
                 note(line)
     if said.clean:
         train = _cleaned(train, recipe, note)
+    else:
+        for line in unused("pairs.clean is off", keys_asked("cleaning", recipe.cleaning, PairCleaningSettings())):
+            note(line)
     if validation is None:
         train, validation = _held_out(train, said.share() or HELD_OUT)
     if not len(train) or not len(validation):

@@ -58,8 +58,10 @@ def test_small_data_get_the_linear_model_and_what_was_decided_is_told(colours: P
 def test_test_rows_that_stand_in_the_training_part_are_counted(colours: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     test = csv_file(tmp_path / "test.csv", [*rows(30, seed=9), *rows(240, seed=1)[:10]])
-    trained(colours / "train.csv", tmp_path / "out", NGRAM | {"data.test": test}, note=notes.append)
-    assert any("10 test rows (25.0%)" in note for note in notes)
+    said = NGRAM | {"data.test": test, "data.validation": test}
+    trained(colours / "train.csv", tmp_path / "out", said, note=notes.append)
+    for part in ("test", "validation"):
+        assert any(f"10 {part} rows (25.0%)" in note for note in notes)
 
 
 def test_scores_are_those_of_the_test_part_where_there_is_one(colours: Path, tmp_path: Path) -> None:
@@ -146,6 +148,22 @@ def test_balanced_class_weights_give_a_rare_label_its_due(tmp_path: Path, settin
     assert num_red("balanced") > num_red("none") + 10
 
 
+@pytest.mark.parametrize(
+    ("settings", "unread"),
+    [
+        ({"training.epochs": 3, "text_classifier.hidden_size": 8}, "ngram; what the recipe says as {} is not used"),
+        ({"training.seed": 3, "ngram.folds": 3}, ""),
+    ],
+)
+def test_what_the_model_does_not_read_is_told_in_one_line(
+    settings: dict[str, object], unread: str, colours: Path, tmp_path: Path
+) -> None:
+    notes: list[str] = []
+    trained(colours / "train.csv", tmp_path / "out", settings, note=notes.append)
+    told = [f"the model is {unread.format('text_classifier.hidden_size, training.epochs')}"] if unread else []
+    assert [note for note in notes if "is not used" in note] == told
+
+
 @pytest.mark.parametrize("freeze", [True, False])
 def test_word_vectors_from_a_file_start_the_embeddings(colours: Path, tmp_path: Path, freeze: bool) -> None:
     random = np.random.default_rng(0)
@@ -161,6 +179,11 @@ def test_word_vectors_from_a_file_start_the_embeddings(colours: Path, tmp_path: 
     for word, vector in known.items():
         kept = embedding[place[word]]
         assert np.array_equal(kept, vector) if freeze else 0 < np.abs(kept - vector).max() < 0.5
+    still = NET | vectors | {"training.epochs": 1, "training.learning_rate": 1e-12}
+    begun = load_file(trained(colours / "train.csv", tmp_path / "still", still).folder / "model.safetensors")
+    learnt = place[HINTS["green"][0]]  # a word without a vector
+    assert np.abs(embedding[learnt] - begun["embedding.weight"][learnt]).max() > 1e-3
+    assert not made.bundle.model.embedding._forward_hooks
 
 
 def test_several_labels_a_text(tmp_path: Path) -> None:

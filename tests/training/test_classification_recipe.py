@@ -170,10 +170,43 @@ def test_word_vectors_are_for_a_model_that_has_a_place_for_them(name: str) -> No
         replace(recipe, model=replace(recipe.model, name=name))  # as what auto comes to, too
 
 
+@pytest.mark.parametrize(
+    ("name", "also", "read"),
+    [
+        ("ngram", "", "ngram.folds"),
+        ("text_classifier", "", "tokenizer.kind text_classifier.pooling training.epochs"),
+        ("text_classifier", "model.wide=true", "ngram.folds tokenizer.kind text_classifier.pooling training.epochs"),
+        (
+            "text_classifier",
+            "model.vectors=a.txt",
+            "tokenizer.kind text_classifier.pooling training.epochs model.freeze_vectors",
+        ),
+        ("encoder_classifier", "", "fine_tuning.pooling training.epochs"),
+    ],
+)
+def test_a_recipe_knows_what_its_model_does_not_read(name: str, also: str, read: str) -> None:
+    overrides = {
+        "ngram.folds": "3",
+        "tokenizer.kind": "bpe",
+        "text_classifier.pooling": "last",
+        "text_classifier.embedding_size": "7",
+        "fine_tuning.pooling": "last",
+        "model.freeze_vectors": "true",
+        "training.epochs": "3",
+        "training.seed": "3",
+    }
+    said = [f"{key}={value}" for key, value in overrides.items()]
+    recipe = recipe_from({}, [*said, f"model.name={name}", *([also] if also else [])])
+    found = {key for key, asked in recipe.unread().items() if asked}
+    sized = {"text_classifier.embedding_size"} if name == "text_classifier" and "vectors" not in also else set()
+    assert found == overrides.keys() - {"training.seed", *read.split()} - sized
+
+
 def test_the_validation_part_is_a_share_or_a_file() -> None:
     recipe = ClassificationRecipe()
     assert recipe.validation_share() == 0.1
     assert replace(recipe, data=replace(recipe.data, validation="valid.csv")).validation_share() is None
+    assert replace(recipe, data=replace(recipe.data, validation="")).validation_share() == 0.1
     for wrong in ("0", "0.95", "-1", "nan"):
         with pytest.raises(RecipeError, match="validation must lie between"):
             replace(recipe, data=replace(recipe.data, validation=wrong)).validation_share()

@@ -125,6 +125,25 @@ def test_pretraining_goes_on_from_a_model_with_its_tokenizer(novel: Path, tmp_pa
     assert second.summary["loss"] == pytest.approx(first.summary["loss"], abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "reasons"),
+    [
+        (
+            "llama",
+            ("training.mask_share=0.2", "adapter.alpha=3", "data.text=story"),
+            ("no column of novel.txt can be chosen", "adapter.rank is 0", "the model is llama"),
+        ),
+        ("bert", ("training.sample_prompt=the", "training.mask_share=0.2"), ("the model is bert",)),
+    ],
+)
+def test_what_the_run_does_not_read_is_told(
+    name: str, asked: tuple[str, ...], reasons: tuple[str, ...], novel: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    run(novel, tmp_path / "m", "training.steps=2", f"model.name={name}", *asked, note=said.append)
+    assert tuple(line.split(";")[0] for line in said if "is not used" in line) == reasons
+
+
 def test_what_a_model_to_go_on_from_brings_is_said_and_stands_in_the_recipe(novel: Path, tmp_path: Path) -> None:
     run(novel, tmp_path / "first", "model.name=gpt2", "training.steps=2")
     said: list[str] = []

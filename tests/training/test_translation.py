@@ -451,6 +451,13 @@ def test_pairs_that_are_none_are_left_out_and_told_of(tmp_path: Path) -> None:
         "1 pair with an empty side",
     ):
         assert words in told
+    trained(
+        tmp_path,
+        tmp_path / "all",
+        said={"pairs.clean": "false", "cleaning.max_length_ratio": 2.5, "training.epochs": 1},
+        note=notes.append,
+    )
+    assert "pairs.clean is off; what the recipe says as cleaning.max_length_ratio is not used" in notes
 
 
 def test_pairs_with_other_names_are_learnt_from_and_told_of(tmp_path: Path) -> None:
