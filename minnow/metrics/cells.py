@@ -41,7 +41,8 @@ def cells_of_labels(references_N: ArrayLike, *predictions_N: ArrayLike, num_labe
 def cells_of_indicators(references_NK: ArrayLike, *predictions_NK: ArrayLike) -> Cells:
     """The cells of any number of labels a row, from 0/1 matrices [N, K]."""
     matrices = [np.asarray(matrix, bool) for matrix in (references_NK, *predictions_NK)]
-    packed = np.ascontiguousarray(np.packbits(np.concatenate(matrices, axis=1), axis=1))
+    never_N1 = np.zeros((len(matrices[0]), 1), bool)  # so that rows have a key where there is no label at all
+    packed = np.ascontiguousarray(np.packbits(np.concatenate([*matrices, never_N1], axis=1), axis=1))
     keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, counts = np.unique(keys, return_index=True, return_counts=True)
     references, *predictions = (matrix[first] for matrix in matrices)

@@ -50,6 +50,12 @@ def test_several_labels_a_text_and_labels_only_one_model_knows() -> None:
     assert found.differences["accuracy"].b == 0.5
 
 
+def test_texts_that_have_no_label_at_all_can_be_compared() -> None:
+    found = compare("x", "y", [()] * 3, [()] * 3, [()] * 3)
+    assert found.both_right == 3
+    assert found.differences["accuracy"].difference == 0
+
+
 def test_the_comparison_is_plain_json() -> None:
     found = compare("a", "b", *three_sides(0.8, 0.9))
     assert json.loads(json.dumps(found.to_json()))["differences"]["accuracy"]["a"] == found.differences["accuracy"].a
