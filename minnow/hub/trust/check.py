@@ -6,6 +6,8 @@ A file is looked at twice: by its name and first bytes when the upload is announ
 import json
 import re
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from minnow.errors import RefusedUploadError
 from minnow.hub.trust.archives import Budget, look_into
@@ -33,6 +35,7 @@ PICKLED_NAMES = re.compile(
 )
 PACKED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst", ".lz4", ".z", ".zlib", ".br"}
 MOST_JSON_BYTES = 16 * 1024 * 1024
+CODE_KEYS = ("auto_map", "custom_pipelines")
 CONVERT = (
     "write weights as safetensors: `save_pretrained(folder, safe_serialization=True)` for a model of transformers, "
     "`safetensors.torch.save_file(state_dict, 'model.safetensors')` for any other; data as parquet, JSON lines or "
@@ -132,14 +135,25 @@ def _check_remote_code(path: str, content: Content) -> None:
             raise RefusedUploadError(f"{path} has over {MOST_JSON_BYTES} bytes, too many for a configuration")
         return
     try:
-        found = json.loads(part(content, 0, content.size).decode("utf-8-sig"))
-    except (ValueError, RecursionError):
+        text = part(content, 0, content.size).decode("utf-8-sig")
+        # As a float, a whole number may have any length; how many digits else is a matter of who reads it.
+        json.loads(text, object_hook=partial(_refuse_code, path), parse_int=float)
+    except ValueError:
         return
-    if isinstance(found, dict) and any(found.get(key) for key in ("auto_map", "custom_pipelines")):
+    except RecursionError:
+        # How deep a reader comes depends on where he begins: what is too deep here may not be so there.
+        raise RefusedUploadError(f"{path} is nested too deeply to be looked into; make it flatter") from None
+
+
+def _refuse_code(path: str, read: dict[str, Any]) -> dict[str, Any]:
+    """The same object, where it names no code; ``processor_config.json`` has those of its processors within its own."""
+    # A vocabulary may have such a word too, but then a number stands behind it.
+    if any(read.get(key) and isinstance(read[key], dict | list | str) for key in CODE_KEYS):
         raise RefusedUploadError(
             f"{path} names Python code that is to run where the model is loaded (auto_map); this hub takes none. "
             "Use an architecture of transformers, or ask who keeps the hub for `minnow hub serve --allow-remote-code`"
         )
+    return read
 
 
 def _name(path: str) -> str:

@@ -292,7 +292,20 @@ def test_remote_code_needs_a_policy() -> None:
     check_upload("config.json", Bytes(config), Policy(remote_code=True))
     check_upload("config.json", Bytes(b'{"model_type": "gpt2", "auto_map": {}}'))
     check_upload("config.json", Bytes(b"no json"))
-    check_upload("config.json", Bytes(b"[" * 100_000))
+
+
+def test_remote_code_is_found_wherever_it_stands() -> None:
+    code = b'{"auto_map": {"AutoImageProcessor": "x.Y"}}'
+    refused("processor_config.json", b'{"image_processor": ' + code + b"}", "auto_map")
+    refused("config.json", b'{"layers": [1, [' + code + b"]]}", "auto_map")
+    refused("config.json", code[:-1] + b', "long": ' + b"9" * 5000 + b"}", "auto_map")
+    refused("tokenizer_config.json", b'{"auto_map": ["x.Y", null]}', "auto_map")
+    check_upload("tokenizer.json", Bytes(b'{"model": {"vocab": {"auto": 1, "auto_map": 2}}}'))
+
+
+@pytest.mark.parametrize("depth", [700, 900, 960, 975, 990, 100_000])
+def test_a_configuration_that_only_some_can_read_to_its_end_is_refused(depth: int) -> None:
+    refused("config.json", b'{"auto_map": {"A": "x.Y"}, "d": ' + b"[" * depth + b"]" * depth + b"}", "auto_map|deeply")
 
 
 def test_a_configuration_that_is_too_long_to_look_at_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
