@@ -31,6 +31,14 @@ class AccountRow(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class RemovedNameRow(Base):
+    """The name of an account that was removed, in lower case: whatever it wrote and proposed goes by that name."""
+
+    __tablename__ = "removed_names"
+
+    key: Mapped[str] = mapped_column(String(96), primary_key=True)
+
+
 class MembershipRow(Base):
     """A user in an organisation."""
 

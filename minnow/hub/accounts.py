@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError, InputError
-from minnow.hub.account_tables import AccountRow, MembershipRow
+from minnow.hub.account_tables import AccountRow, MembershipRow, RemovedNameRow
 from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
 from minnow.hub.passwords import fits, hash_password
@@ -35,7 +35,8 @@ RESERVED = frozenset(
         "models",
         "new",
     }
-    | {"oauth", "organizations", "settings", "spaces", "static", "users", "v1", "v2", "xet"}
+    | {"oauth", "organizations", "settings", "spaces", "static", "uploads", "users", "v1", "v2", "xet"}
+    | {"hardware", "semantic-search", "templates", "zero-gpu"}  # behind /api/spaces
 )
 
 
@@ -86,6 +87,7 @@ class Accounts:
 
         Raises:
             InputError: a name or a password that cannot be.
+            HubConflictError: an account had this name that was removed.
             HubExistsError: the name is taken, by a user or an organisation.
         """
         stored = None if password is None else hash_password(password)
@@ -95,7 +97,7 @@ class Accounts:
         """Make an organisation, with a user who administers it.
 
         Raises:
-            InputError, HubExistsError: as ``create_user``.
+            InputError, HubConflictError, HubExistsError: as ``create_user``.
         """
         return self._create(name, kind="organization", full_name=full_name, admin_id=admin_id)
 
@@ -155,6 +157,8 @@ class Accounts:
     def remove(self, name: str, owns: Callable[[str], int]) -> Account:
         """Remove an account that owns nothing; its tokens and memberships go with it.
 
+        Nobody else gets its name, since comments, pull requests and likes go by it.
+
         Args:
             owns: how many repositories there are under a name.
 
@@ -170,6 +174,7 @@ class Accounts:
             )
         with self._database.writing() as session:
             session.delete(_find(session, name))
+            session.add(RemovedNameRow(key=account.name.lower()))
             session.flush()
             _keep_an_admin(session)
         return account
@@ -247,6 +252,10 @@ class Accounts:
             _one_line(key, values.get(key, ""))
         try:
             with self._database.writing() as session:
+                if session.get(RemovedNameRow, checked.lower()) is not None:
+                    raise HubConflictError(
+                        f"{checked} was an account that was removed, and what it wrote goes by its name; choose another"
+                    )
                 row = AccountRow(name=checked, key=checked.lower(), kind=kind, created_at=self._now(), **values)
                 session.add(row)
                 session.flush()

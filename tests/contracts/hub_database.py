@@ -17,6 +17,8 @@ from sqlalchemy import create_engine, select, text, update
 
 import minnow.hub
 from minnow.errors import HubConflictError, HubExistsError, InputError, QuotaError, RefusedUploadError
+from minnow.hub.account_tables import AccountRow, RemovedNameRow
+from minnow.hub.accounts import Accounts
 from minnow.hub.blobs import FolderBlobs
 from minnow.hub.database import Base, Database
 from minnow.hub.hub import Hub, build_hub, close_hub
@@ -24,7 +26,7 @@ from minnow.hub.limits import Quotas, Room
 from minnow.hub.listing import Query
 from minnow.hub.payers import waiting
 from minnow.hub.repositories import Repository
-from minnow.hub.repository_tables import RefRow, RepositoryRow
+from minnow.hub.repository_tables import LikeRow, RefRow, RepositoryRow
 from minnow.hub.revisions import Message
 from minnow.hub.rights import ANONYMOUS, Role
 from minnow.hub.settings import HubSettings
@@ -326,6 +328,22 @@ class HubDatabasePromises:
         with database.reading() as session:
             assert waiting(session, 1) == {}
         assert Quotas(database).of("ann") == Room(5, None)
+        database.close()
+
+    def test_names_that_were_free_before_and_under_which_something_stands_stay_taken(self, url: str) -> None:
+        database = Database(url)
+        database.migrate(to="0005")
+        accounts = Accounts(database)
+        with database.writing() as session:
+            session.add(row := a_repository())
+            session.add(AccountRow(name="Ann", key="ann", kind="user", created_at=NOW))
+            session.flush()
+            session.add_all(LikeRow(repository_id=row.id, user=user, liked_at=NOW) for user in ("Ann", "Gone"))
+        database.migrate()
+        with database.reading() as session:
+            assert session.scalars(select(RemovedNameRow.key)).all() == ["gone"]
+        with pytest.raises(HubConflictError, match="was removed"):
+            accounts.create_user("gone")
         database.close()
 
     def test_whoever_proposes_a_file_pays_until_it_is_merged(self, hub: Hub) -> None:

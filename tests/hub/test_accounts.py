@@ -80,6 +80,13 @@ def test_who_owns_something_is_not_removed(accounts: Accounts) -> None:
         accounts.find("ann")
 
 
+def test_nobody_gets_the_name_of_an_account_that_was_removed(accounts: Accounts) -> None:
+    accounts.remove("team", owns=lambda _: 0)
+    for create in (accounts.create_user, accounts.create_organization):
+        with pytest.raises(HubConflictError, match="TEAM was an account that was removed"):
+            create("TEAM")
+
+
 def test_only_the_right_password_of_an_enabled_user_signs_in(accounts: Accounts) -> None:
     accounts.create_user("cho", password="correct horse")
     found = accounts.check_password("CHO", "correct horse")
