@@ -179,7 +179,7 @@ def audit(
         for line in lines:
             said = " ".join(f"{key}={value}" for key, value in line.detail.items())
             told = f"{line.at:%Y-%m-%d %H:%M:%S}  {line.actor}  {line.action}  {line.subject}  {said}  {line.address}"
-            out.print(told.rstrip())
+            out.print(_on_one_line(told.rstrip()))
 
 
 @app.command("backup")
@@ -208,6 +208,11 @@ def backup(
         tell("files copied", f"{made.copied_files:,}  ({made.copied_bytes:,} bytes)")
         tell("files kept", f"{made.kept_files:,}")
         note(f"serve the copy with: minnow hub serve --data {made.folder}")
+
+
+def _on_one_line(text: str) -> str:
+    """A text whose every letter can be seen: strangers choose some of it, and a terminal obeys what cannot."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _print_line(value: dict[str, Any]) -> None:

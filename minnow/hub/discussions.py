@@ -171,9 +171,11 @@ class Discussions:
             return self._event(session, repository_id, number, "comment", by, text=_text(text))
 
     def edit(self, repository_id: int, number: int, event_id: int, text: str) -> Event:
-        """Give a comment another text."""
+        """Give a comment another text; raises InputError where it was hidden."""
         with self._database.writing() as session:
             row = _comment(session, repository_id, number, event_id)
+            if (row.details or {}).get("hidden"):
+                raise InputError("this comment was hidden and stays so; write another one")
             row.text = _text(text)
             row.details = {**(row.details or {}), "edited_at": self._now().isoformat()}
             return _event(row)

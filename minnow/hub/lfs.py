@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from minnow.errors import ForbiddenError, RefusedUploadError
+from minnow.errors import ForbiddenError, HubNotFoundError, RefusedUploadError
 from minnow.hub.blobs import Piece
 from minnow.hub.large_files import PART_BYTES, LargeFiles, new_upload
 from minnow.hub.limits import Quotas
@@ -106,6 +106,11 @@ class Lfs:
         ticket = Ticket(action, int(found[2]), found[3], int(found[4]), found[5], found[6])
         self._stamp.check(int(found[7]), found[8], *_parts(ticket))
         return ticket
+
+    def require_held(self, ticket: Ticket) -> None:
+        """Raises HubNotFoundError where the repository of a ticket is gone, or has the file no more."""
+        if not self._large_files.held(ticket.repository_id, [ticket.sha256]):
+            raise HubNotFoundError("large file", ticket.sha256)
 
     def take_part(self, ticket: Ticket, number: int, pieces: Iterable[Piece]) -> str:
         """Store a part.

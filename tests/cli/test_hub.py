@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from command import minnow
 
+from minnow.hub.audit import Audit
 from minnow.hub.database import Database
 from minnow.hub.repository_tables import GitObjectRow
+from minnow.hub.rights import Caller
+from minnow.hub.settings import read_settings
 from minnow.hub.tokens import Tokens
 
 
@@ -160,6 +163,14 @@ def test_what_is_done_is_in_the_audit_log(data: Path) -> None:
         "user.password",
     ]
     assert minnow("hub", "audit", "--data", data, "--subject", "ann", "--json").json["audit"] == lines[:1]
+
+
+def test_what_strangers_typed_shows_on_one_line_and_steers_no_terminal(data: Path) -> None:
+    database = Database(read_settings(data, {}).database_url)
+    Audit(database).note(Caller(), "sign-in.fail", "x\n2026-01-01 00:00:00  ann\x1b[2J 安\u202e")
+    database.close()
+    [line] = minnow("hub", "audit", "--data", data, "--last", "1").out.splitlines()
+    assert "x\\n2026-01-01 00:00:00  ann\\x1b[2J 安\\u202e" in line
 
 
 def test_the_folder_may_be_named_in_the_environment(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

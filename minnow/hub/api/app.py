@@ -59,7 +59,7 @@ def application(hub: Hub) -> ASGIApp:
     """The application over rooms that are there; they are closed when it ends."""
     settings = hub.settings
     limit = RateLimit(Rate("api", settings.rate_requests, settings.rate_seconds))
-    door = Door(hub.tokens, limit)
+    door = Door(hub.tokens, limit, settings.endpoint)
     asking = Asking(hub, door)
     lfs = Lfs(hub.large_files, hub.quotas, Stamp(settings.secret, "lfs"))
 

@@ -134,6 +134,7 @@ class _Handlers:
     def send(self, request: Request) -> Response:
         """Send a file to whoever holds an address for it."""
         ticket = self._ticket(request, "download")
+        self._lfs.require_held(ticket)
         etag = f'"{ticket.sha256}"'
         span = span_asked(request, ticket.size, etag)
         opened = partial(self._hub.large_files.open, ticket.sha256)

@@ -423,6 +423,8 @@ def test_comments_are_changed_by_who_wrote_them(ann: Caller, bob: Caller) -> Non
     edited = bob("POST", f"{one}/edit", json={"content": "How?"}).json()["updatedComment"]
     assert (edited["data"]["latest"]["raw"], edited["data"]["edited"]) == ("How?", True)
     assert ann("POST", f"{one}/hide").json()["updatedComment"]["data"]["hidden"] is True
+    assert bob("POST", f"{one}/edit", json={"content": "again"}).status_code == 400
+    assert ann("GET", f"{REPO}/discussions/1").json()["events"][0]["data"]["latest"]["raw"] == ""
     assert ann("POST", f"{REPO}/discussions/2/comment", json={"comment": "x"}).status_code == 404
     assert bob("POST", f"{REPO}/discussions/1/status", json={"status": "merged"}).status_code == 400
     assert bob("POST", f"{REPO}/discussions/1/status", json={"status": "closed"}).status_code == 200
