@@ -10,6 +10,7 @@ from minnow.hub.limits import RateLimit
 from minnow.hub.rights import Caller
 from minnow.hub.tokens import Tokens
 
+
 class Door:
     """Where every request with a token comes in, and every one without.
 

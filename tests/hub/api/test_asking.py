@@ -1,13 +1,18 @@
 """Over HTTP, whoever asks gets what he has a right to, by whatever way he asks for it."""
 
+import base64
 import hashlib
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from hub.api.test_app import REPO, Caller, ann, bob, client, code, nobody
 from hub.xet.chunks import xorb
 from hub.xet.test_service import CONTENT, FILE, PARTS, SHA256, told
+from minnow.hub.accounts import RESERVED
+from minnow.hub.api.app import application
+from minnow.hub.api.asking import KINDS
 from minnow.hub.hub import Hub
 from minnow.hub.xet.hashing import to_text
 
@@ -128,3 +133,76 @@ def test_a_name_that_a_repository_left_deletes_nothing(ann: Caller) -> None:
     assert ann("GET", REPO).json()["id"] == "ann/writer"
     assert code(ann("DELETE", "/api/repos/delete", json={"name": "speller"})) == (404, "RepoNotFound")
     assert ann("DELETE", "/api/repos/delete", json={"name": "writer"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("told", "allowed"),
+    [
+        ({}, True),
+        ({"Origin": "http://hub.test"}, True),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://hub.test"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Origin": "http://evil.test"}, False),
+        ({"Origin": "http://hub.test.evil.test"}, False),
+        ({"Origin": "null"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://other.test"}, False),
+    ],
+)
+def test_a_page_of_another_site_changes_nothing_with_what_a_browser_kept(
+    ann: Caller, told: dict[str, str], allowed: bool
+) -> None:
+    token = ann.headers["Authorization"].removeprefix("Bearer ")
+    basic = {"Authorization": f"Basic {base64.b64encode(f'ann:{token}'.encode()).decode()}"}
+    form = {"Content-Type": "text/plain", **told}
+    kept, shown = ann.client, {"Authorization": f"Bearer {token}"}
+    made = kept.post("/api/repos/create", content=b'{"name": "forged", "x": "="}', headers=form | basic)
+    assert made.status_code == (200 if allowed else 403)
+    assert kept.get("/api/whoami-v2", headers=form | basic).status_code == 200
+    assert kept.post("/api/repos/create", content=b'{"name": "meant"}', headers=form | shown).status_code == 200
+
+
+def test_behind_a_proxy_a_page_is_of_the_hub_that_clients_know(hub: Hub, ann: Caller) -> None:
+    token = ann.headers["Authorization"].removeprefix("Bearer ")
+    basic = {"Authorization": f"Basic {base64.b64encode(f'ann:{token}'.encode()).decode()}"}
+    behind = TestClient(application(hub), base_url="http://127.0.0.1:8000")
+    for origin, status in (("http://hub.test", 200), ("http://hub.testing", 403)):
+        asked = basic | {"Origin": origin}
+        assert behind.post("/api/repos/create", content=b'{"name": "one"}', headers=asked).status_code == status
+
+
+def test_an_address_of_a_file_gives_it_while_the_repository_has_it(ann: Caller, hub: Hub) -> None:
+    sha256 = hashlib.sha256(b"large").hexdigest()
+    hub.large_files.take(hub.repositories.find("model", "ann", "speller").id, "ann", sha256, 5, [b"large"])
+    wanted = {"operation": "download", "objects": [{"oid": sha256, "size": 5}]}
+    told = ann("POST", "/ann/speller.git/info/lfs/objects/batch", json=wanted).json()["objects"][0]
+    href = told["actions"]["download"]["href"]
+    assert ann.client.get(href).content == b"large"
+    ann("POST", f"{REPO}/lfs-files/batch", json={"deletions": {"sha": [sha256]}})
+    assert ann.client.get(href).status_code == 404
+
+
+def test_the_log_of_what_broke_opens_nothing(
+    ann: Caller, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sha256 = hashlib.sha256(b"large").hexdigest()
+    wanted = {"operation": "upload", "objects": [{"oid": sha256, "size": 5}]}
+    told = ann("POST", "/ann/speller.git/info/lfs/objects/batch", json=wanted).json()["objects"][0]
+    href = told["actions"]["upload"]["href"]
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(hub.large_files, "take", broken)
+    assert ann.client.put(href, content=b"large").status_code == 500
+    assert "PUT /api/lfs/{ticket}: RuntimeError" in caplog.text
+    assert sha256 not in caplog.text
+
+
+def test_no_owner_stands_behind_an_address_of_the_hub(hub: Hub) -> None:
+    parts = [route.path.split("/")[1:] for route in application(hub).app.app.router.routes]  # type: ignore[attr-defined]
+    first = {path[0] for path in parts} - {"api", ""}
+    behind = {path[2] for path in parts if path[:1] == ["api"] and len(path) > 3 and path[1] in KINDS}
+    taken = {name for name in first | behind if "{" not in name}
+    assert {"uploads", "oauth", "hardware", "zero-gpu"} <= taken
+    assert taken <= RESERVED
