@@ -143,9 +143,16 @@ def another_file(located: Located, sha256: str) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """The hash of a file's bytes as stored."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """The hash of a file's bytes as stored.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def files_sha256(files: Mapping[str, Path]) -> str:

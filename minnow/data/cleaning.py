@@ -64,7 +64,7 @@ def clean(frame: pl.DataFrame, roles: Roles, rules: CleaningRules, progress: Pro
 def _as_text(value: Any) -> str:
     if value is None:
         return ""
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(str(word) for word in value if word is not None) if isinstance(value, list) else str(value)
 
 
 def _mark_duplicates(

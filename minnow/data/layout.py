@@ -4,9 +4,9 @@ import csv
 import io
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from minnow.data.columns import SIDES, side_of, sounds_like_a_role
@@ -126,7 +126,7 @@ def _json_layout(path: Path, named: str, sample: str) -> Layout | None:
 def _is_json_record(line: str) -> bool:
     try:
         return isinstance(json.loads(line), dict | list)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -297,10 +297,13 @@ def _classes_below(cells: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
 
 def _column_names(first: Sequence[str], header: bool) -> list[str]:
     """Header cells made distinct, or column_1, column_2 … by position."""
-    names: list[str] = []
-    seen: Counter[str] = Counter()
-    for at, cell in enumerate(first, start=1):
-        name = cell.strip() if header and cell.strip() else f"column_{at}"
-        seen[name] += 1
-        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return names
+    given = [cell.strip() if header and cell.strip() else f"column_{at}" for at, cell in enumerate(first, start=1)]
+    taken = set(given)
+    names: dict[str, None] = {}
+    for name in given:
+        free = name
+        if name in names:  # and no name that another column has
+            free = next(other for number in count(2) if (other := f"{name}_{number}") not in taken)
+        taken.add(free)
+        names[free] = None
+    return list(names)

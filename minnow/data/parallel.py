@@ -16,8 +16,10 @@ from minnow.errors import DataError
 
 # Two or three letters that name no language.
 _FORMATS = (
-    "bak", "bin", "bz", "csv", "gz", "ids", "log", "md", "npy", "npz", "pq", "py", "sh", "tab", "tar", "tmp", "tsv",
-    "txt", "vec", "xml", "xz", "zip", "zst",
+    "bak", "bin", "bmp", "bz", "cfg", "csv", "dat", "db", "doc", "dtd", "eps", "gif", "gz", "htm", "ids", "ini", "jpg",
+    "js", "log", "md", "npy", "npz", "odp", "ods", "odt", "old", "out", "pdf", "pkl", "png", "ppt", "pq", "py", "rar",
+    "rst", "rtf", "sh", "sql", "svg", "tab", "tar", "tex", "tgz", "tif", "tmp", "tsv", "txt", "vec", "wav", "xls",
+    "xml", "xz", "yml", "zip", "zst",
 )  # fmt: skip
 
 

@@ -223,6 +223,11 @@ def _entry_notes(entry: Entry, *located: catalog.Located) -> list[str]:
 
 
 def _nothing_there(source: str | Path) -> DataError:
+    if Path(source).exists():
+        return DataError(
+            f"{source} is neither a file nor a folder; what comes from a pipe can be read only once, so write it to a "
+            "file first"
+        )
     close = get_close_matches(str(source).lower(), catalog.names(), n=1)
     if close:
         return DataError(f"no file, folder or public set {str(source)!r}; did you mean {close[0]!r}?")

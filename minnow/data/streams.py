@@ -148,8 +148,9 @@ def _utf8(path: Path, encoding: str | None, ahead: bool) -> Iterator[bytes]:
 
 def _transcoded(path: Path, first: bytes, chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     try:
+        "".encode(encoding)  # refuses hex, zlib and their like, which turn bytes into bytes
         decoder = codecs.getincrementaldecoder(encoding)()
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise DataError(f"unknown encoding {encoding!r}; try cp1252, gb18030, big5, shift_jis or utf-16") from error
     offset = 0
     try:
@@ -173,9 +174,12 @@ def _stored(path: Path, ahead: bool) -> Iterator[bytes]:
 
 
 def _plain(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            yield chunk
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def gunzipped(path: Path) -> Iterator[bytes]:

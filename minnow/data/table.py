@@ -24,6 +24,7 @@ from minnow.listeners import Note, unheard
 
 MAX_TABLE_BYTES = 4 << 30
 Columns = dict[str, list[Any]]
+_DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 
 
 def read_table(path: Path | str, encoding: str | None = None, max_line_bytes: int = MAX_LINE_BYTES) -> pl.DataFrame:
@@ -228,6 +229,8 @@ def _bare_lines(text: str) -> list[str]:
 def _json_rows(path: Path, block: Block) -> list[Any]:
     """The rows of a block; parsed as one list, which is quicker than line by line, unless a line is at fault."""
     lines = [line for line in block.text.split(b"\n") if line and not line.isspace()]
+    if _has_long_numbers(block.text):
+        return [row for _, row in _json_rows_one_by_one(path, block)]
     try:
         rows: list[Any] = orjson.loads(b"[" + b",".join(lines) + b"]")
     except orjson.JSONDecodeError:
@@ -240,10 +243,25 @@ def _json_rows_one_by_one(path: Path, block: Block) -> Iterator[tuple[int, Any]]
         if not line or line.isspace():
             continue
         try:
-            yield number, orjson.loads(line)
+            yield number, _loaded(line)
         except orjson.JSONDecodeError as error:
             decode(path, block)  # a wrong encoding is named as what it is
             raise DataError(f"line {number} of {path} is not JSON: {error.msg} at character {error.colno}") from error
+
+
+def _loaded(text: bytes) -> Any:
+    """JSON to the last digit: an integer of more than 64 bits, of which the quick reader makes a float, is a text."""
+    found = orjson.loads(text)
+    return json.loads(text, parse_int=_whole_number) if _has_long_numbers(text) else found
+
+
+def _has_long_numbers(text: bytes) -> bool:
+    return b"0" * 19 in text.translate(_DIGITS_AS_ZERO)
+
+
+def _whole_number(digits: str) -> int | str:
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else digits
 
 
 def _json_columns(rows: Sequence[Any], path: Path) -> Columns:
@@ -269,7 +287,7 @@ def _by_position(row: list[Any]) -> dict[str, Any]:
 def _json_list(path: Path, read: Iterator[Block]) -> Iterator[Columns]:
     whole = Block(1, b"".join(block.text for block in read))
     try:
-        rows = orjson.loads(whole.text)
+        rows = _loaded(whole.text)
     except orjson.JSONDecodeError as error:
         decode(path, whole)
         raise DataError(f"{path} is not JSON: {error.msg} in line {error.lineno}, character {error.colno}") from error
@@ -339,11 +357,18 @@ def _delimited(path: Path, layout: Layout, read: Iterator[Block], max_line_bytes
                 rows = []
     except csv.Error as error:
         began = lines.record_done()
-        raise DataError(
-            f"the record in line {began} of {path} has a quote out of place ({error}); double it or close it"
-        ) from error
+        raise DataError(f"the record in line {began} of {path} has {_fault(error)}") from error
     if rows:
         yield _by_column(layout, rows)
+
+
+def _fault(error: csv.Error) -> str:
+    if "new-line character seen in unquoted field" in str(error):
+        return (
+            "a carriage return outside quotes; put texts that hold one between double quotes, or where it ends a "
+            "line, make line feeds with: tr '\\r' '\\n' < FILE > OTHER"
+        )
+    return f"a quote out of place ({error}); double it or close it"
 
 
 def _by_column(layout: Layout, rows: list[list[str]]) -> Columns:

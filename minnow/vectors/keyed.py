@@ -3,6 +3,7 @@
 V words · D dimensions
 """
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -270,7 +271,7 @@ def _lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), start=1):
         if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
             raise DataError(f"{path}, line {number} is longer than {LONGEST_LINE:,} bytes; this is no file of vectors")
-        stripped = line.rstrip(b" \t\r\n")
+        stripped = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).rstrip(b" \t\r\n")
         if stripped:
             yield number, stripped
 

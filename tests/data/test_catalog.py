@@ -94,6 +94,11 @@ def test_a_file_that_is_another_is_not_taken(tmp_path: Path) -> None:
         verify(locate(find("mr"), "all", [tmp_path]))
 
 
+def test_a_file_that_cannot_be_read_has_no_hash(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot read .*gone: No such file"):
+        file_sha256(tmp_path / "gone")
+
+
 def test_of_another_file_its_own_hash_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "sst" / "binary.test.tsv"
     path.parent.mkdir()

@@ -161,7 +161,8 @@ def test_a_prefix_is_its_files(tmp_path: Path) -> None:
     lines(tmp_path / "books.de-en.en", EN)
     lines(tmp_path / "books.de-en.en.gz", ["an older copy, which the plain file goes before"])
     lines(tmp_path / "books.de-en.de.gz", DE)
-    written(tmp_path / "books.de-en.ids", "1\n2\n3\n")
+    for other in ("ids", "pdf", "doc", "png"):
+        written(tmp_path / f"books.de-en.{other}", "1\n2\n3\n")
     prefix = tmp_path / "books.de-en"
     assert load_pairs(prefix).directions[0] == ("de", "en")
     pairs = load_pairs(prefix, languages=("en", "de"))

@@ -124,6 +124,8 @@ def test_fasttext_lines_come_back(tmp_path: Path, pairs: list[tuple[list[str], s
         ("a.json", '{"text": "a", "label": 1}\n{"text": "b", "label": 2}\n', ["text", "label"], 2),
         ("a.jsonl", '["a", "x"]\n\n["b", "y"]\n', ["column_1", "column_2"], 2),
         ("a.csv", "text,text,\na,b,c\n", ["text", "text_2", "column_3"], 1),
+        ("a.csv", "text,text,text_2,text\na,b,c,d\n", ["text", "text_3", "text_2", "text_4"], 1),
+        ("a.txt", "[" * 100_000 + "\nand more\n", ["text"], 2),
         ("a.csv", "en,de\nGo.,Geh.\n", ["en", "de"], 1),
         ("a.tsv", "src\ttgt\nGo.\tGeh.\n", ["src", "tgt"], 1),
         ("a.tsv", "Hi\tHé\nGo\tVa\n", ["column_1", "column_2"], 2),
@@ -182,6 +184,8 @@ GOOD = "text,label\na,x\nb,y\n"
         ("a.csv", b"text,label\na,x\nb,y,z\n", "line 3 of .* has 3 cells, but its header has 2"),
         ("a.tsv", b"ham\tok.\nham\tone\ttwo\n" + b"ham\tx\n" * 9, "no text may hold a tab"),
         ("a.csv", b'text,label\n"a,x\nb,y\n', "line 2 of .* quote out of place"),
+        ("a.csv", b"text,label\ra b,x\rc d,y\r", "line 1 of .* carriage return outside quotes.*: tr"),
+        ("a.jsonl", b'{"a":' * 5_000, "line 1 of .* is not JSON"),
         ("a.csv", "text,label\ncafé au lait,x\n".encode("latin-1"), "byte 0xe9 in line 2.*--encoding cp1252"),
         ("a.jsonl", '{"text": "café au lait"}\n'.encode("latin-1"), "byte 0xe9 in line 1"),
         ("a.csv", "text,label\n这个酒店很好,正\n".encode("gb18030"), "--encoding gb18030"),
@@ -241,8 +245,9 @@ def test_a_missing_file_and_a_foreign_encoding_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot read"):
         read_table(tmp_path / "none.csv")
     (tmp_path / "a.csv").write_text(GOOD)
-    with pytest.raises(DataError, match="unknown encoding 'klingon'"):
-        read_table(tmp_path / "a.csv", encoding="klingon")
+    for encoding in ("klingon", "hex", "rot13", "zlib", "a\0b"):
+        with pytest.raises(DataError, match="unknown encoding"):
+            read_table(tmp_path / "a.csv", encoding=encoding)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "txt"])
@@ -299,6 +304,15 @@ def test_json_of_mixed_types_is_kept_for_who_needs_it(tmp_path: Path) -> None:
     assert (tmp_path / "b.jsonl").read_text() == '{"text":"a","meta":1}\n{"text":"b","meta":{"x":[1,"y"]}}\n'
     write_table(frame, tmp_path / "b.parquet")
     assert read_table(tmp_path / "b.parquet")["meta"].to_list() == ["1", '{"x":[1,"y"]}']
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_numbers_of_many_digits_are_kept(tmp_path: Path, name: str) -> None:
+    ids = ["123456789012345678901234567890", "-9223372036854775809", "18446744073709551615", "0.1234567890123456789"]
+    rows = [f'{{"text":"number {number}","id":{number}}}' for number in ids]
+    (tmp_path / name).write_text("\n".join(rows) if name == "a.jsonl" else f"[{','.join(rows)}]")
+    read = read_table(tmp_path / name)["id"].to_list()
+    assert read == [ids[0], ids[1], 18446744073709551615, 0.1234567890123456789]
 
 
 # Texts written as they come

@@ -58,6 +58,13 @@ def test_a_restricted_load_is_the_rows_asked_for(
         assert (some.vectors_VD == table.vectors_VD[[table.words.index(word) for word in some.words]]).all()
 
 
+@pytest.mark.parametrize("header", ["2 3\n", ""])
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "own.vec"
+    path.write_text(f"{header}the 0.5 1 2\nof 3 4 5\n", encoding="utf-8-sig")
+    assert KeyedVectors.load(path).words == ["the", "of"]
+
+
 def test_glove_text_has_no_header_and_words_with_spaces(tmp_path: Path) -> None:
     path = tmp_path / "glove.txt"
     path.write_text("the 0.5 1 2\nat name@x.org 3 4 5\r\n\u00a0 6 7 8 \nthe 9 9 9\n", encoding="utf-8", newline="")
