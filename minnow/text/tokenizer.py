@@ -399,20 +399,21 @@ class Tokenizer:
         cut before it is looked up."""
         kept = [cut(row) for cut, row in zip(cuts, pieces, strict=True)]
         if len(self._ids_of_piece) > MAX_REMEMBERED:
-            self._ids_of_piece.clear()
-        self._remember(set().union(*kept))
-        look_up = self._ids_of_piece.__getitem__
+            self._ids_of_piece = {}  # not cleared: other threads may be looking up in it
+        known = self._ids_of_piece
+        self._remember(set().union(*kept), known)
+        look_up = known.__getitem__
         for whole, row in zip(pieces, kept, strict=True):
             found = list(map(look_up, row))
             if len(row) < len(whole) and not all(found):  # of control characters alone there is no token
-                self._remember(set(whole))
+                self._remember(set(whole), known)
                 found = list(map(look_up, whole))
             yield list(chain.from_iterable(found))
 
-    def _remember(self, pieces: set[str]) -> None:
-        unknown = list(pieces.difference(self._ids_of_piece))
+    def _remember(self, pieces: set[str], known: dict[str, tuple[int, ...]]) -> None:
+        unknown = list(pieces.difference(known))
         for piece, found in zip(unknown, self._library.encode_batch_fast(unknown), strict=True):
-            self._ids_of_piece[piece] = tuple(self._as_words(found.ids))
+            known[piece] = tuple(self._as_words(found.ids))
 
     def _as_words(self, token_ids: list[int]) -> list[int]:
         """What stands in a text is a word or unknown, also where it spells a special token.

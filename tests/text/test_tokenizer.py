@@ -320,6 +320,17 @@ def test_any_damage_is_a_bundle_error_or_a_tokenizer(
     assert isinstance(encoding, Encoding)
 
 
+@pytest.mark.parametrize("kind", ["word", "whitespace"])
+def test_rows_are_still_looked_up_while_others_are_forgotten(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = Tokenizer.train(["one two three four"], TokenizerSettings(kind, min_frequency=1))
+    expected = [tokenizer.encode_ids([text]) for text in ("one two", "three four")]
+    monkeypatch.setattr("minnow.text.tokenizer.MAX_REMEMBERED", 0)
+    rows = tokenizer._ids_of(["one two", "three four"], [lambda row: row] * 2)
+    first = next(rows)
+    tokenizer.encode_ids(["four"])  # as another thread does in between
+    assert [first, next(rows)] == [ids[0] for ids in expected]
+
+
 def test_training_is_silent_unless_asked(capfd: pytest.CaptureFixture[str]) -> None:
     for kind in KINDS:
         Tokenizer.train(TEXTS, TokenizerSettings(kind))
