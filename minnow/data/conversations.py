@@ -149,7 +149,7 @@ def _from_messages(row: Row, place: str) -> Dialogue:
 
 
 def _from_conversations(row: Row, place: str) -> Dialogue:
-    turns = _cell(row, "conversations", place)
+    turns = _unpacked(_cell(row, "conversations", place), "conversations", place)
     named = [
         {"role": OTHER_NAMES.get(str(turn.get("from")), turn.get("from")), "content": turn.get("value")}
         if isinstance(turn, Mapping)
@@ -160,11 +160,21 @@ def _from_conversations(row: Row, place: str) -> Dialogue:
 
 
 def _from_prompt(row: Row, place: str) -> Dialogue:
-    prompt, completion = _cell(row, "prompt", place), _cell(row, "completion", place)
-    said = _messages(prompt, "prompt", place) if isinstance(prompt, list) else (Message("user", _text(prompt, place)),)
-    if isinstance(completion, list):
-        return (*said, *_messages(completion, "completion", place))
-    return (*said, Message("assistant", _text(completion, place)))
+    return (*_said(row, "prompt", "user", place), *_said(row, "completion", "assistant", place))
+
+
+def _said(row: Row, key: str, role: str, place: str) -> Dialogue:
+    """Messages, or a text, which may begin with a bracket as well."""
+    value = _cell(row, key, place)
+    if isinstance(value, list):
+        return _messages(value, key, place)
+    try:
+        packed = _unpacked(value, key, place)
+    except DataError:
+        packed = value
+    if isinstance(packed, list) and packed and all(isinstance(one, Mapping) for one in packed):
+        return _messages(packed, key, place)
+    return (Message(role, _text(value, place)),)
 
 
 def _from_instruction(row: Row, place: str) -> Dialogue:
@@ -193,12 +203,18 @@ def _text(value: Any, place: str) -> str:
     return value
 
 
+def _unpacked(value: Any, key: str, place: str) -> Any:
+    """The list that a string is in JSON, which is how csv carries one; else the value as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{key} in {place} is not JSON ({error})") from error
+
+
 def _messages(values: Any, key: str, place: str) -> Dialogue:
-    if isinstance(values, str) and values.lstrip().startswith("["):  # how csv carries a list
-        try:
-            values = json.loads(values)
-        except ValueError as error:
-            raise DataError(f"{key} in {place} is not JSON ({error})") from error
+    values = _unpacked(values, key, place)
     if not isinstance(values, list) or not values:
         raise DataError(f"{key} in {place} must be a list of messages, each with a role and a content")
     messages = []

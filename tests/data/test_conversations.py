@@ -72,6 +72,24 @@ def test_other_files_of_rows_are_read_as_well(name: str, tmp_path: Path) -> None
     ] * 3
 
 
+def test_in_csv_every_form_may_carry_its_messages_as_json(tmp_path: Path) -> None:
+    turns = json.dumps(FORMS["conversations"][0]["conversations"])
+    pl.DataFrame({"conversations": [turns]}).write_csv(tmp_path / "a.csv")
+    prompts = [json.dumps([ASKED]), "[INST] Say hello to them", str([*range(12)])]
+    pl.DataFrame({"prompt": prompts, "completion": ["Hello."] * 3}).write_csv(tmp_path / "b.csv")
+    expected = [("user", "Hi"), ("assistant", "Hello.")]
+    assert [spoken(one) for one in read_conversations(tmp_path / "a.csv").dialogues] == [expected]
+    first, second, third = read_conversations(tmp_path / "b.csv").dialogues
+    assert spoken(first) == expected
+    assert (second[0].content, third[0].content) == (prompts[1], prompts[2])
+
+
+def test_brackets_without_end_are_named(tmp_path: Path) -> None:
+    pl.DataFrame({"messages": ["[" * 100_000]}).write_csv(tmp_path / "a.csv")
+    with pytest.raises(DataError, match=r"messages in row 1 of .* is not JSON"):
+        read_conversations(tmp_path / "a.csv")
+
+
 def test_a_folder_has_parts(tmp_path: Path) -> None:
     written(tmp_path / "train.jsonl", [FORMS["messages"][0]] * 2)
     written(tmp_path / "test.jsonl", [FORMS["messages"][0]])
