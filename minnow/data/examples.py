@@ -142,7 +142,7 @@ def column_texts(column: pl.Series, name: str, option: str = "--text") -> list[s
     """
     values = column.to_list()
     if column.dtype == pl.List(pl.String):
-        return ["" if value is None else " ".join(value) for value in values]
+        return ["" if value is None else " ".join(word for word in value if word is not None) for value in values]
     if column.dtype in (pl.String, pl.Categorical) or column.dtype == pl.Enum:
         return ["" if value is None else value for value in values]
     wrong = [row for row, value in enumerate(values, start=1) if value is not None and not isinstance(value, str)]
@@ -160,20 +160,24 @@ def _labels(column: pl.Series, name: str) -> list[tuple[str, ...] | None]:
     Where texts have several labels, an empty list says that none applies; elsewhere it is a missing label.
     """
     values = column.to_list()
-    if column.dtype == pl.Object:
-        _refuse_mixed(column.name, values, name)
-    if column.dtype.is_float():
-        measured = [value for value in values if value is not None and not math.isnan(value) and value % 1]
-        if measured:
-            raise DataError(
-                f'column "{column.name}" of {name} holds measurements such as {measured[0]:g}, but labels are names; '
-                "choose another column with --label"
-            )
     if column.dtype == pl.String:
         values = _unfolded(values)
+    elif column.dtype == pl.Object and not all(value is None or _is_plain_list(value) for value in values):
+        _refuse_mixed(column.name, values, name)
+    single = [part for value in values for part in (value if isinstance(value, list) else [value])]
+    measured = [part for part in single if isinstance(part, float) and not math.isnan(part) and part % 1]
+    if measured:
+        raise DataError(
+            f'column "{column.name}" of {name} holds measurements such as {measured[0]:g}, but labels are names; '
+            "choose another column with --label"
+        )
     labels = [_names(value) for value in values]
     several = any(names and len(names) > 1 for names in labels)
     return labels if several else [names or None for names in labels]
+
+
+def _is_plain_list(value: Any) -> bool:
+    return isinstance(value, list) and all(part is None or isinstance(part, str | int | float) for part in value)
 
 
 def _unfolded(values: list[Any]) -> list[Any]:
@@ -184,9 +188,9 @@ def _unfolded(values: list[Any]) -> list[Any]:
     if filled and all(value.startswith("[") and value.endswith("]") for value in filled):
         try:
             read = [json.loads(value) if value and value.strip() else None for value in values]
-        except ValueError:
+        except (ValueError, RecursionError):
             return values
-        if all(part is None or all(isinstance(name, str) for name in part) for part in read):
+        if all(part is None or _is_plain_list(part) for part in read):
             return read
     return values
 

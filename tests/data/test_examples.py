@@ -1,5 +1,6 @@
 """Examples: labels become names, useless rows go with a count, and what cannot be trained on is told."""
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -7,7 +8,7 @@ import pytest
 
 from minnow.data.examples import load_examples
 from minnow.data.sources import parts
-from minnow.data.table import write_table
+from minnow.data.table import read_table, write_table
 from minnow.errors import DataError
 
 
@@ -30,12 +31,16 @@ def jsonl(path: Path, *labels: str) -> Path:
         (("true", "false"), ["false", "true"]),
         (('" ham "', '"spam"'), ["ham", "spam"]),
         (('["a", "b"]', '["c"]', '["a"]'), ["a", "b", "c"]),
+        (("[0, 3]", "[1.0]", "[]", "[0]"), ["0", "1", "3"]),
+        (("[0]", "[true, null]"), ["0", "true"]),
     ],
 )
 def test_labels_become_names(tmp_path: Path, labels: tuple[str, ...], names: list[str]) -> None:
     examples = load_examples(jsonl(tmp_path / "a.jsonl", *labels))
     assert examples.label_names == names
-    assert examples.multi_label == ("b" in names)
+    assert examples.multi_label == ("b" in names or "3" in names)
+    write_table(read_table(tmp_path / "a.jsonl"), tmp_path / "a.csv")
+    assert load_examples(tmp_path / "a.csv").labels == examples.labels
 
 
 def test_an_empty_list_says_that_no_label_applies(tmp_path: Path) -> None:
@@ -62,6 +67,26 @@ def test_mixed_types_are_told_with_their_rows(tmp_path: Path) -> None:
 def test_measurements_are_no_labels(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"measurements such as 0\.5"):
         load_examples(jsonl(tmp_path / "a.jsonl", "0.5", "1", "2"))
+    pl.DataFrame({"text": ["a b", "c d"], "label": [[0.7], [1.0, 2.0]]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"measurements such as 0\.7"):
+        load_examples(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("odd", ['{"a": 1}', '[{"a": 1}]', "[[1]]"])
+def test_labels_that_are_no_names_are_told(tmp_path: Path, odd: str) -> None:
+    with pytest.raises(DataError, match="but labels are names"):
+        load_examples(jsonl(tmp_path / "a.jsonl", odd, odd))
+
+
+def test_brackets_without_end_are_a_label_like_another(tmp_path: Path) -> None:
+    deep = "[" * 5_000 + "]"
+    assert load_examples(write(tmp_path / "a.csv", f"text,label\nx,{deep}\ny,[1]\n")).label_names[1] == deep
+
+
+def test_words_that_are_missing_from_a_list_are_left_out(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"tokens": [["a", None, "b"], ["c", "d"]], "label": ["x", "y"]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    assert load_examples(tmp_path / "a.parquet").texts == ["a b", "c d"]
 
 
 def test_text_that_is_no_text_is_told(tmp_path: Path) -> None:
@@ -155,6 +180,12 @@ def test_nothing_there_names_the_nearest(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=hint):
         load_examples(source)
+
+
+def test_a_pipe_is_called_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"pipe is neither a file nor a folder; .* write it to a file first"):
+        load_examples(tmp_path / "pipe")
 
 
 def test_one_label_will_do_for_measuring_and_not_for_training(tmp_path: Path) -> None:
