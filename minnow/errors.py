@@ -101,6 +101,13 @@ class RefusedUploadError(HubError):
     """Content that the hub does not take: unsafe, malformed, or not what its hash says."""
 
 
+class StalledError(RefusedUploadError):
+    """What is to come does not come; in ``seconds`` not a byte did."""
+
+    def __init__(self, seconds: float):
+        super().__init__(f"the upload stalled: nothing came in {seconds:g} seconds; send it again")
+
+
 class QuotaError(HubError):
     """The upload would take its owner over what he may store."""
 

@@ -18,6 +18,10 @@ MOST_CARD_BYTES = 1 << 20
 MOST_FRONT_MATTER = 64 << 10
 MOST_DEPTH = 12
 MOST_TAGS, MOST_TAG_LETTERS = 200, 200
+MOST_WORD_LETTERS = 128
+LARGEST = (1 << 63) - 1
+# What reading YAML ends in where tags and numbers are not what they say.
+BROKEN = (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, TypeError, RecursionError)
 CONFIG_KEYS = ("architectures", "model_type", "auto_map", "quantization_config", "tokenizer_config")
 ADAPTER_FILE = "adapter_config.json"
 ONE_WORD_KEYS = ("pipeline_tag", "library_name")
@@ -82,13 +86,13 @@ def read_card(content: bytes | str) -> dict[str, Any]:
         raise InputError(f"the front matter of a card has at most {MOST_FRONT_MATTER} letters, but got {len(found[1])}")
     try:
         value = yaml.load(found[1], Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except BROKEN as error:
         raise InputError(f"the front matter of the card is no YAML: {' '.join(str(error).split())}") from error
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise InputError("the front matter of a card must be a table of keys and values, such as `license: mit`")
-    return {str(key): _plain(inner, 1) for key, inner in value.items()}
+    return {_text(key): _plain(inner, 1) for key, inner in value.items()}
 
 
 def bases_in_sample(sample: bytes) -> tuple[str, ...]:
@@ -132,11 +136,10 @@ def facts_of(
     there = list(paths)
     library = card.get("library_name") or ("transformers" if config and config.get("model_type") else None)
     pipeline = card["pipeline_tag"] if "pipeline_tag" in card else _task(config or {}) if kind == "model" else None
-    pipeline = pipeline if isinstance(pipeline, str) else None
-    library = library if isinstance(library, str) else None
-    tags = dict.fromkeys(
-        tag[:MOST_TAG_LETTERS] for tag in _tags(kind, there, card, config or {}, library, pipeline) if tag
-    )
+    pipeline = _text(pipeline)[:MOST_WORD_LETTERS] if isinstance(pipeline, str) else None
+    library = _text(library)[:MOST_WORD_LETTERS] if isinstance(library, str) else None
+    words = map(_text, _tags(kind, there, card, config or {}, library, pipeline))
+    tags = dict.fromkeys(tag[:MOST_TAG_LETTERS] for tag in words if tag)
     return Facts(card or None, config, pipeline, library, safetensors, tuple(tags)[:MOST_TAGS])
 
 
@@ -179,14 +182,23 @@ def _plain(value: Any, depth: int) -> Any:
     if depth > MOST_DEPTH:
         raise InputError(f"the front matter of a card is at most {MOST_DEPTH} levels deep")
     if isinstance(value, dict):
-        return {str(key): _plain(inner, depth + 1) for key, inner in value.items()}
+        return {_text(key): _plain(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple | set):
         return [_plain(inner, depth + 1) for inner in value]
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, int) and -LARGEST <= value <= LARGEST:
+        return value
+    return value.isoformat() if isinstance(value, date | datetime) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """A value as text that can be stored and sent: no half of a letter, and no NUL."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return hex(value)  # as decimals it takes long, and Python refuses where there are very many
+    return str(value).encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _words(value: Any) -> Sequence[Any]:

@@ -72,7 +72,7 @@ class DeviceLogins:
         with self._lock:
             self._drop_ended()
             for user_code, waiting in self._waiting.items():
-                if secrets.compare_digest(waiting.device_code, device_code):
+                if secrets.compare_digest(waiting.device_code.encode(), device_code.encode()):
                     if waiting.user_id is None and not waiting.denied:
                         return "authorization_pending"
                     del self._waiting[user_code]

@@ -1,7 +1,9 @@
 """Downloads counted by day: gathered in memory, entered every few seconds, summed over thirty days for lists."""
 
+import logging
 import threading
 from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,6 +13,7 @@ from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
 from minnow.hub.repository_tables import DailyDownloadsRow, RepositoryRow
 
+LOG = logging.getLogger("minnow.hub")
 SECONDS = 1.0
 DAYS = 30
 WINDOW_SECONDS = 3600
@@ -30,10 +33,12 @@ class Downloads:
 
     Args:
         now: the clock, in UTC.
+        seconds: how often counts are entered.
     """
 
-    def __init__(self, database: Database, now: Clock = utc_now):
+    def __init__(self, database: Database, now: Clock = utc_now, seconds: float = SECONDS):
         self._database = database
+        self._seconds = seconds
         self._now = now
         self._lock = threading.Lock()
         self._counted: Counter[int] = Counter()
@@ -67,9 +72,17 @@ class Downloads:
                 self._thread.start()
 
     def enter(self) -> None:
-        """Enter what was counted since the last time."""
+        """Enter what was counted since the last time; what cannot be entered now waits for the next."""
         with self._lock:
             counted, self._counted = self._counted, Counter()
+        try:
+            self._enter(counted)
+        except BaseException:
+            with self._lock:
+                self._counted.update(counted)
+            raise
+
+    def _enter(self, counted: Mapping[int, int]) -> None:
         today = self._now().date()
         if not counted and today == self._summed_on:
             return
@@ -107,5 +120,8 @@ class Downloads:
         self.enter()
 
     def _enter_now_and_then(self) -> None:
-        while not self._ended.wait(SECONDS):
-            self.enter()
+        while not self._ended.wait(self._seconds):
+            try:
+                self.enter()
+            except Exception as error:  # such as a full disk; it passes, and without a thread nothing is counted
+                LOG.error("downloads were not entered: %s", type(error).__name__)

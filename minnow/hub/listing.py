@@ -20,6 +20,9 @@ from minnow.hub.repository_tables import RefRow, RepositoryRow, TagRow
 from minnow.hub.rights import Caller, may_read
 
 MOST_A_PAGE = 1000
+MOST_WORDS = 20
+MOST_PARAMETERS = 1 << 62
+MOST_MICROSECONDS, MOST_NUMBER = 1 << 56, 1 << 62  # of a cursor: the year 4253, and what a row may hold
 SORTS: Mapping[str, InstrumentedAttribute[Any]] = {
     "createdAt": RepositoryRow.created_at,
     "created_at": RepositoryRow.created_at,
@@ -127,7 +130,7 @@ def read_parameters(text: str) -> tuple[int | None, int | None]:
         found = NUMBER.fullmatch(value)
         if key not in {"min", "max"} or not found:
             raise InputError(f"num_parameters must be such as min:6B,max:128B, but got {text!r}")
-        bounds[key] = int(float(found[1]) * POWERS[found[2].upper()])
+        bounds[key] = int(min(float(found[1]) * POWERS[found[2].upper()], MOST_PARAMETERS))
     return bounds.get("min"), bounds.get("max")
 
 
@@ -138,7 +141,7 @@ def _where(asked: Select[Any], query: Query, caller: Caller) -> Select[Any]:
         owners = [caller.name.lower(), *caller.roles] if caller.signed_in else []
         own = or_(*(RepositoryRow.key.startswith(f"{owner}/", autoescape=True) for owner in owners), false())
         asked = asked.where(or_(RepositoryRow.private.is_(False), own))
-    for word in query.search.lower().split():
+    for word in _words(query.search):
         asked = asked.where(RepositoryRow.key.contains(word, autoescape=True))
     if query.author:
         asked = asked.where(RepositoryRow.key.startswith(f"{query.author.lower()}/", autoescape=True))
@@ -160,6 +163,13 @@ def _where(asked: Select[Any], query: Query, caller: Caller) -> Select[Any]:
     return asked
 
 
+def _words(search: str) -> Sequence[str]:
+    words = search.lower().split()
+    if len(words) > MOST_WORDS:
+        raise InputError(f"a search has at most {MOST_WORDS} words, but got {len(words)}")
+    return words
+
+
 def _spellings(tag: str) -> Sequence[str]:
     """How a filter may stand among the tags: languages are tagged without their key by models."""
     lowered = tag.lower()
@@ -174,7 +184,7 @@ def _column(sort: str) -> InstrumentedAttribute[Any]:
 
 def _behind(column: InstrumentedAttribute[Any], cursor: str) -> Any:
     value, last = _read_cursor(cursor)
-    wanted: Any = datetime.fromtimestamp(value / 1e6, UTC) if _is_moment(column) else value
+    wanted: Any = datetime.fromtimestamp(min(value, MOST_MICROSECONDS) / 1e6, UTC) if _is_moment(column) else value
     return or_(column < wanted, and_(column == wanted, RepositoryRow.id < last))
 
 
@@ -189,7 +199,11 @@ def _read_cursor(cursor: str) -> tuple[int, int]:
         read = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
         read = None
-    if not isinstance(read, list) or [type(part) for part in read] != [int, int]:
+    if (
+        not isinstance(read, list)
+        or [type(part) for part in read] != [int, int]
+        or not all(0 <= part <= MOST_NUMBER for part in read)
+    ):
         raise InputError("the cursor is damaged; take it as it stands in the Link header of the page before")
     return read[0], read[1]
 

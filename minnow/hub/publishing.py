@@ -1,5 +1,6 @@
 """Whatever moves a branch, with all that follows from it: pull requests hear of their commits, lists of a new card."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from minnow.hub.purging import Purging
 from minnow.hub.repositories import Repositories, Repository
 from minnow.hub.revisions import Message, Revisions
 from minnow.hub.uploads import Operation, Uploads
+
+LOG = logging.getLogger("minnow.hub")
 
 
 @dataclass(frozen=True)
@@ -118,5 +121,9 @@ class Publishing:
         return made
 
     def _after(self, repository_id: int, ref: str) -> None:
+        """Let lists hear of a new head of main. The commit stands by now, so whatever fails here does not undo it."""
         if ref == MAIN:
-            self._descriptions.refresh(repository_id)
+            try:
+                self._descriptions.refresh(repository_id)
+            except Exception as error:
+                LOG.error("what repository %s says of itself was not read: %s", repository_id, type(error).__name__)

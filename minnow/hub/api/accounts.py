@@ -11,7 +11,7 @@ from minnow.errors import ForbiddenError, InputError, NotSignedInError
 from minnow.hub.access import STATUSES, AccessRequest, Status
 from minnow.hub.accounts import Account
 from minnow.hub.api.asking import REPOSITORY, Asked, Asking, Body, json, moment, with_body
-from minnow.hub.api.routing import part
+from minnow.hub.api.routing import MOST_DIGITS, part
 from minnow.hub.limits import Stored
 from minnow.hub.names import KINDS
 from minnow.hub.rights import ANONYMOUS, Caller, may_read, role_in
@@ -173,7 +173,7 @@ class _Handlers:
         if body.user:
             return self._hub.accounts.find(body.user, "user").id
         number = body.requestId or ""
-        if not number.isascii() or not number.isdigit() or len(number) > 18:
+        if not number.isascii() or not number.isdigit() or len(number) > MOST_DIGITS:
             raise InputError(f"a request is named by its user or its requestId, but got {number[:40]!r}")
         return self._hub.access.user_of(int(number), repository_id)
 

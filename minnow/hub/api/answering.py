@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route, Router
 from starlette.types import Receive, Scope, Send
 
+from minnow.errors import InputError
 from minnow.hub.database import Database
 
 AT_ONCE = 40
@@ -28,6 +29,8 @@ class QuickRouter(Router):
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ``Router.app``, which still answers where no route fits, or none with this method."""
         if scope["type"] == "http":
+            if b"%00" in scope["query_string"]:
+                raise InputError("no parameter holds a NUL character, but one in the address does")
             for route in self._shelf.fitting(scope["path"]):
                 match, found = route.matches(scope)
                 if match is Match.FULL:

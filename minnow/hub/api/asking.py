@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from json import dumps
 from typing import Any, TypeVar
 
 import orjson
@@ -181,11 +182,22 @@ def with_body(
 def read_body(body: type[AnyBody], content: bytes) -> AnyBody:
     """A JSON body; raises InputError where it is not what the handler needs."""
     try:
-        return body.model_validate_json(content or b"{}")
+        read = body.model_validate_json(content or b"{}")
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the body"
         raise InputError(f"{place}: {first['msg']}") from error
+    if b"\\u0000" in content and _holds_nul(read.model_dump()):
+        raise InputError("no text holds a NUL character, but one in the body does")
+    return read
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_nul(inner) for pair in value.items() for inner in pair)
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def is_true(request: Request, name: str) -> bool:
@@ -205,7 +217,11 @@ def number(request: Request, name: str, default: int, most: int) -> int:
 
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
-    return Response(orjson.dumps(value), status, dict(headers or {}), media_type="application/json")
+    try:
+        content = orjson.dumps(value)
+    except TypeError:  # a number of over 64 bits or half of a letter, from a card that was entered as it was written
+        content = dumps(value).encode()
+    return Response(content, status, dict(headers or {}), media_type="application/json")
 
 
 def moment(at: datetime) -> str:

@@ -2,15 +2,17 @@
 
 import asyncio
 import queue
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
 from starlette.requests import ClientDisconnect, Request
 
-from minnow.errors import RefusedUploadError
-from minnow.hub.api.taking import take_body
+from minnow.errors import RefusedUploadError, StalledError
+from minnow.hub.api.taking import STALLED_SECONDS, take_body
 from minnow.hub.blobs import Piece
 
 PIECE_BYTES = 1 << 20
@@ -32,7 +34,7 @@ async def consumed(
         limiter: how many threads may do this at once.
 
     Raises:
-        RefusedUploadError: the body is too long, or broke off; ``consume`` sees an error, too.
+        RefusedUploadError: the body is too long, broke off, or stalled; ``consume`` sees an error, too.
     """
     check_length(request, most)
     pieces = _Pieces(asyncio.get_running_loop())
@@ -89,6 +91,28 @@ def check_length(request: Request, most: int) -> None:
         raise RefusedUploadError(f"at most {most} bytes are taken here, but {length[:20]} are announced")
 
 
+class Turns:
+    """So many bodies of one caller at once; who sends more of them waits, and holds no thread meanwhile."""
+
+    def __init__(self, most: int):
+        self._most = most
+        self._gates: dict[str, asyncio.Semaphore] = {}
+        self._callers: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def of(self, who: str) -> AsyncIterator[None]:
+        """A turn of a caller."""
+        gate = self._gates.setdefault(who, asyncio.Semaphore(self._most))
+        self._callers[who] += 1
+        try:
+            async with gate:
+                yield
+        finally:
+            self._callers[who] -= 1
+            if not self._callers[who]:
+                del self._gates[who], self._callers[who]
+
+
 class _Pieces:
     """Pieces on their way from the event loop to a thread; a few wait, then whoever brings more waits."""
 
@@ -136,8 +160,16 @@ async def _gathered(request: Request, most: int) -> AsyncIterator[bytes]:
 
 
 async def _parts(request: Request) -> AsyncIterator[bytes]:
-    try:
-        async for part in request.stream():
-            yield part
-    except ClientDisconnect as error:
-        raise RefusedUploadError("the upload broke off") from error
+    """The body as it comes; only the time in which the client lets us wait for the next part counts."""
+    parts = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(STALLED_SECONDS):
+                part = await anext(parts)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise StalledError(STALLED_SECONDS) from error
+        except ClientDisconnect as error:
+            raise RefusedUploadError("the upload broke off") from error
+        yield part

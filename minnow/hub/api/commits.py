@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from minnow.errors import InputError
 from minnow.hub.api.asking import REPOSITORY, Asked, Asking, Body, is_true, json, moment, with_body
-from minnow.hub.api.bodies import consumed
+from minnow.hub.api.bodies import Turns, consumed
+from minnow.hub.api.callers import address_of
 from minnow.hub.api.routing import part
 from minnow.hub.api.shown import repository_url
 from minnow.hub.api.xet import leave_response
@@ -36,7 +37,7 @@ from minnow.hub.uploads import (
 
 MOST_COMMIT_BODY = 1 << 30
 MOST_LINE = MOST_REGULAR_BYTES * 4 // 3 + 8192
-COMMITS_AT_ONCE = 16
+COMMITS_AT_ONCE, COMMITS_OF_ONE = 16, 4
 MOST_PLANNED = 1000
 
 
@@ -107,6 +108,7 @@ class _Handlers:
         self._asking = asking
         self._hub = asking.hub
         self._commits = CapacityLimiter(COMMITS_AT_ONCE)
+        self._turns = Turns(COMMITS_OF_ONE)
 
     def plan(self, request: Request, body: PlanBody) -> Response:
         """Which way each file is to go."""
@@ -123,7 +125,8 @@ class _Handlers:
 
     async def commit(self, request: Request) -> Response:
         """Commit; the body is read while it comes in."""
-        return await consumed(request, partial(self._commit, request), MOST_COMMIT_BODY, self._commits)
+        async with self._turns.of(request.headers.get("authorization") or address_of(request)):
+            return await consumed(request, partial(self._commit, request), MOST_COMMIT_BODY, self._commits)
 
     def leave_to_write(self, request: Request) -> Response:
         """Leave to upload by Xet."""
@@ -246,7 +249,7 @@ def _header(lines: Iterator[bytes]) -> dict[str, Any]:
     key, value = _read(next(lines))
     if key != "header":
         raise InputError(f"a commit begins with its header, but got {key!r}")
-    return value
+    return {name: inner.replace("\0", "") if isinstance(inner, str) else inner for name, inner in value.items()}
 
 
 def _parent(header: dict[str, Any]) -> str | None:

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from minnow.errors import ForbiddenError, HubNotFoundError
+from minnow.errors import ForbiddenError
 from minnow.hub.api.asking import REPOSITORY, Asked, Asking, Body, is_true, json, moment, number, with_body
-from minnow.hub.api.routing import part
+from minnow.hub.api.routing import numbered
 from minnow.hub.api.shown import repository_url
 from minnow.hub.discussions import PAGE, Discussion, Event
 from minnow.hub.rights import may_write
@@ -104,7 +104,7 @@ class _Handlers:
     def show(self, request: Request) -> Response:
         """One with all that happened in it; what it changes is told to those who may have the files."""
         asked = self._asking.readable(request)
-        found = self._hub.discussions.get(asked.repository.id, request.path_params["number"])
+        found = self._hub.discussions.get(asked.repository.id, _number(request))
         shown = self._shown(asked, found) | {"events": [_event(event) for event in found.events]}
         if found.is_pull_request:
             asked_for = is_true(request, "diff") and self._asking.downloads(asked)
@@ -162,10 +162,8 @@ class _Handlers:
 
     def _own_comment(self, request: Request, *, hiding: bool) -> tuple[Asked, int]:
         asked = self._asking.discussable(request)
-        text = part(request, "comment")
-        if not text.isascii() or not text.isdigit() or len(text) > 24:
-            raise HubNotFoundError("comment", text[:50])
-        found = self._hub.discussions.event(asked.repository.id, _number(request), int(text))
+        comment = numbered(request, "comment", "comment")
+        found = self._hub.discussions.event(asked.repository.id, _number(request), comment)
         if found.author != asked.caller.name and not (hiding and may_write(asked.caller, asked.repository.place)):
             raise ForbiddenError(f"this comment is {found.author}'s")
         return asked, found.id
@@ -183,7 +181,7 @@ class _Handlers:
 
 
 def _number(request: Request) -> int:
-    return int(request.path_params["number"])
+    return numbered(request, "number", "discussion")
 
 
 def _page(asked: Asked, opened: int) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -21,6 +21,7 @@ from minnow.errors import (
     NotSignedInError,
     QuotaError,
     RateLimitError,
+    StalledError,
     StorageError,
 )
 from minnow.hub.api.routing import REQUEST_ID
@@ -37,11 +38,17 @@ STATUSES: tuple[tuple[type[MinnowError], int], ...] = (
     (ForbiddenError, 403),
     (QuotaError, 413),
     (RateLimitError, 429),
+    (StalledError, 408),
     (BeyondEndError, 416),
     (StorageError, 507),
     (InputError, 400),
     (MinnowError, 500),
 )
+HEADERS: Mapping[type[MinnowError], Mapping[str, str]] = {
+    GatedError: {"X-Error-Code": "GatedRepo"},
+    NotSignedInError: {"WWW-Authenticate": 'Basic realm="hub"'},
+    StalledError: {"Connection": "close"},
+}
 WHY_LEFT_OUT = "this hub does not do that"
 # Where clients look for a repository that is named without an owner, as some are elsewhere.
 WITHOUT_OWNER = re.compile(
@@ -98,10 +105,9 @@ def _headers(error: MinnowError) -> dict[str, str]:
     if isinstance(error, HubNotFoundError):
         headers = {"X-Error-Code": NOT_FOUND_CODES[error.kind]} if error.kind in NOT_FOUND_CODES else {}
         return headers | ({"X-Repo-Commit": error.revision} if error.kind == "entry" and error.revision else {})
-    if isinstance(error, GatedError):
-        return {"X-Error-Code": "GatedRepo"}
-    if isinstance(error, NotSignedInError):
-        return {"WWW-Authenticate": 'Basic realm="hub"'}
+    for kind, told in HEADERS.items():
+        if isinstance(error, kind):
+            return dict(told)
     if isinstance(error, RateLimitError):
         return {
             "RateLimit": f'"{error.resource}";r=0;t={error.seconds}',

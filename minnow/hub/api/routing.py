@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from minnow.errors import HubNotFoundError
 
 REQUEST_ID = "minnow.request_id"
+MOST_DIGITS = 9
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 
 
@@ -53,8 +54,22 @@ class RequestIds:
 
 
 def part(request: Request, name: str) -> str:
-    """A part of the address, decoded; raises HubNotFoundError where it is no UTF-8."""
+    """A part of the address, decoded; raises HubNotFoundError where it is no UTF-8, or holds what no name does.
+
+    What a file may be called is asked where it is looked for.
+    """
     try:
-        return unquote(request.path_params[name], errors="strict")
+        decoded = unquote(request.path_params[name], errors="strict")
     except UnicodeDecodeError as error:
         raise HubNotFoundError("address", request.url.path) from error
+    if "\0" in decoded and name != "path":
+        raise HubNotFoundError("address", request.url.path)
+    return decoded
+
+
+def numbered(request: Request, name: str, kind: str) -> int:
+    """A part of the address that is the number of something; raises HubNotFoundError where nothing can have it."""
+    text = str(request.path_params[name])
+    if not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS:
+        raise HubNotFoundError(kind, text[:50])
+    return int(text)

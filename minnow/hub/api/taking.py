@@ -11,11 +11,11 @@ from typing import cast
 
 from starlette.requests import Request
 
-from minnow.errors import RefusedUploadError
+from minnow.errors import RefusedUploadError, StalledError
 
 TAKE = "minnow.take"
 PIECE_BYTES = 1 << 20
-STALLED_SECONDS = 300.0
+STALLED_SECONDS = 60.0
 
 
 class TakenBody:
@@ -40,6 +40,7 @@ class TakenBody:
         self._given_back = given_back
         self._first = first
         self._rest = rest
+        self._ended = False
         self._socket = socket.socket(fileno=os.dup(handle))
         self._socket.settimeout(stalled_seconds)
         self._memory = memoryview(mmap.mmap(-1, PIECE_BYTES))  # it begins with a page, as disks want it
@@ -64,9 +65,13 @@ class TakenBody:
             yield self._memory[:length]
 
     def throw_away(self) -> None:
-        """Read what is left, so that the client listens to an answer; raises as ``pieces`` does."""
-        for _ in self.pieces():
-            pass
+        """Read what is left, so that the client listens to an answer; raises as ``pieces`` does.
+
+        Where it broke off or stalled, nothing is waited for again.
+        """
+        if not self._ended:
+            for _ in self.pieces():
+                pass
 
     def stop(self) -> None:
         """Let whoever reads it in another thread see its end now."""
@@ -85,8 +90,12 @@ class TakenBody:
             try:
                 came = self._socket.recv_into(self._memory[start:stop])
             except OSError as error:
+                self._ended = True
+                if isinstance(error, TimeoutError):
+                    raise StalledError(self._socket.gettimeout() or 0) from error
                 raise RefusedUploadError("the upload broke off") from error
             if not came:
+                self._ended = True
                 raise RefusedUploadError("the upload broke off")
             start += came
             self._rest -= came
