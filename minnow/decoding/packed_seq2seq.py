@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minnow.layers.lora import adapters
 from minnow.layers.packed import Packed, Rows, pack, room_for
 from minnow.layers.packed_transformer import embed, gate, give, look_across, look_around, look_back, read
 from minnow.layers.tiles import arithmetics_here
@@ -30,14 +31,15 @@ _PACKED: WeakKeyDictionary[TransformerSeq2Seq, tuple[Any, "PackedSeq2Seq"]] = We
 
 def packed_for(model: Any) -> Any:
     """The model packed, where it is one for which that is known, on a processor that can; else the model itself."""
-    if not isinstance(model, TransformerSeq2Seq) or model.training:
+    if not isinstance(model, TransformerSeq2Seq) or model.training or adapters(model):
         return model
     weight = model.output_weight_VD
     arithmetic = "int8" if model.eight_bits else str(weight.dtype).removeprefix("torch.")
     if weight.device.type != "cpu" or arithmetic not in arithmetics_here():
         return model
-    # Counted up by whatever changes a tensor in place, as an optimizer does.
-    changes = tuple((one.data_ptr(), 0 if one.is_inference() else one._version) for one in model.parameters())
+    # Counted up by whatever changes a tensor in place, as an optimizer does; but one that was made in inference mode
+    # counts nothing and is like none before, so that the model is packed anew.
+    changes = tuple((one.data_ptr(), object() if one.is_inference() else one._version) for one in model.parameters())
     mark = (arithmetic, changes)
     if model not in _PACKED or _PACKED[model][0] != mark:
         _PACKED[model] = (mark, PackedSeq2Seq(model, arithmetic))
@@ -233,9 +235,10 @@ class PackedSeq2Seq:
 
     def _angle(self, place: int) -> tuple[Any, Any]:
         """Cosine and sine of one position [E / 2]; those of all up to twice the furthest are kept."""
-        if place >= len(self._angles[0]):
-            self._angles = self._angles_of(2 * place)
-        cosines, sines = self._angles
+        angles = self._angles  # which another thread may replace at any moment
+        if place >= len(angles[0]):
+            self._angles = angles = self._angles_of(2 * place)
+        cosines, sines = angles
         return cosines[place], sines[place]
 
     def _angles_of(self, count: int) -> tuple[Any, Any]:

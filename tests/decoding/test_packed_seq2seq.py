@@ -11,6 +11,7 @@ from torch import Tensor
 
 from minnow.decoding.packed_seq2seq import PackedSeq2Seq, packed_for
 from minnow.decoding.translating import TranslationSettings, translate_rows
+from minnow.layers.lora import LoraSettings, attach
 from minnow.layers.tiles import arithmetics_here
 from minnow.models.registry import architecture
 
@@ -92,10 +93,37 @@ def test_what_was_packed_is_kept_until_a_weight_changes() -> None:
     close(changed.prefill(sources(), LENGTHS)[0], model.prefill(sources(), LENGTHS)[0])
 
 
+def test_a_change_of_a_model_that_was_made_in_inference_mode_is_seen() -> None:
+    with torch.inference_mode():
+        model = made()
+        before = packed_for(model).prefill(sources(), LENGTHS)[0]
+        model.decoder_norm.weight.mul_(2)
+        close(packed_for(model).prefill(sources(), LENGTHS)[0], 2 * before)
+
+
+def test_another_thread_may_shorten_the_table_of_positions_meanwhile() -> None:
+    class Raced(PackedSeq2Seq):
+        """Where whatever is kept is at once replaced by a shorter table."""
+
+        @property
+        def _angles(self) -> Any:
+            return self._shortest
+
+        @_angles.setter
+        def _angles(self, table: Any) -> None:
+            self._shortest = tuple(part[:2] for part in table)
+
+    cosine, sine = Raced(made(), "float32")._angle(40)
+    wanted = PackedSeq2Seq(made(), "float32")._angle(40)
+    assert (cosine.tolist(), sine.tolist()) == tuple(part.tolist() for part in wanted)
+
+
 def test_what_is_not_known_packed_stays_as_it_is() -> None:
     config_class, model_class = architecture("rnn_seq2seq")
     recurrent = model_class(config_class.from_dict({"vocab_size": 9, "embedding_size": 4, "hidden_size": 4})).eval()
-    for model in (recurrent, made().train(), made().double()):
+    adapted = made()
+    attach(adapted, LoraSettings(2))
+    for model in (recurrent, made().train(), made().double(), adapted.eval()):
         assert packed_for(model) is model
 
 
