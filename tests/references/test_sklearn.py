@@ -111,6 +111,7 @@ def test_cells_lose_nothing(seed: int, num_rows: int, num_labels: int, at_once: 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("minnow.metrics.cells.NUMBERS_AT_ONCE", at_once)
             found = tally(cells, cells.counts.astype(np.float64))
+        assert cells.references.dtype == cells.predictions[0].dtype == bool  # a byte a label
         assert found.hits.tolist() == (true * given).sum(axis=0).tolist()
         assert found.predicted.tolist() == given.sum(axis=0).tolist()
         assert found.actual.tolist() == true.sum(axis=0).tolist()
