@@ -155,6 +155,14 @@ class Rows:
             yield from self._of(cells(frame[column], str(self.path), before))
             before += frame.height
 
+    def notes(self) -> tuple[str, ...]:
+        """How the file is laid out, and which column is read where none was asked for; from the first rows."""
+        told: list[str] = []
+        frame = next(iterate_rows(self.path, ROWS_AT_ONCE, self.encoding, note=told.append), None)
+        if frame is not None and self.column is None:
+            told.append(find_roles(frame, need_label=False).reasons[0])
+        return tuple(told)
+
     def _frames(self) -> Iterator[pl.DataFrame]:
         if self.split and self.column is not None:
             return iter([hash_split(read_table(self.path, self.encoding), self.column, self.split)])
@@ -252,7 +260,7 @@ class Corpus:
                 kept.append(rest)
                 held.append(end)
         name = f"the held-out {share:.3g} of {self.name}"
-        return replace(self, files=tuple(kept)), replace(self, name=name, files=tuple(held))
+        return replace(self, files=tuple(kept)), replace(self, name=name, files=tuple(held), notes=())
 
 
 def _held_documents(documents: Set[RunningText], share: float) -> set[RunningText]:
@@ -295,7 +303,7 @@ def open_corpus(
     """
     path = Path(source)
     if path.is_file():
-        return Corpus(path.name, (_file(path, text, encoding, markup),))
+        return _of_file(path.name, _file(path, text, encoding, markup))
     if path.is_dir():
         return _folder(path, part, text, encoding, markup)
     if catalog.is_known(str(source)):
@@ -345,6 +353,10 @@ def _file(path: Path, text: str | None, encoding: str | None, markup: bool | Non
     return Rows(path, text, encoding, markup=markup is not False)
 
 
+def _of_file(name: str, file: Texts) -> Corpus:
+    return Corpus(name, (file,), notes=file.notes() if isinstance(file, Rows) else ())
+
+
 def part_to_measure(source: str | Path, part: str = "test") -> str:
     """That part of a corpus, its valid part where it has no test part, or the whole where it has no parts."""
     present = corpus_parts(source)
@@ -368,7 +380,7 @@ def _folder(folder: Path, part: str, text: str | None, encoding: str | None, mar
     if not found and part not in ("train", "all"):
         raise DataError(f"folder {folder} has no part {part!r}, only files; give a file or another folder for it")
     if top.is_file():
-        return Corpus(f"{folder.name}/{top.name}", (_file(top, text, encoding, markup),))
+        return _of_file(f"{folder.name}/{top.name}", _file(top, text, encoding, markup))
     paths = sorted(
         path
         for path in top.rglob("*")
@@ -380,7 +392,9 @@ def _folder(folder: Path, part: str, text: str | None, encoding: str | None, mar
         raise DataError(f"folder {top} has no files of text; a corpus is read from .txt, .jsonl, .csv or .parquet")
     files = [_file(path, text, encoding, markup) for path in paths]
     marked = [replace(file, is_document=True) if isinstance(file, RunningText) else file for file in files]
-    return Corpus(folder.name, tuple(marked), notes=(f"{len(paths)} files",))
+    table = next((file for file in files if isinstance(file, Rows)), None)
+    told = [f"{table.path.name}: {line}" for line in table.notes()] if table is not None else []
+    return Corpus(folder.name, tuple(marked), notes=(f"{len(paths)} files", *told))
 
 
 def _entry(entry: Entry, part: str, markup: bool | None) -> Corpus:

@@ -46,6 +46,17 @@ def test_rows_of_a_table_are_documents(tmp_path: Path) -> None:
     assert next(piece.text for piece in open_corpus(csv, text="body").pieces()) == "a text that is long enough"
 
 
+def test_how_a_table_is_read_is_told_once(tmp_path: Path) -> None:
+    table = written(tmp_path / "a.csv", "id,title,body\n1,short title,a long body of text\n2,other,another long body\n")
+    header, column = open_corpus(table).notes
+    assert header == "first line is a header: id, title, body"
+    assert column.startswith('text: column "body"')
+    assert open_corpus(table, text="title").notes == (header,)
+    assert open_corpus(tmp_path).notes == ("1 files", f"a.csv: {header}", f"a.csv: {column}")
+    kept, held = open_corpus(table).held_out(0.5)
+    assert (kept.notes, held.notes) == ((header, column), ())
+
+
 def test_lists_of_sentences_are_joined_by_line_ends_and_lists_of_words_by_spaces(tmp_path: Path) -> None:
     rows = [{"text": ["one two", "three"]}, {"text": ["four", "five"]}]
     path = written(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
