@@ -14,18 +14,19 @@ from starlette.routing import Route
 
 from minnow.errors import HubError, HubNotFoundError, NotSignedInError, RefusedUploadError
 from minnow.hub.api.asking import json
-from minnow.hub.api.bodies import received, whole
+from minnow.hub.api.bodies import Turns, received, whole
 from minnow.hub.api.sending import Span, sent
 from minnow.hub.xet.grants import Grant
 from minnow.hub.xet.hashing import to_text
 from minnow.hub.xet.reconstruction import Fetch, Reconstruction
+from minnow.hub.xet.registration import Progress
 from minnow.hub.xet.service import Leave, Xet
 from minnow.hub.xet.shard import MOST_SHARD_BYTES
 from minnow.hub.xet.xorb import MOST_STORED_BYTES
 
 BASE = "/api/xet"
 UPLOADS_AT_ONCE = 32
-SHARDS_AT_ONCE = 4
+SHARDS_AT_ONCE, SHARDS_OF_ONE = 4, 2
 MOST_DIGITS = 20
 HEARTBEAT_SECONDS = 5.0
 MOST_XORB_BODY = MOST_STORED_BYTES + (1 << 20)
@@ -70,6 +71,7 @@ class _Handlers:
         self._endpoint = endpoint
         self._uploads = CapacityLimiter(UPLOADS_AT_ONCE)
         self._shards = CapacityLimiter(SHARDS_AT_ONCE)
+        self._turns = Turns(SHARDS_OF_ONE)
 
     async def take_xorb(self, request: Request) -> Response:
         """Store an uploaded xorb."""
@@ -83,8 +85,7 @@ class _Handlers:
         """Enter the files of an uploaded shard."""
         grant = self._grant(request, writing=True)
         content = await whole(request, MOST_SHARD_BYTES)
-        register = partial(self._xet.registrar.register, grant.repository_id, grant.account, content)
-        await anyio.to_thread.run_sync(register, limiter=self._shards)
+        await self._register(grant, content)
         return JSONResponse({"result": 1})
 
     async def take_shard_with_progress(self, request: Request) -> Response:
@@ -150,14 +151,18 @@ class _Handlers:
         base = f"{self._endpoint(request)}{BASE}/xorbs/{name}?"
         return ((base + self._xet.address(name, fetch.stored), fetch) for fetch in fetches)
 
+    async def _register(self, grant: Grant, content: bytes, progress: Progress = lambda _done, _total: None) -> None:
+        register = partial(self._xet.registrar.register, grant.repository_id, grant.account, content, progress)
+        async with self._turns.of(grant.account):
+            await anyio.to_thread.run_sync(register, limiter=self._shards)
+
     async def _registering(self, grant: Grant, content: bytes) -> AsyncIterator[bytes]:
         state = [0, 1]
 
         def progress(done: int, total: int) -> None:
             state[:] = done, max(total, 1)
 
-        register = partial(self._xet.registrar.register, grant.repository_id, grant.account, content, progress)
-        work = asyncio.create_task(anyio.to_thread.run_sync(register, limiter=self._shards))
+        work = asyncio.create_task(self._register(grant, content, progress))
         work.add_done_callback(lambda done: done.cancelled() or done.exception())  # also when nobody listens any more
         while not work.done():
             await asyncio.wait([work], timeout=HEARTBEAT_SECONDS)

@@ -4,6 +4,8 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
 from minnow.hub.xet.hashing import HASH_BYTES
 from minnow.hub.xet.shard import Term
@@ -13,15 +15,17 @@ PACKED_BYTES = HASH_BYTES + 8
 
 
 class ChunkTable:
-    """The chunks of one xorb, packed: where each ends unpacked and as stored, and its hash."""
+    """The chunks of one xorb, packed: where each ends unpacked and as stored, and its hash.
+
+    It is read where it lies: as Python's numbers it would take nearly three times the memory.
+    """
 
     def __init__(self, packed: bytes):
         """Read what ``pack`` gave."""
         count = len(packed) // PACKED_BYTES
-        self._hashes = packed[: count * HASH_BYTES]
-        numbers: tuple[int, ...] = struct.unpack_from(f"<{2 * count}I", packed, count * HASH_BYTES)
-        self._ends = (0, *numbers[:count])
-        self._stored_ends = (0, *numbers[count:])
+        self._packed = packed
+        numbers = memoryview(packed)[count * HASH_BYTES :].cast("I")
+        self._ends, self._stored_ends = numbers[:count], numbers[count:]
 
     @staticmethod
     def pack(chunks: Sequence[Chunk]) -> bytes:
@@ -35,31 +39,52 @@ class ChunkTable:
         return b"".join(chunk.hash for chunk in chunks) + numbers
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self._ends)
 
     def chunk(self, index: int) -> Chunk:
         """One chunk."""
-        hashed = self._hashes[index * HASH_BYTES : (index + 1) * HASH_BYTES]
-        return Chunk(hashed, self.length(index, index + 1), self.stored(index, index + 1)[1] - self._stored_ends[index])
+        hashed = self._packed[index * HASH_BYTES : (index + 1) * HASH_BYTES]
+        start, end = self.stored(index, index + 1)
+        return Chunk(hashed, self.length(index, index + 1), end - start)
 
     def chunks(self, start: int = 0, end: int | None = None) -> list[Chunk]:
         """A run of chunks."""
-        return [self.chunk(index) for index in range(start, len(self) if end is None else end)]
+        end = len(self) if end is None else end
+        ends = [_before(self._ends, start), *self._ends[start:end]]
+        stored_ends = [_before(self._stored_ends, start), *self._stored_ends[start:end]]
+        hashes = (self._packed[at : at + HASH_BYTES] for at in range(start * HASH_BYTES, end * HASH_BYTES, HASH_BYTES))
+        return list(map(Chunk, hashes, _lengths(ends), _lengths(stored_ends)))
 
     def length(self, start: int, end: int) -> int:
         """How many bytes a run of chunks unpacks to."""
-        return self._ends[end] - self._ends[start]
+        return _before(self._ends, end) - _before(self._ends, start)
 
     def stored(self, start: int, end: int) -> tuple[int, int]:
         """From which byte to before which byte of the xorb a run of chunks stands."""
-        return self._stored_ends[start], self._stored_ends[end]
+        return _before(self._stored_ends, start), _before(self._stored_ends, end)
 
     def covering(self, start: int, end: int, first: int, last: int) -> tuple[int, int]:
         """Of the run of chunks from start to end, those that hold its bytes first to last, the last not among them."""
-        base = self._ends[start]
-        low = bisect_right(self._ends, base + first, start, end + 1) - 1
-        high = bisect_right(self._ends, base + last - 1, low, end + 1)
+        base = _before(self._ends, start)
+        low = bisect_right(self._ends, base + first, start, end)
+        high = bisect_right(self._ends, base + last - 1, low, end) + 1
         return low, min(high, end)
+
+
+def _before(ends: "memoryview[int]", index: int) -> int:
+    """Where the chunk of this number begins, which is where the one before it ends."""
+    return ends[index - 1] if index else 0
+
+
+def _lengths(ends: Sequence[int]) -> Iterable[int]:
+    return (end - start for start, end in pairwise(ends))
+
+
+class Tables(Protocol):
+    """The tables of xorbs by their hashes."""
+
+    def __getitem__(self, xorb: bytes, /) -> ChunkTable:
+        """The table of a xorb."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +115,12 @@ class Reconstruction:
     fetches: Mapping[bytes, tuple[Fetch, ...]]
 
 
-def reconstruct(terms: Iterable[Term], tables: Mapping[bytes, ChunkTable], start: int, end: int) -> Reconstruction:
+def reconstruct(terms: Iterable[Term], tables: Tables, start: int, end: int) -> Reconstruction:
     """Plan the bytes of a file from start to before end, with no chunk that is not needed.
 
     Args:
         terms: the whole file.
-        tables: of every xorb in it.
+        tables: of every xorb in it; those of a term are asked for one after the other.
         start, end: within the file, the end larger than the start.
     """
     wanted: list[Term] = []
@@ -112,7 +137,7 @@ def reconstruct(terms: Iterable[Term], tables: Mapping[bytes, ChunkTable], start
     return Reconstruction(offset, tuple(wanted), _fetches(wanted, tables))
 
 
-def _fetches(terms: Sequence[Term], tables: Mapping[bytes, ChunkTable]) -> dict[bytes, tuple[Fetch, ...]]:
+def _fetches(terms: Sequence[Term], tables: Tables) -> dict[bytes, tuple[Fetch, ...]]:
     runs: dict[bytes, list[tuple[int, int]]] = {}
     for term in sorted(terms, key=lambda term: term.start):
         known = runs.setdefault(term.xorb, [])

@@ -1,15 +1,17 @@
 """What the upload of a shard does: every file in it is computed again from stored chunks before a word is believed."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
+from typing import TypeVar
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.orm import Session
 
 from minnow.errors import RefusedUploadError
@@ -17,10 +19,11 @@ from minnow.hub.database import Database
 from minnow.hub.limits import Quotas
 from minnow.hub.payers import admit
 from minnow.hub.repositories import locked
+from minnow.hub.repository_tables import LargeFileRow
 from minnow.hub.xet.hashing import file_hash, range_hash, to_text
 from minnow.hub.xet.reconstruction import ChunkTable
 from minnow.hub.xet.shard import Shard, ShardFile, Term, read_shard
-from minnow.hub.xet.store import StoredFile, XorbStore
+from minnow.hub.xet.store import XORBS_REMEMBERED, StoredFile, XorbStore
 from minnow.hub.xet.xorb import Chunk
 from minnow.hub.xet_tables import XetFileRow, XetMarkRow, XetTermRow, XorbRow
 
@@ -33,14 +36,37 @@ FORGOTTEN = (
     "`xet` folder in its cache (~/.cache/huggingface/xet) and upload again"
 )
 Progress = Callable[[int, int], None]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class KnownXorb:
-    """A stored xorb that a shard refers to."""
+    """A stored xorb that a shard refers to, and who pays how much for it until files are made of it."""
 
     id: int
-    table: ChunkTable
+    payer: str | None
+    stored_length: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is stored of what a shard speaks of.
+
+    Attributes:
+        xorbs: by their hashes.
+        files: the SHA-256 of those files that are known by their Xet hash: equal hashes are equal contents.
+        held: those of these SHA-256 that the repository has.
+        table: that of a xorb, by its id; few are held at a time.
+    """
+
+    xorbs: Mapping[bytes, KnownXorb]
+    files: Mapping[str, str]
+    held: Set[str]
+    table: Callable[[int], ChunkTable]
+
+    def table_of(self, xorb: bytes) -> ChunkTable:
+        """The table of a xorb by its hash."""
+        return self.table(self.xorbs[xorb].id)
 
 
 @dataclass(frozen=True)
@@ -74,16 +100,15 @@ class Registrar:
         Raises:
             RefusedUploadError: a shard that cannot be read, a xorb that is not there, or anything in it that is not so;
                 nothing of the shard is entered.
-            QuotaError: the files do not fit into the account's room.
+            QuotaError: the files do not fit into the account's room, which is asked before they are read again.
         """
         shard = read_shard(content)
-        with self._database.reading() as session:
-            xorbs = _known(session, shard)
-            known = _known_files(session, shard)
-        _agree(shard, xorbs)
-        sizes = [_checked_size(file, xorbs) for file in shard.files]
+        known = self._known(shard, repository_id)
+        _agree(shard, known)
+        sizes = [_checked_size(file, known) for file in shard.files]
         if sum(sizes) > MOST_BYTES:
             raise RefusedUploadError(f"the files of a shard have at most {MOST_BYTES} bytes, but got {sum(sizes)}")
+        self._require_room(account, shard, sizes, known)
         verified, done = [], 0
         for file, size in zip(shard.files, sizes, strict=True):
             before = done
@@ -91,24 +116,43 @@ class Registrar:
             def read(length: int, before: int = before) -> None:
                 progress((before + length) >> 20, sum(sizes) >> 20)
 
-            verified.append(self._verify(file, size, xorbs, known.get(to_text(file.hash)), read))
+            verified.append(self._verify(file, size, known, read))
             done += size
-        self._enter(repository_id, account, verified)
+        for files in _batches(verified):
+            self._enter(repository_id, account, files)
 
-    def _verify(
-        self,
-        file: ShardFile,
-        size: int,
-        xorbs: Mapping[bytes, KnownXorb],
-        known_sha256: str | None,
-        progress: Callable[[int], None],
-    ) -> VerifiedFile:
-        terms = tuple((xorbs[term.xorb].id, term.start, term.end, term.length) for term in file.terms)
-        found = known_sha256 or _sha256(StoredFile(self._store, size, terms), progress)
+    def _known(self, shard: Shard, repository_id: int) -> Known:
+        """What is stored of what a shard speaks of; raises RefusedUploadError where one of its xorbs is not."""
+
+        def table(xorb_id: int) -> ChunkTable:
+            try:
+                return self._store.located(xorb_id)[1]
+            except NoResultFound as error:
+                raise RefusedUploadError(f"a xorb of the shard {FORGOTTEN}") from error
+
+        with self._database.reading() as session:
+            xorbs, files = _known_xorbs(session, shard), _known_files(session, shard)
+            held: set[str] = set()
+            for batch in _batches(list(files.values())):
+                own = (LargeFileRow.repository_id == repository_id) & LargeFileRow.sha256.in_(batch)
+                held |= set(session.scalars(select(LargeFileRow.sha256).where(own)))
+        return Known(xorbs, files, held, lru_cache(XORBS_REMEMBERED)(table))
+
+    def _require_room(self, account: str, shard: Shard, sizes: Sequence[int], known: Known) -> None:
+        """Raises QuotaError where the files cannot fit, though all that the account pays for their xorbs is let off."""
+        hashes = [to_text(file.hash) for file in shard.files]
+        new = dict(zip(hashes, sizes, strict=True))
+        adding = sum(size for hashed, size in new.items() if known.files.get(hashed) not in known.held)
+        own = [xorb.stored_length for xorb in known.xorbs.values() if xorb.payer == account.lower()]
+        self._quotas.require(account, adding - sum(own))
+
+    def _verify(self, file: ShardFile, size: int, known: Known, progress: Callable[[int], None]) -> VerifiedFile:
+        terms = tuple((known.xorbs[term.xorb].id, term.start, term.end, term.length) for term in file.terms)
+        found = known.files.get(to_text(file.hash)) or _sha256(StoredFile(self._store, size, terms), progress)
         if file.sha256 not in (None, found):
             raise RefusedUploadError(f"the file's content has the SHA-256 {found}, but it was sent as {file.sha256}")
         first = file.terms[0]
-        opening = to_text(xorbs[first.xorb].table.chunk(first.start).hash), xorbs[first.xorb].id
+        opening = to_text(known.table_of(first.xorb).chunk(first.start).hash), known.xorbs[first.xorb].id
         return VerifiedFile(to_text(file.hash), found, size, terms, opening)
 
     def _enter(self, repository_id: int, account: str, files: Sequence[VerifiedFile]) -> None:
@@ -117,9 +161,11 @@ class Registrar:
             try:
                 with self._database.writing() as session:
                     locked(session, repository_id)
+                    used: set[int] = set()
                     for file in {file.sha256: file for file in files}.values():
-                        _enter(session, file, now)
+                        used |= _enter(session, file, now)
                     session.flush()
+                    _let_off(session, used)
                     admit(session, self._quotas, repository_id, account, sizes, now)
                 return
             except IntegrityError as error:
@@ -129,7 +175,7 @@ class Registrar:
                 time.sleep(0.05)
 
 
-def _known(session: Session, shard: Shard) -> dict[bytes, KnownXorb]:
+def _known_xorbs(session: Session, shard: Shard) -> dict[bytes, KnownXorb]:
     """The stored xorbs that the files of a shard are made of.
 
     Raises:
@@ -138,8 +184,9 @@ def _known(session: Session, shard: Shard) -> dict[bytes, KnownXorb]:
     wanted = {to_text(term.xorb): term.xorb for file in shard.files for term in file.terms}
     found: dict[bytes, KnownXorb] = {}
     for batch in _batches(list(wanted)):
-        rows = session.execute(select(XorbRow.hash, XorbRow.id, XorbRow.chunks).where(XorbRow.hash.in_(batch)))
-        found |= {wanted[row.hash]: KnownXorb(row.id, ChunkTable(row.chunks)) for row in rows}
+        columns = XorbRow.hash, XorbRow.id, XorbRow.payer, XorbRow.stored_length
+        rows = session.execute(select(*columns).where(XorbRow.hash.in_(batch)))
+        found |= {wanted[row.hash]: KnownXorb(row.id, row.payer, row.stored_length) for row in rows}
     missing = sorted(text for text, hashed in wanted.items() if hashed not in found)
     if missing:
         raise RefusedUploadError(f"xorb {missing[0]} {FORGOTTEN}")
@@ -147,7 +194,6 @@ def _known(session: Session, shard: Shard) -> dict[bytes, KnownXorb]:
 
 
 def _known_files(session: Session, shard: Shard) -> dict[str, str]:
-    """The SHA-256 of those files of a shard that are known by their Xet hash: equal hashes are equal contents."""
     found: dict[str, str] = {}
     for batch in _batches([to_text(file.hash) for file in shard.files]):
         rows = session.execute(select(XetFileRow.hash, XetFileRow.sha256).where(XetFileRow.hash.in_(batch)))
@@ -155,15 +201,16 @@ def _known_files(session: Session, shard: Shard) -> dict[str, str]:
     return found
 
 
-def _agree(shard: Shard, xorbs: Mapping[bytes, KnownXorb]) -> None:
+def _agree(shard: Shard, known: Known) -> None:
     """Raises RefusedUploadError where the shard tells other chunks of a xorb than the hub found in it."""
     for told in shard.xorbs:
-        known = xorbs.get(told.hash)
-        if known and [(chunk.hash, chunk.length) for chunk in known.table.chunks()] != list(told.chunks):
+        if told.hash not in known.xorbs:
+            continue
+        if [(chunk.hash, chunk.length) for chunk in known.table_of(told.hash).chunks()] != list(told.chunks):
             raise RefusedUploadError(f"the shard lists other chunks than xorb {to_text(told.hash)} has")
 
 
-def _checked_size(file: ShardFile, xorbs: Mapping[bytes, KnownXorb]) -> int:
+def _checked_size(file: ShardFile, known: Known) -> int:
     """The size of a file, after its terms, its proofs and its hash were found right.
 
     Raises:
@@ -179,7 +226,7 @@ def _checked_size(file: ShardFile, xorbs: Mapping[bytes, KnownXorb]) -> int:
         raise RefusedUploadError(f"chunks within a file have at least {LEAST_CHUNK_BYTES} bytes; {name} has {count}")
     leaves: list[tuple[bytes, int]] = []
     for term, proof in zip(file.terms, file.proofs, strict=True):
-        chunks = _chunks(term, xorbs[term.xorb].table)
+        chunks = _chunks(term, known.table_of(term.xorb))
         if range_hash(chunk.hash for chunk in chunks) != proof:
             raise RefusedUploadError(f"file {name}: the proof for chunks of xorb {to_text(term.xorb)} is wrong")
         leaves += [(chunk.hash, chunk.length) for chunk in chunks]
@@ -212,22 +259,49 @@ def _sha256(file: StoredFile, progress: Callable[[int], None]) -> str:
     return found.hexdigest()
 
 
-def _enter(session: Session, file: VerifiedFile, now: datetime) -> None:
+def _enter(session: Session, file: VerifiedFile, now: datetime) -> set[int]:
+    """Enter a file, and return the xorbs that it uses, where it is new."""
     row = session.scalar(select(XetFileRow).where(XetFileRow.sha256 == file.sha256))
-    if row is None:
-        row = XetFileRow(hash=file.hash, sha256=file.sha256, size=file.size, created_at=now)
-        session.add(row)
-        session.flush()
-        session.add_all(
-            XetTermRow(file_id=row.id, position=position, xorb_id=xorb_id, start=start, stop=stop, length=length)
-            for position, (xorb_id, start, stop, length) in enumerate(file.terms)
-        )
-        used = {xorb_id for xorb_id, *_ in file.terms}
-        session.execute(update(XorbRow).where(XorbRow.id.in_(used)).values(unused_since=None, payer=None))
-        session.merge(XetMarkRow(chunk=file.first[0], xorb_id=file.first[1]))
+    if row is not None:
+        return set()
+    row = XetFileRow(hash=file.hash, sha256=file.sha256, size=file.size, created_at=now)
+    session.add(row)
+    session.flush()
+    session.add_all(
+        XetTermRow(file_id=row.id, position=position, xorb_id=xorb_id, start=start, stop=stop, length=length)
+        for position, (xorb_id, start, stop, length) in enumerate(file.terms)
+    )
+    session.merge(XetMarkRow(chunk=file.first[0], xorb_id=file.first[1]))
+    return {xorb_id for xorb_id, *_ in file.terms}
 
 
-def _batches(names: Sequence[str]) -> Iterator[list[str]]:
-    rest = iter(names)
+def _let_off(session: Session, used: Set[int]) -> None:
+    """Enter that these xorbs are used, and let who pays for one off once files use at least half of it.
+
+    A file pays for the chunks that it uses. Of what no file uses, so no more than that is paid for by nobody.
+    """
+    for batch in _batches(list(used)):
+        those = XorbRow.id.in_(batch)
+        session.execute(update(XorbRow).where(those).values(unused_since=None))
+        for xorb_id, length, packed in session.execute(
+            select(XorbRow.id, XorbRow.length, XorbRow.chunks).where(those, XorbRow.payer.is_not(None))
+        ).all():
+            if 2 * _used_length(session, xorb_id, ChunkTable(packed)) >= length:
+                session.execute(update(XorbRow).where(XorbRow.id == xorb_id).values(payer=None))
+
+
+def _used_length(session: Session, xorb_id: int, table: ChunkTable) -> int:
+    """How many bytes the chunks of a xorb have that any file uses."""
+    runs = select(XetTermRow.start, XetTermRow.stop).where(XetTermRow.xorb_id == xorb_id).distinct()
+    length, end = 0, 0
+    for start, stop in session.execute(runs.order_by(XetTermRow.start)):
+        if stop > end:
+            length += table.length(max(start, end), stop)
+            end = stop
+    return length
+
+
+def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
+    rest = iter(items)
     while batch := list(islice(rest, 500)):
         yield batch

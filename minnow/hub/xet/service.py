@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from minnow.errors import GatedError, HubError, HubNotFoundError
 from minnow.hub.blobs import SweptBlobStore
@@ -13,12 +15,12 @@ from minnow.hub.limits import Quotas
 from minnow.hub.repository_tables import LargeFileRow
 from minnow.hub.rights import Caller
 from minnow.hub.xet.grants import SECONDS, Grant, Signer
-from minnow.hub.xet.hashing import from_text
+from minnow.hub.xet.hashing import from_text, to_text
 from minnow.hub.xet.lineage import Answers, Bases, near
 from minnow.hub.xet.reconstruction import ChunkTable, Reconstruction, reconstruct
 from minnow.hub.xet.registration import Registrar
 from minnow.hub.xet.shard import Term
-from minnow.hub.xet.store import StoredFile, XorbStore, files_by_sha256
+from minnow.hub.xet.store import XORBS_REMEMBERED, StoredFile, XorbStore, files_by_sha256
 from minnow.hub.xet_tables import XetFileRow, XetTermRow, XorbRow
 
 
@@ -36,6 +38,21 @@ class Leave:
 
     token: str
     expires: int
+
+
+class _Tables:
+    """The tables of xorbs, read when they are asked for; a whole file of 64 GiB has a thousand, so few are held."""
+
+    def __init__(self, session: Session):
+        self._session = session
+        self._read = lru_cache(XORBS_REMEMBERED)(self._table)
+
+    def __getitem__(self, xorb: bytes, /) -> ChunkTable:
+        return self._read(xorb)
+
+    def _table(self, xorb: bytes) -> ChunkTable:
+        chunks = self._session.execute(select(XorbRow.chunks).where(XorbRow.hash == to_text(xorb))).scalar_one()
+        return ChunkTable(chunks)
 
 
 class Xet:
@@ -117,16 +134,7 @@ class Xet:
                 .order_by(XetTermRow.position)
             ).all()
             terms = [Term(from_text(row.hash), row.start, row.stop, row.length) for row in rows]
-            wanted, position = set(), 0
-            for row in rows:
-                if position < stop and start < position + row.length:
-                    wanted.add(row.hash)
-                position += row.length
-            tables = {
-                from_text(row.hash): ChunkTable(row.chunks)
-                for row in session.execute(select(XorbRow.hash, XorbRow.chunks).where(XorbRow.hash.in_(wanted)))
-            }
-        return reconstruct(terms, tables, start, stop)
+            return reconstruct(terms, _Tables(session), start, stop)
 
     def address(self, xorb: str, stored: tuple[int, int]) -> str:
         """The query that gives these bytes of a xorb to whoever holds it, for a quarter of an hour."""

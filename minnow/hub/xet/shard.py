@@ -7,6 +7,7 @@ terms, the SHA-256), then xorbs (a header, its chunks), each section closed by a
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from minnow.errors import RefusedUploadError
 from minnow.hub.xet.hashing import HASH_BYTES, keyed, to_text
@@ -17,6 +18,7 @@ VERSION = 2
 FOOTER_VERSION = 1
 FOOTER_BYTES = 200
 MOST_SHARD_BYTES = 80 * 1024 * 1024
+MOST_FILES = 50_000
 
 _HEADER = struct.Struct("<32sQQ")
 _RECORD = struct.Struct("<32s4I")
@@ -156,11 +158,14 @@ class _Records:
 
 
 def _files(records: _Records) -> Iterator[ShardFile]:
+    numbers = count()
     while (header := records.next())[0] != _END:
-        hashed, flags, count = header[:3]
-        records.require(count * (2 if flags & _WITH_PROOFS else 1) + (1 if flags & _WITH_SHA256 else 0))
-        terms = tuple(_term(record) for record in records.take(count))
-        proofs = tuple(record[0] for record in records.take(count)) if flags & _WITH_PROOFS else ()
+        if next(numbers) == MOST_FILES:
+            raise RefusedUploadError(f"a shard has at most {MOST_FILES} files; send several")
+        hashed, flags, terms_told = header[:3]
+        records.require(terms_told * (2 if flags & _WITH_PROOFS else 1) + (1 if flags & _WITH_SHA256 else 0))
+        terms = tuple(_term(record) for record in records.take(terms_told))
+        proofs = tuple(record[0] for record in records.take(terms_told)) if flags & _WITH_PROOFS else ()
         sha256 = to_text(records.next()[0]) if flags & _WITH_SHA256 else None
         yield ShardFile(hashed, terms, proofs, sha256)
 

@@ -1,5 +1,7 @@
 """Any range of a file is made of no more chunks than it needs, from requests that cover every term."""
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +68,13 @@ def test_every_range_comes_out_of_what_is_fetched(data: st.DataObject) -> None:
         (hashed, index) for hashed, fetches in plan.fetches.items() for f in fetches for index in range(*f.chunks)
     }
     assert fetched == needed
+
+
+def test_a_table_is_read_where_it_lies() -> None:
+    packed = ChunkTable.pack([Chunk(bytes(32), 8000 + number % 7, 7000) for number in range(8000)])
+    tracemalloc.start()
+    made = ChunkTable(packed)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 10_000
+    assert (len(made), made.chunk(7999), made.length(0, 2)) == (8000, Chunk(bytes(32), 8005, 7000), 16_001)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from hub.xet.chunks import contents, hashes, proof, record, shard, shard_file, term, xorb
 from hub.xet.conftest import new_repository
 from minnow.errors import HubNotFoundError, QuotaError, RefusedUploadError, StorageError
-from minnow.hub.blobs import BucketBlobs, FolderBlobs
+from minnow.hub.blobs import BucketBlobs, FileBlob, FolderBlobs
 from minnow.hub.database import Database
 from minnow.hub.limits import Quotas
 from minnow.hub.repository_tables import LargeFileRow, RepositoryRow
@@ -318,3 +319,40 @@ def test_chunks_and_files_that_do_not_fit_leave_nothing(
     with pytest.raises(QuotaError, match="bob may store"):
         xet.registrar.register(repository, "bob", told())
     assert admitted(database, repository) == {}
+
+
+def test_a_xorb_counts_for_its_sender_until_files_use_half_of_it(
+    database: Database, blobs: FolderBlobs, repository: int
+) -> None:
+    quotas = Quotas(database, 10 * len(CONTENT))
+    xet = Xet(database, blobs, b"secret" * 6, quotas)
+    stored = len(xorb(PARTS)[1])
+    take(xet, PARTS)
+    for count, left in ((1, stored), (2, stored), (4, 0)):
+        parts = PARTS[:count]
+        xet.registrar.register(repository, "ann", told(parts, [term(PARTS, 0, count)], [proof(parts)], None))
+        files = sum(len(part) for shown in (1, 2, 4) if shown <= count for part in PARTS[:shown])
+        assert quotas.of("ann").used_bytes == files + left
+
+
+class ReadBlobs(FolderBlobs):
+    """A folder that counts how often something is read of it."""
+
+    opened = 0
+
+    def open(self, name: str) -> FileBlob:
+        self.opened += 1
+        return super().open(name)
+
+
+def test_what_cannot_fit_is_not_read_again(database: Database, tmp_path: Path, repository: int) -> None:
+    blobs = ReadBlobs(tmp_path / "read")
+    xet = Xet(database, blobs, b"secret" * 6, Quotas(database, 3 * len(CONTENT)))
+    take(xet, PARTS)
+    parts, terms = PARTS * 4, [term(PARTS)] * 4
+    with pytest.raises(QuotaError, match="do not fit"):
+        xet.registrar.register(repository, "ann", told(parts, terms, [proof(PARTS)] * 4, None))
+    assert blobs.opened == 0
+    xet.registrar.register(repository, "ann", told(PARTS * 3, terms[:3], [proof(PARTS)] * 3, None))
+    xet.registrar.register(repository, "ann", told(PARTS * 3, terms[:3], [proof(PARTS)] * 3, None))
+    assert blobs.opened > 0

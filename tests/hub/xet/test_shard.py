@@ -94,3 +94,11 @@ def test_impossible_terms_are_refused(start: int, end: int, length: int) -> None
     sent = record(bytes(32), 0, 1, 0, 0) + record(bytes(32), 0, length, start, end)
     with pytest.raises(RefusedUploadError, match="cannot be"):
         read_shard(shard([sent]))
+
+
+def test_a_shard_has_a_bounded_number_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = shard_file([b"a"], [term([b"a"])], [proof([b"a"])], None)
+    monkeypatch.setattr("minnow.hub.xet.shard.MOST_FILES", 2)
+    assert len(read_shard(shard([one, one])).files) == 2
+    with pytest.raises(RefusedUploadError, match="at most 2 files; send several"):
+        read_shard(shard([one, one, one]))
