@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minnow.decoding.leading import leading
+from minnow.decoding.leading import leading, log_probabilities
 from minnow.decoding.pool import Pool, attainable, cut, ended
 from minnow.decoding.rows import LENGTH
 from minnow.decoding.sampling import MINUS_INFINITY, SamplingSettings, drawn, filtered
 from minnow.decoding.search import BeamSettings, Hypothesis, Stepper
 
+MOST_BEAMS = 64  # of one source
 Found = list[list[Hypothesis]]  # of each source, best first
 # From logits [B, V], the sources [B] and a place: the log-probability of a token for each [B], and the tokens [B].
 Choose = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
@@ -198,8 +199,3 @@ def forbidden(logits_BV: Tensor, banned_ids: Tensor | None, vocab_size: int | No
     if banned_ids is not None:
         forbidden_V[banned_ids] = True
     return forbidden_V
-
-
-def log_probabilities(logits_BV: Tensor, forbidden_V: Tensor) -> Tensor:
-    """The model's own; what may not be written has none."""
-    return logits_BV.float().log_softmax(dim=1).masked_fill_(forbidden_V, MINUS_INFINITY)

@@ -17,14 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from minnow.decoding.batched import Found, forbidden, without_room
+from minnow.decoding.batched import MOST_BEAMS, Found, forbidden, without_room
 from minnow.decoding.leading import leading
 from minnow.decoding.phrases import Borders, Phrase, size
 from minnow.decoding.pool import Pool, attainable, cut, ended
 from minnow.decoding.sampling import MINUS_INFINITY
 from minnow.decoding.search import BeamSettings, Stepper
 
-MOST_BEAMS = 64
 # What it costs to begin a phrase where the model looks elsewhere, and to write anything else where it looks at the
 # phrase's source: so many times the log of the share of its attention that speaks for it, taken for this much at least.
 PLACING, PASSING = 8.0, 3.0
@@ -77,6 +76,8 @@ def search(
 ) -> Found:
     """The best texts for each source that have all of its phrases, at most ``num_beams`` of them; never none.
 
+    What a source gets does not depend on those beside it: each has as many beams as ``beams_for`` its own phrases.
+
     What the tokens of phrases cost is shared among ``usual_tokens_B``, whatever the length of a text: else the longest
     would be the best, for a dear phrase weighs less in it.
 
@@ -91,7 +92,8 @@ def search(
     if len(max_tokens_B) == 0:
         return []
     device, vocabulary = logits_BV.device, logits_BV.shape[1]
-    num_beams = max(beams_for(one, settings.num_beams) for one in phrases)
+    widths = [beams_for(one, settings.num_beams) for one in phrases]
+    num_beams, widths_B = max(widths), torch.tensor(widths, device=device)
     forbidden_V = forbidden(logits_BV, banned_ids, vocab_size)
     going = max_tokens_B.nonzero().squeeze(1)
     asked = _Asked.of(phrases, borders, vocabulary, device, sight).select(going)
@@ -112,7 +114,7 @@ def search(
         scores_BC = _scores(found.totals, found.forced, place + 1, shares_B, settings)
         scores_BC = scores_BC.masked_fill(~may_end_BC, MINUS_INFINITY)
         pool = pool.merge(ended(scores_BC, found.parents, found.own, beams.tokens, beams.found, place))
-        beams, parents_BW = _allocated(found.without(ends_BC), beams, asked, place)
+        beams, parents_BW = _allocated(found.without(ends_BC), beams, asked, widths_B[going], place)
         full_B = max_tokens_B[going] == place + 1
         if bool(full_B.any()):
             whole_BW = full_B[:, None] & (beams.banks == asked.needed[:, None])
@@ -456,7 +458,8 @@ def _proposed(
 
     further_BWA = own(next_BWA.clamp(min=0)).masked_fill(next_BWA < 0, MINUS_INFINITY)
     chosen_BWC = (further_BWA + misplaced_BWA).topk(min(most, further_BWA.shape[2]), dim=2).indices
-    more = [next_BWA.gather(2, chosen_BWC).clamp(min=0)]
+    further_BWC = next_BWA.gather(2, chosen_BWC)
+    more = [torch.where(further_BWC < 0, likely_BWC[..., :1], further_BWC)]
     closes_BW = asked.closes(beams.progress)
     keep_BWC = (likely_BWC != end_id) & ~(closes_BW[..., None] & asked.goes_on[likely_BWC])
     dry_BW = ~keep_BWC.any(2) & (beams.totals > MINUS_INFINITY)
@@ -478,12 +481,14 @@ def _ranks(found: _Candidates) -> Tensor:
     return torch.zeros_like(order_BC).scatter(1, order_BC, among_BCN.gather(2, banks_BC1)[..., 0] - 1)
 
 
-def _allocated(found: _Candidates, beams: _Beams, asked: _Asked, place: int) -> tuple[_Beams, Tensor]:
-    """The candidates that are followed, and the beams that they come from [B, W].
+def _allocated(found: _Candidates, beams: _Beams, asked: _Asked, widths_B: Tensor, place: int) -> tuple[_Beams, Tensor]:
+    """The candidates that are followed, as many as ``widths_B`` of each source, and the beams that they come from
+    [B, W].
 
     The first of every bank come before the second of any, and those with more of their phrases before others.
     """
     num_beams = beams.totals.shape[1]
+    surplus_BW = torch.arange(num_beams, device=widths_B.device) >= widths_B[:, None]
     missing_BC = asked.needed[:, None] - found.banks
     turns_BC = _ranks(found) * (1 + int(asked.needed.max())) + missing_BC
     turns_BC = turns_BC.masked_fill(found.totals == MINUS_INFINITY, torch.iinfo(torch.long).max)
@@ -493,5 +498,7 @@ def _allocated(found: _Candidates, beams: _Beams, asked: _Asked, place: int) -> 
     tokens_BWN, found_BWN = beams.tokens.gather(1, wide_BWN), beams.found.gather(1, wide_BWN)
     tokens_BWN[:, :, place], found_BWN[:, :, place] = (x.gather(1, chosen_BW) for x in (found.token_ids, found.own))
     totals_BW, forced_BW, banks_BW = (x.gather(1, chosen_BW) for x in (found.totals, found.forced, found.banks))
+    totals_BW = totals_BW.masked_fill(surplus_BW, MINUS_INFINITY)
+    forced_BW = forced_BW.masked_fill(totals_BW == MINUS_INFINITY, 0.0)  # one is taken from the other
     progress = found.progress.gather(chosen_BW)
     return _Beams(totals_BW, forced_BW, tokens_BWN, found_BWN, progress, banks_BW), parents_BW

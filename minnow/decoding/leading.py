@@ -30,8 +30,7 @@ def leading(logits_BV: Tensor, forbidden_V: Tensor, count: int) -> tuple[Tensor,
             infinity.
     """
     if logits_BV.device.type != "cpu" or count > BLOCK:
-        own_BV = logits_BV.float().log_softmax(dim=1).masked_fill_(forbidden_V, MINUS_INFINITY)
-        return own_BV.topk(count, dim=1)
+        return log_probabilities(logits_BV, forbidden_V).topk(count, dim=1)
     if logits_BV.dtype not in (torch.float32, torch.bfloat16):
         logits_BV = logits_BV.float()
     logits_BV = logits_BV.contiguous()
@@ -39,6 +38,11 @@ def leading(logits_BV: Tensor, forbidden_V: Tensor, count: int) -> tuple[Tensor,
     token_ids_BC = torch.empty(len(logits_BV), count, dtype=torch.long)
     _leading(array_of(logits_BV), forbidden_V.numpy(), array_of(found_BC), token_ids_BC.numpy())
     return found_BC, token_ids_BC
+
+
+def log_probabilities(logits_BV: Tensor, forbidden_V: Tensor) -> Tensor:
+    """The model's own of all tokens; what may not be written has minus infinity."""
+    return logits_BV.float().log_softmax(dim=1).masked_fill_(forbidden_V, MINUS_INFINITY)
 
 
 @njit(**FAST | {"fastmath": {"reassoc", "contract", "nsz", "arcp"}})  # type: ignore[untyped-decorator]

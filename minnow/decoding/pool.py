@@ -11,7 +11,8 @@ from torch import Tensor
 
 from minnow.decoding.rows import LENGTH, STOP
 from minnow.decoding.sampling import MINUS_INFINITY
-from minnow.decoding.search import BeamSettings, Hypothesis
+from minnow.decoding.search import NO_NUMBERS, BeamSettings, Hypothesis
+from minnow.errors import MinnowError
 
 
 @dataclass
@@ -59,7 +60,13 @@ class Pool:
         return Pool(*(x[rows] for x in vars(self).values()))
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
-        """Those of one source, best first."""
+        """Those of one source, best first; never none.
+
+        Raises:
+            MinnowError: the model gave no numbers.
+        """
+        if not bool(self.scores[row, 0] > MINUS_INFINITY):  # as of NaN, which is ranked above all numbers
+            raise MinnowError(NO_NUMBERS)
         parts = (self.scores[row], self.tokens[row], self.found[row], self.lengths[row], self.ended[row])
         return [
             Hypothesis(

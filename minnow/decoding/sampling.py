@@ -16,6 +16,7 @@ from minnow.errors import InputError
 
 MINUS_INFINITY = float("-inf")
 COLDEST = 1e-4
+MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,13 @@ class SamplingSettings:
     presence_penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        _within("temperature", self.temperature, 0.0, 100.0, "0 takes the likeliest token, 1 is the model's own")
-        _within("top_k", self.top_k, 0, 2**31, "0 keeps all tokens")
-        _within("top_p", self.top_p, 0.0, 1.0, "1 keeps all tokens, 0.9 is usual")
-        _within("min_p", self.min_p, 0.0, 1.0, "0 keeps all tokens, 0.05 is usual")
-        _within("repetition_penalty", self.repetition_penalty, 0.01, 100.0, "1 is none, 1.1 is usual")
-        _within("frequency_penalty", self.frequency_penalty, -100.0, 100.0, "0 is none")
-        _within("presence_penalty", self.presence_penalty, -100.0, 100.0, "0 is none")
+        check_within("temperature", self.temperature, 0.0, 100.0, "0 takes the likeliest token, 1 is the model's own")
+        check_whole("top_k", self.top_k, 0, 2**31, "0 keeps all tokens")
+        check_within("top_p", self.top_p, 0.0, 1.0, "1 keeps all tokens, 0.9 is usual")
+        check_within("min_p", self.min_p, 0.0, 1.0, "0 keeps all tokens, 0.05 is usual")
+        check_within("repetition_penalty", self.repetition_penalty, 0.01, 100.0, "1 is none, 1.1 is usual")
+        check_within("frequency_penalty", self.frequency_penalty, -100.0, 100.0, "0 is none")
+        check_within("presence_penalty", self.presence_penalty, -100.0, 100.0, "0 is none")
 
     @property
     def draws(self) -> bool:
@@ -120,7 +121,7 @@ def choose(logits_BV: Tensor, settings: SamplingSettings, generators: Sequence[t
     return draw(filtered(logits_BV, settings), generators)
 
 
-def log_probabilities(logits_BV: Tensor, token_ids_B: Tensor) -> Tensor:
+def log_probabilities_of(logits_BV: Tensor, token_ids_B: Tensor) -> Tensor:
     """What the model itself gave for each row's token, in nats [B]."""
     return logits_BV.float().log_softmax(dim=1).gather(1, token_ids_B[:, None])[:, 0]
 
@@ -154,6 +155,17 @@ def _counts(texts: Sequence[Sequence[int]], like_BV: Tensor) -> Tensor:
     return counts_BV.to(like_BV)
 
 
-def _within(name: str, value: float, low: float, high: float, hint: str) -> None:
+def check_within(name: str, value: object, low: float, high: float, hint: str) -> None:
+    """That a setting is a number between these.
+
+    Raises:
+        InputError: it is not; ``hint`` says what would do.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise InputError(f"{name} must lie between {low:g} and {high:g}, but got {name}={value}; {hint}")
+
+
+def check_whole(name: str, value: object, low: int, high: int, hint: str) -> None:
+    """The same of a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"{name} must be a whole number from {low} to {high:,}, but got {value!r}; {hint}")

@@ -14,12 +14,17 @@ from torch import Tensor
 
 from minnow.decoding.constraints import Constraint
 from minnow.decoding.rows import LENGTH, STOP, Going, Row
-from minnow.decoding.sampling import MINUS_INFINITY, SamplingSettings, choose, log_probabilities, penalized
-from minnow.errors import InputError
+from minnow.decoding.sampling import MINUS_INFINITY, SamplingSettings, choose, log_probabilities_of, penalized
+from minnow.errors import InputError, MinnowError
 
+MOST_PENALTY = 10  # for the length of a text
 DEAD_END = (
     "the constraint leads to a place where the model's tokenizer can write nothing that goes on; does it ask for "
     "characters that the training text did not have, or for capitals of a model in lower case?"
+)
+NO_NUMBERS = (
+    "the model gives no numbers (NaN) as log-probabilities; its training may have diverged: train it anew with a "
+    "smaller learning rate, or fetch it anew"
 )
 
 
@@ -77,11 +82,14 @@ def sample(
 
     Yields:
         What came in this step. Between two steps the caller may set ``finish_reason`` of a row, which ends it.
+
+    Raises:
+        MinnowError: the model gives no numbers.
     """
     going = Going(list(rows), state)
     logits_BV = going.compact(logits_BV)
     while going.rows:
-        token_ids_B, found_B = _next_tokens(logits_BV[:, :vocab_size], going.rows, settings)
+        token_ids_B, found_B = _next_tokens(logits_BV, going.rows, settings, vocab_size)
         yield [
             Written(row, token_id, found)
             for row, token_id, found in zip(going.rows, token_ids_B.tolist(), found_B.tolist(), strict=True)
@@ -92,15 +100,21 @@ def sample(
             logits_BV, going.state = model.step(token_ids_B, going.state)
 
 
-def _next_tokens(logits_BV: Tensor, rows: Sequence[Row], settings: SamplingSettings) -> tuple[Tensor, Tensor]:
-    """The next token ids [B] and the model's own log-probabilities of them [B]."""
+def _next_tokens(
+    logits_BV: Tensor, rows: Sequence[Row], settings: SamplingSettings, vocab_size: int | None
+) -> tuple[Tensor, Tensor]:
+    """The next token ids [B] and the model's own log-probabilities of them [B], over all its rows."""
     own_BV = logits_BV.float()
-    allowed_BV = _constrained(own_BV, [row.constraint for row in rows])
-    if allowed_BV is not own_BV and bool(allowed_BV.isneginf().all(dim=1).any()):
+    known_BV = own_BV[:, :vocab_size]
+    allowed_BV = _constrained(known_BV, [row.constraint for row in rows])
+    if allowed_BV is not known_BV and bool(allowed_BV.isneginf().all(dim=1).any()):
         raise InputError(DEAD_END)
     weighed_BV = penalized(allowed_BV, [row.prompt for row in rows], [row.token_ids for row in rows], settings)
     token_ids_B = choose(weighed_BV, settings, [row.generator for row in rows])
-    return token_ids_B, log_probabilities(own_BV, token_ids_B)
+    found_B = log_probabilities_of(own_BV, token_ids_B)
+    if bool(found_B.isnan().any()):
+        raise MinnowError(NO_NUMBERS)
+    return token_ids_B, found_B
 
 
 def _constrained(logits_BV: Tensor, constraints: Sequence[Constraint | None]) -> Tensor:
@@ -190,12 +204,15 @@ def beam_search(
         logits_1V, state: of one row, after the prompt.
         vocab_size: as in ``sample``.
         complete: whether a text is finished for another reason, such as a stop string in it.
+
+    Raises:
+        MinnowError: the model gives no numbers.
     """
     beams = [Hypothesis(constraint=constraint)]
     finished: list[Hypothesis] = []
     logits_KV = logits_1V
     while beams:
-        parents, followed, ended = _extend(logits_KV[:, :vocab_size], beams, settings, end_ids)
+        parents, followed, ended = _extend(logits_KV, beams, settings, end_ids, vocab_size)
         beams, rows = [], []
         for parent, hypothesis in zip(parents, followed, strict=True):
             if hypothesis.finish_reason or complete(hypothesis.token_ids):
@@ -224,16 +241,22 @@ def beam_search(
 
 
 def _extend(
-    logits_KV: Tensor, beams: Sequence[Hypothesis], settings: BeamSettings, end_ids: frozenset[int]
+    logits_KV: Tensor,
+    beams: Sequence[Hypothesis],
+    settings: BeamSettings,
+    end_ids: frozenset[int],
+    vocab_size: int | None,
 ) -> tuple[list[int], list[Hypothesis], list[Hypothesis]]:
     """The ``num_beams`` best continuations with the beams they come from, and the texts that end here."""
-    own_KV = logits_KV.float().log_softmax(dim=1)
+    own_KV = logits_KV.float().log_softmax(dim=1)[:, :vocab_size]
     allowed_KV = _constrained(own_KV, [one.constraint for one in beams])
     totals_KV = allowed_KV + torch.tensor([[one.log_probability] for one in beams], device=own_KV.device)
     num_tokens = totals_KV.shape[1]
     # Each beam may lose one candidate to every ending token.
     wanted = min(totals_KV.numel(), settings.num_beams * (1 + len(end_ids)))
     best, places = totals_KV.flatten().topk(wanted)
+    if bool(best[:1].isnan()):  # which is ranked above all numbers
+        raise MinnowError(NO_NUMBERS)
     parents: list[int] = []
     followed: list[Hypothesis] = []
     ended: list[Hypothesis] = []

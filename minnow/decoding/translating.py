@@ -12,15 +12,15 @@ from torch import Tensor
 
 from minnow.cores import available_cores
 from minnow.decoding import batched, constrained_beams
+from minnow.decoding.batched import MOST_BEAMS
 from minnow.decoding.constrained_beams import Sight, beams_for, needed
 from minnow.decoding.packed_seq2seq import packed_for
 from minnow.decoding.phrases import Borders, Phrase
-from minnow.decoding.sampling import SamplingSettings, generator_for
-from minnow.decoding.search import BeamSettings, Hypothesis
+from minnow.decoding.sampling import MAX_SEED, SamplingSettings, check_whole, check_within, generator_for
+from minnow.decoding.search import MOST_PENALTY, BeamSettings, Hypothesis
 from minnow.errors import InputError
 from minnow.layers.every_core import on_every_core
 
-MOST_BEAMS = 64
 MOST_RATIO, MOST_EXTRA = 100, 10_000  # room is made for the longest text that may be written
 
 
@@ -57,18 +57,17 @@ class TranslationSettings:
     first: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.beam <= MOST_BEAMS:
-            raise InputError(f"beam must lie between 1 and {MOST_BEAMS}, but got {self.beam}; try 4")
-        if not 1 <= self.n_best <= self.beam:
-            raise InputError(f"n_best must lie between 1 and beam={self.beam}, but got {self.n_best}")
-        if not 0 <= self.length_penalty <= 10:
-            raise InputError(f"length_penalty must lie between 0 and 10, but got {self.length_penalty}; try 1.0")
-        if not 0 < self.max_ratio <= MOST_RATIO:
-            raise InputError(f"max_ratio must be above 0 and at most {MOST_RATIO}, but got {self.max_ratio}; try 2.0")
-        if not 0 <= self.max_extra <= MOST_EXTRA:
-            raise InputError(f"max_extra must lie between 0 and {MOST_EXTRA:,}, but got {self.max_extra}; try 10")
+        check_whole("beam", self.beam, 1, MOST_BEAMS, "try 4")
+        check_whole("n_best", self.n_best, 1, self.beam, "ask for fewer or widen the beam")
+        check_within("length_penalty", self.length_penalty, 0, MOST_PENALTY, "try 1.0")
+        check_within("max_ratio", self.max_ratio, 0, MOST_RATIO, "try 2.0")
+        if self.max_ratio == 0:
+            raise InputError("max_ratio must be above 0; try 2.0")
+        check_whole("max_extra", self.max_extra, 0, MOST_EXTRA, "try 10")
+        check_whole("seed", self.seed, 0, MAX_SEED, "try 0")
+        check_whole("first", self.first, 0, MAX_SEED, "try 0")
         if not self.sample and (self.temperature, self.top_k, self.seed) != (1.0, 0, 0):
-            raise InputError("temperature, top_k and seed are of a draw; ask for one with sample, or leave them out")
+            raise InputError("temperature, top_k and seed are of a draw; add sample (--sample), or leave them out")
         if self.sample and self.n_best > 1:
             raise InputError(f"a draw gives one text for each source, but got n_best={self.n_best}; leave it out")
         _ = self.sampling
@@ -177,7 +176,8 @@ def translate_rows(
     on_every_core(plain, _batches(order, lambda _: settings.beam, rows_at_once, share), device)
     if required is not None and unmet:
         widths = {row: beams_for(required.phrases[row], settings.beam) for row in unmet}
-        order = sorted(unmet, key=lambda row: (widths[row], len(rows[row])))
+        # Threads end in any order, and rounding follows the batch that a row comes in.
+        order = sorted(unmet, key=lambda row: (widths[row], len(rows[row]), row))
         on_every_core(held, _batches(order, widths.__getitem__, rows_at_once), device)
     return found
 

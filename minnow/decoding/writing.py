@@ -5,7 +5,8 @@ B rows · V vocabulary
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -13,8 +14,8 @@ import torch
 
 from minnow.decoding.constraints import Constraint, constraint_for
 from minnow.decoding.rows import STOP, Row
-from minnow.decoding.sampling import SamplingSettings, generator_for
-from minnow.decoding.search import BeamSettings, Hypothesis, Written, beam_search, read_prompts, sample
+from minnow.decoding.sampling import MAX_SEED, SamplingSettings, check_whole, check_within, generator_for
+from minnow.decoding.search import MOST_PENALTY, BeamSettings, Hypothesis, Written, beam_search, read_prompts, sample
 from minnow.decoding.stopping import StopStrings
 from minnow.errors import InputError, nearest
 from minnow.text.foreign import ForeignTokenizer
@@ -23,7 +24,6 @@ from minnow.text.tokenizer import Tokenizer
 
 MAX_TOKENS = 1_000_000
 MAX_ROWS = 1_024
-MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,11 @@ class GenerationSettings(SamplingSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _whole_number("top_k", self.top_k, 0, 2**31)
-        _whole_number("max_tokens", self.max_tokens, 1, MAX_TOKENS)
-        _whole_number("seed", self.seed, 0, MAX_SEED)
-        _whole_number("num_samples", self.num_samples, 1, MAX_ROWS)
-        _whole_number("beam", self.beam, 1, MAX_ROWS)
-        if not 0 <= self.length_penalty <= 100:
-            raise InputError(f"length_penalty must lie between 0 and 100, but got {self.length_penalty}; 1 is usual")
+        check_whole("max_tokens", self.max_tokens, 1, MAX_TOKENS, "try 256")
+        check_whole("seed", self.seed, 0, MAX_SEED, "try 0")
+        check_whole("num_samples", self.num_samples, 1, MAX_ROWS, "try 1")
+        check_whole("beam", self.beam, 1, MAX_ROWS, "try 1")
+        check_within("length_penalty", self.length_penalty, 0, MOST_PENALTY, "try 1.0")
         if self.beam > 1 and self.penalizes:
             raise InputError("beam search knows no penalties for repetition; leave them out, or the beam")
         if self.beam > 1 and (self.top_k, self.top_p, self.min_p) != (0, 1.0, 0.0):
@@ -86,7 +84,8 @@ class GenerationSettings(SamplingSettings):
         """The settings that were said; None stands for the default, lists become tuples.
 
         Raises:
-            InputError: a name that is no setting, with the nearest, or a value that cannot be.
+            InputError: a name that is no setting, with the nearest, or a value that cannot be; or a temperature for
+                beam search, which draws nothing.
         """
         known = [part.name for part in fields(cls)]
         for name in said:
@@ -95,8 +94,12 @@ class GenerationSettings(SamplingSettings):
         for name in ("stop", "choices"):
             if said.get(name) is not None:
                 given = said[name]
-                said[name] = (given,) if isinstance(given, str) else tuple(given)
-        return cls(**{name: value for name, value in said.items() if value is not None})
+                several = isinstance(given, Iterable) and not isinstance(given, str)
+                said[name] = tuple(given) if several else (given,)
+        settings = cls(**{name: value for name, value in said.items() if value is not None})
+        if settings.beam > 1 and said.get("temperature") is not None:
+            raise InputError("beam search draws nothing, so temperature means nothing; leave it out, or the beam")
+        return settings
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ class Script:
     """The text of one row: decoded behind its prompt, so that spaces are right, stop strings cut off."""
 
     def __init__(self, tokenizer: Tokenizer, prompt: Sequence[int], stop: Sequence[str]):
+        self._tokenizer = tokenizer
         self._stops = StopStrings(stop)
         self._stream = text_stream(tokenizer)
         given = "".join(map(self._stream.push, prompt))
@@ -176,10 +180,31 @@ class Script:
     def flush(self) -> str:
         return self._stops.push(self._own(self._stream.flush())) + self._stops.flush()
 
+    def copy(self) -> Script:
+        """One that goes on by itself from here."""
+        return deepcopy(self, {id(self._tokenizer): self._tokenizer})
+
     def _own(self, text: str) -> str:
         cut = min(self._surplus, len(text))
         self._surplus -= cut
         return text[cut:]
+
+
+class Watch:
+    """Whether texts behind a prompt hold a stop string, while a beam search writes them, a token more at each step."""
+
+    def __init__(self, begun: Script):
+        self._length = 0
+        self._before: dict[tuple[int, ...], Script] = {}
+        self._now = {(): begun}
+
+    def __call__(self, token_ids: Sequence[int]) -> bool:
+        if len(token_ids) > self._length:
+            self._before, self._now, self._length = self._now, {}, len(token_ids)
+        script = self._before[tuple(token_ids[:-1])].copy()
+        script.push(token_ids[-1])
+        self._now[tuple(token_ids)] = script
+        return script.stopped
 
 
 @torch.inference_mode()
@@ -201,12 +226,13 @@ def write(
     constraint = constraint_for(tokenizer, schema=settings.schema, regex=settings.regex, choices=settings.choices)
     goes_on = settings.ignore_end or ends_lines(tokenizer)
     end_ids = frozenset[int]() if goes_on else frozenset(tokenizer.eos_ids)
-    fitting = [fitted(prompt, model.context_size, settings) for prompt in prompts]
+    fitting = [fitted(prompt, model.context_size, settings, tokenizer.prefix_ids) for prompt in prompts]
     room = [_room(prompt, model.context_size, settings) for prompt in fitting]
     if settings.beam > 1:
         for first, (prompt, most) in enumerate(zip(fitting, room, strict=True)):
-            found = _search(model, tokenizer, prompt, most, settings, end_ids, constraint)
-            texts = _different(found, tokenizer, prompt, settings.stop)
+            begun = Script(tokenizer, prompt, settings.stop)
+            found = _search(model, tokenizer, prompt, most, settings, end_ids, constraint, begun)
+            texts = _different(found, begun)
             for place, (text, one) in enumerate(list(texts.items())[: settings.num_samples]):
                 number = first * settings.num_samples + place
                 yield Piece(number, text)
@@ -224,10 +250,13 @@ def write(
     )
 
 
-def fitted(prompt: Sequence[int], context_size: int | None, settings: GenerationSettings) -> Sequence[int]:
+def fitted(
+    prompt: Sequence[int], context_size: int | None, settings: GenerationSettings, prefix_ids: Sequence[int] = ()
+) -> Sequence[int]:
     """The prompt, or with ``truncate`` its end, where it leaves no room to write.
 
-    What is cut leaves room for ``max_tokens``, or half the context where that is less.
+    What is cut leaves room for ``max_tokens``, or half the context where that is less. If the prompt begins with
+    ``prefix_ids``, which stand before every text that the model knows, so does what is left.
 
     Raises:
         InputError: it leaves no room and ``truncate`` was not said.
@@ -237,9 +266,12 @@ def fitted(prompt: Sequence[int], context_size: int | None, settings: Generation
     if not settings.truncate:
         raise InputError(
             f"the prompt has {len(prompt):,} tokens, but the model reads and writes {context_size:,} in all and one "
-            "must be left to write; shorten the prompt, or say truncate to lose its beginning"
+            "must be left to write; shorten the prompt, or lose its beginning with --truncate (in Python truncate=True)"
         )
     kept = max(1, context_size - min(settings.max_tokens, context_size // 2))
+    first = len(prefix_ids)
+    if tuple(prompt[:first]) == tuple(prefix_ids) and first < kept:
+        return [*prefix_ids, *prompt[first - kept :]]
     return prompt[-kept:]
 
 
@@ -277,24 +309,19 @@ def _search(
     settings: GenerationSettings,
     end_ids: frozenset[int],
     constraint: Constraint | None,
+    begun: Script,
 ) -> list[Hypothesis]:
-    def complete(token_ids: Sequence[int]) -> bool:
-        script = Script(tokenizer, prompt, settings.stop)
-        return any(script.push(token_id) is not None and script.stopped for token_id in token_ids)
-
     logits_1V, state = read_prompts(model, [prompt], _device(model))
     width = BeamSettings(settings.beam, settings.length_penalty)
-    hook = complete if settings.stop else _never
+    hook = Watch(begun) if settings.stop else _never
     return beam_search(model, logits_1V, state, max_tokens, width, end_ids, tokenizer.vocab_size, constraint, hook)
 
 
-def _different(
-    found: Sequence[Hypothesis], tokenizer: Tokenizer, prompt: Sequence[int], stop: Sequence[str]
-) -> dict[str, Hypothesis]:
+def _different(found: Sequence[Hypothesis], begun: Script) -> dict[str, Hypothesis]:
     """The texts, best first, each with the best of the token sequences that spell it."""
     texts: dict[str, Hypothesis] = {}
     for one in found:
-        script = Script(tokenizer, prompt, stop)
+        script = begun.copy()
         text = "".join(map(script.push, one.token_ids))
         texts.setdefault(text if script.stopped else text + script.flush(), one)
     return texts
@@ -306,8 +333,3 @@ def _never(token_ids: Sequence[int]) -> bool:  # noqa: ARG001
 
 def _device(model: Any) -> torch.device:
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-
-
-def _whole_number(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{name} must be a whole number from {low} to {high:,}, but got {name}={value!r}")

@@ -80,11 +80,11 @@ def test_a_row_gets_the_same_whatever_batch_it_comes_in(kind: str) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"seed": 1}, "temperature, top_k and seed are of a draw; ask for one with sample"),
+        ({"seed": 1}, "temperature, top_k and seed are of a draw; add sample"),
         ({"temperature": 0.5}, "are of a draw"),
         ({"sample": True, "n_best": 2}, "a draw gives one text for each source, but got n_best=2"),
         ({"sample": True, "temperature": -1.0}, "temperature must lie between 0 and 100"),
-        ({"sample": True, "top_k": -1}, "top_k must lie between"),
+        ({"sample": True, "top_k": -1}, "top_k must be a whole number from 0"),
     ],
 )
 def test_settings_that_cannot_be_say_what_would_do(said: dict[str, Any], words: str) -> None:

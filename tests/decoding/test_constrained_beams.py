@@ -16,7 +16,8 @@ from torch import Tensor
 from decoding.held import borderless, holds
 from decoding.tables import Table, TableConfig, every_text
 from minnow.decoding import batched, constrained_beams
-from minnow.decoding.constrained_beams import MOST_BEAMS, Sight, beams_for, needed
+from minnow.decoding.batched import MOST_BEAMS
+from minnow.decoding.constrained_beams import Sight, beams_for, needed
 from minnow.decoding.phrases import Borders, Phrase, Spelling
 from minnow.decoding.rows import LENGTH
 from minnow.decoding.search import BeamSettings, Hypothesis, read_prompts
@@ -113,13 +114,18 @@ def test_without_phrases_it_is_the_search_without_them(length_penalty: float) ->
 
 
 def test_a_source_alone_is_the_source_among_others() -> None:
-    """Beside others of as many beams: a wider search may find more."""
-    model, random_ = Table(TableConfig(seed=3)), random.Random(3)
-    phrases: list[tuple[Phrase, ...]] = [((Spelling((random_.randrange(1, 7), 2)),),) for _ in PROMPTS]
-    together = found(model, phrases, 3, [5, 9, 7, 12, 4], length_penalty=1.0)
-    for texts, prompt, asked, most in zip(together, PROMPTS, phrases, [5, 9, 7, 12, 4], strict=True):
-        (alone,) = found(model, [asked], 3, [most], [prompt], length_penalty=1.0)
-        assert [one.score for one in texts] == pytest.approx([one.score for one in alone], abs=CLOSE)
+    """Also beside those that are followed by more beams, and have more and longer spellings."""
+    for seed in range(12):
+        model, random_ = Table(TableConfig(seed=seed)), random.Random(seed)
+        phrases = [some_phrases(random_, 7) for _ in PROMPTS[:-2]]
+        long = [Spelling(tuple(random_.randrange(1, 7) for _ in range(5))) for _ in range(4)]
+        phrases += [(), tuple((one,) for one in long)]
+        most = [9, 12, 7, 12, 30]
+        together = found(model, phrases, 2, most, length_penalty=1.0)
+        for texts, prompt, asked, room in zip(together, PROMPTS, phrases, most, strict=True):
+            (alone,) = found(model, [asked], 2, [room], [prompt], length_penalty=1.0)
+            assert [one.token_ids for one in texts] == [one.token_ids for one in alone]
+            assert [one.score for one in texts] == pytest.approx([one.score for one in alone], abs=CLOSE)
 
 
 def test_what_may_not_be_written_is_not_written() -> None:

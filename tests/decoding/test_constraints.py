@@ -33,7 +33,8 @@ def written(kind: str, *, num_samples: int = 12, **said: Any) -> list[tuple[str,
     one = bundle(kind)
     assert one.tokenizer is not None
     prompt = one.tokenizer.encode_ids(["Once upon a"])[0]
-    settings = GenerationSettings.of(num_samples=num_samples, **{"temperature": 1.0, **said})
+    warm = {} if "beam" in said else {"temperature": 1.0}
+    settings = GenerationSettings.of(num_samples=num_samples, **{**warm, **said})
     texts, reasons = [""] * num_samples, {}
     for event in write(one.model, one.tokenizer, [prompt], settings):
         if isinstance(event, Piece):

@@ -12,7 +12,7 @@ from minnow.decoding.sampling import (
     draw,
     filtered,
     generator_for,
-    log_probabilities,
+    log_probabilities_of,
     penalized,
 )
 from minnow.errors import InputError
@@ -112,7 +112,7 @@ def test_no_temperature_is_too_low_to_be_computed_with() -> None:
 
 
 def test_log_probabilities_are_the_models_own() -> None:
-    found = log_probabilities(LOGITS, torch.tensor([1, 3]))
+    found = log_probabilities_of(LOGITS, torch.tensor([1, 3]))
     assert torch.allclose(found, LOGITS.log_softmax(1)[[0, 1], [1, 3]])
 
 
@@ -121,7 +121,6 @@ def test_log_probabilities_are_the_models_own() -> None:
     [
         ("temperature", -0.1),
         ("temperature", math.nan),
-        ("top_k", -1),
         ("top_p", 1.1),
         ("min_p", 2),
         ("repetition_penalty", 0),

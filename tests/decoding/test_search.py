@@ -9,6 +9,7 @@ from decoding.tables import Table, TableConfig, every_text
 from minnow.decoding.rows import LENGTH, STOP, Row
 from minnow.decoding.sampling import SamplingSettings, generator_for
 from minnow.decoding.search import BeamSettings, Hypothesis, beam_search, read_prompts, sample
+from minnow.errors import MinnowError
 
 PROMPTS = [[1, 2], [3], [4, 5, 6, 1], [1, 2]]
 END = frozenset({0})
@@ -102,6 +103,32 @@ def test_rows_of_the_model_without_a_token_are_never_chosen() -> None:
     for _ in sample(model, logits_BV, state, texts, SamplingSettings(temperature=5.0), END, vocab_size=4):
         pass
     assert set().union(*(row.token_ids for row in texts)) == {1, 2, 3}
+
+
+def test_a_model_that_gives_no_numbers_is_told_of() -> None:
+    model = Table(TableConfig())
+    with torch.no_grad():
+        model.weight[2, 3] = float("nan")
+    with pytest.raises(MinnowError, match="gives no numbers"):
+        run(model, rows(5, [[2, 3]]), SamplingSettings())
+    with pytest.raises(MinnowError, match="gives no numbers"):
+        search(model, [2, 3], 5, BeamSettings(2))
+
+
+def test_log_probabilities_are_those_among_all_rows_of_the_model() -> None:
+    """Also of those that are never chosen, because the tokenizer has no token for them."""
+    model = Table(TableConfig(seed=1))
+    logits_BV, state = read_prompts(model, [[1, 2]], torch.device("cpu"))
+    (row,) = rows(4, [[1, 2]])
+    for _ in sample(model, logits_BV, state, [row], SamplingSettings(temperature=5.0), END, vocab_size=4):
+        pass
+    (best, *_) = beam_search(model, logits_BV, state, 4, BeamSettings(3), END, vocab_size=4)
+    for token_ids, found in ((row.token_ids, row.log_probabilities), (best.token_ids, best.log_probabilities)):
+        assert token_ids
+        text = [1, 2]
+        for token_id, one in zip(token_ids, found, strict=True):
+            assert one == pytest.approx(float(model.next_logits(text).log_softmax(0)[token_id]), abs=1e-5)
+            text.append(token_id)
 
 
 # Beam search

@@ -8,7 +8,7 @@ from pairs import SHAPES, Echo, net
 
 from minnow.decoding.search import BeamSettings, Hypothesis, beam_search
 from minnow.decoding.translating import TranslationSettings, translate_rows
-from minnow.errors import InputError
+from minnow.errors import InputError, MinnowError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROWS = [[5, 9, 7, 3], [6, 3], [4, 4, 8, 12, 11, 10, 9, 3], [13, 5, 3], [6, 3], [7, 14, 5, 9, 3]]
@@ -85,19 +85,38 @@ def test_as_many_texts_are_given_as_were_asked_for() -> None:
         assert [texts[0].token_ids for texts in found] == [tuple(row[:-1]) for row in ROWS]
 
 
+@pytest.mark.parametrize("settings", [TranslationSettings(3), TranslationSettings(1), TranslationSettings(sample=True)])
+def test_a_model_that_gives_no_numbers_is_told_of(model: Any, settings: TranslationSettings) -> None:
+    with torch.no_grad():
+        next(model.parameters())[5, 0] = float("nan")
+    with pytest.raises(MinnowError, match="gives no numbers"):
+        translate_rows(model, ROWS, settings, END)
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"beam": 0}, "beam must lie between 1 and 64, but got 0; try 4"),
+        ({"beam": 0}, "beam must be a whole number from 1 to 64, but got 0; try 4"),
+        ({"beam": 2.5}, "beam must be a whole number from 1 to 64, but got 2.5"),
+        ({"beam": "4"}, "but got '4'"),
+        ({"beam": True}, "but got True"),
         ({"beam": 65}, "but got 65"),
-        ({"n_best": 0}, "n_best must lie between 1 and beam=4, but got 0"),
+        ({"n_best": 0}, "n_best must be a whole number from 1 to 4, but got 0; ask for fewer or widen the beam"),
+        ({"n_best": 1.5}, "n_best must be a whole number"),
+        ({"sample": True, "top_k": 1.5}, "top_k must be a whole number"),
+        ({"sample": True, "seed": 1.5}, "seed must be a whole number"),
+        ({"sample": True, "seed": -1}, "seed must be a whole number from 0"),
+        ({"first": -1}, "first must be a whole number from 0"),
+        ({"length_penalty": "1"}, "length_penalty must lie between 0 and 10"),
+        ({"max_ratio": "2"}, "max_ratio must lie between"),
+        ({"max_extra": 2.5}, "max_extra must be a whole number from 0 to 10,000, but got 2.5"),
         ({"n_best": 5}, "but got 5"),
         ({"length_penalty": -0.1}, "length_penalty must lie between 0 and 10"),
-        ({"length_penalty": float("nan")}, "but got nan"),
+        ({"length_penalty": float("nan")}, "but got length_penalty=nan"),
         ({"max_ratio": 0}, "max_ratio must be above 0"),
-        ({"max_ratio": float("inf")}, "but got inf"),
-        ({"max_ratio": float("nan")}, "but got nan"),
-        ({"max_extra": -1}, "max_extra must lie between 0 and 10,000, but got -1"),
+        ({"max_ratio": float("inf")}, "but got max_ratio=inf"),
+        ({"max_ratio": float("nan")}, "but got max_ratio=nan"),
+        ({"max_extra": -1}, "max_extra must be a whole number from 0 to 10,000, but got -1"),
         ({"max_extra": 10**9}, "max_extra"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 import torch
 from writers import KINDS, bundle, tokenizer
 
-from minnow.decoding.writing import Finished, GenerationSettings, Piece, decoded, fitted, write
+from minnow.decoding.writing import Finished, GenerationSettings, Piece, Script, Watch, decoded, fitted, write
 from minnow.errors import InputError
 
 PROMPT = "Once upon a time, there was"
@@ -73,6 +73,39 @@ def test_a_stop_string_ends_the_texts_of_a_beam() -> None:
         assert end.finish_reason in ("stop", "length")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_that_goes_on_in_two_ways_is_read_on_as_if_it_were_read_anew(kind: str) -> None:
+    made = tokenizer(kind)
+    token_ids, other = made.encode_ids(['Once "upon" a time, café 名字 [0]', "girl named (Lily)"])
+    watch = Watch(Script(made, token_ids[:3], ["na"]))
+    for count in range(1, len(other) + 1):
+        for text in (token_ids[:count], other[:count]):
+            anew = Script(made, token_ids[:3], ["na"])
+            assert anew.stopped or list(map(anew.push, text))
+            if count <= len(token_ids):
+                assert watch(text) == anew.stopped
+    begun = Script(made, token_ids[:5], [])
+    ends = [begun.copy(), begun.copy(), begun]
+    read = [[*map(one.push, token_ids[5:]), one.flush()] for one in ends]
+    assert read[0] == read[1] == read[2]
+
+
+def test_a_long_prompt_is_read_once_for_all_texts_of_a_beam() -> None:
+    one = bundle()
+    assert one.tokenizer is not None
+    read = []
+
+    class Counting(type(one.tokenizer)):  # type: ignore[misc]
+        def stream(self) -> Any:
+            read.append(1)
+            return super().stream()
+
+    one.tokenizer.__class__ = Counting
+    settings = GenerationSettings(beam=4, max_tokens=12, stop=("xyz",))
+    assert list(write(one.model, one.tokenizer, [[5, 6, 7, 8]], settings))
+    assert len(read) == 2
+
+
 def test_where_spaces_are_no_tokens_the_end_token_is_a_line_end() -> None:
     made = tokenizer("whitespace")
     (words,) = made.encode_ids(["there was a"])
@@ -94,6 +127,13 @@ class TestRoom:
         assert len(fitted(list(range(20)), 8, GenerationSettings(truncate=True))) == 4
         assert fitted(list(range(20)), 1, cut) == [19]
 
+    def test_what_stands_before_every_text_stays_before_one_that_is_cut(self) -> None:
+        cut = GenerationSettings(truncate=True, max_tokens=3)
+        assert fitted(list(range(20)), 8, cut, [0]) == [0, 16, 17, 18, 19]
+        assert fitted(list(range(20)), 8, cut, [0, 1, 2, 3]) == [0, 1, 2, 3, 19]
+        assert fitted(list(range(20)), 8, cut, [5]) == [15, 16, 17, 18, 19]
+        assert fitted(list(range(20)), 2, cut, [0]) == [19], "no room for more than the last token"
+
     def test_a_text_ends_where_the_context_does(self) -> None:
         one = bundle()
 
@@ -112,17 +152,21 @@ class TestRoom:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"max_tokens": 0}, "max_tokens must be a whole number from 1"),
+        ({"max_tokens": 0}, "max_tokens must be a whole number from 1 to 1,000,000, but got 0; try 256"),
         ({"max_tokens": 2.5}, "max_tokens must be a whole number"),
         ({"num_samples": 0}, "num_samples must be a whole number from 1"),
         ({"seed": -1}, "seed must be a whole number from 0"),
         ({"beam": 2, "num_samples": 3}, "a beam of 2 has no 3 best texts"),
         ({"beam": 2, "repetition_penalty": 1.2}, "beam search knows no penalties"),
         ({"beam": 2, "top_k": 4}, "beam search draws nothing"),
+        ({"beam": 2, "temperature": 0.5}, "beam search draws nothing, so temperature means nothing"),
         ({"top_k": 1.5}, "top_k must be a whole number"),
         ({"stop": [3]}, "stop must be text"),
         ({"regex": 3}, "regex must be text"),
-        ({"length_penalty": -1.0}, "length_penalty must lie between 0 and 100"),
+        ({"length_penalty": -1.0}, "length_penalty must lie between 0 and 10, but got length_penalty=-1.0"),
+        ({"length_penalty": 100.0, "beam": 2}, "length_penalty must lie between 0 and 10"),
+        ({"stop": 5}, "stop must be text"),
+        ({"choices": 5}, "choices must be text"),
         ({"temprature": 1.0}, "unknown generation setting 'temprature'; did you mean 'temperature'"),
         ({"stop": [""]}, "a stop string must not be empty"),
     ],
