@@ -119,7 +119,7 @@ def all_of(database: Database) -> tuple[dict[str, list[Any]], dict[str, list[Any
     with database.reading() as session:
         seen = inspect(session.connection())
         names = [name for name in seen.get_table_names() if name != "alembic_version"]
-        rows = {name: [*map(tuple, session.execute(text(f"SELECT * FROM {name} ORDER BY 1, 2")))] for name in names}
+        rows = {name: sorted(map(tuple, session.execute(text(f"SELECT * FROM {name}"))), key=str) for name in names}
         return rows, {
             name: sorted(
                 map(str, seen.get_foreign_keys(name) + seen.get_indexes(name) + seen.get_unique_constraints(name))
