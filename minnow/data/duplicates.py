@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from minnow.errors import InputError
 from minnow.text.clean import normalise
+from minnow.text.language import HAN, KANA
 
 WORDS_PER_SHINGLE = 3
 CHARACTERS_PER_SHINGLE = 5
 NUM_PERMUTATIONS = 128
 _WORD = re.compile(r"\w+")
-_HAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_HAN_OR_KANA = re.compile(f"[{KANA}{HAN}]")
 Progress = Callable[[int, int], None]
 
 
@@ -72,7 +73,7 @@ def near_duplicates(
 def shingles(text: str) -> set[str]:
     """Runs of three words; of five characters where a third of the letters are Han or kana. A short text is one."""
     bare = normalise(text)
-    if len(_HAN.findall(bare)) * 3 >= sum(character.isalnum() for character in bare) > 0:
+    if len(_HAN_OR_KANA.findall(bare)) * 3 >= sum(character.isalnum() for character in bare) > 0:
         units: Sequence[str] = "".join(_WORD.findall(bare))
         size, glue = CHARACTERS_PER_SHINGLE, ""
     else:

@@ -24,6 +24,7 @@ _BY_SUFFIX = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+_LONGEST_CELL = 2**31 - 1
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -77,6 +78,7 @@ def records(layout: Layout, lines: Iterator[str]) -> Iterator[list[str]]:
             if bare:
                 yield bare.split(layout.delimiter)
         return
+    csv.field_size_limit(_LONGEST_CELL)  # whoever hands out lines bounds them; the module's own is 128 KiB
     reader = csv.reader(
         lines,
         delimiter=layout.delimiter,
@@ -200,8 +202,6 @@ def _try_delimiter(delimiter: str, sample: str, whole: bool) -> tuple[Layout, li
 def _quoted_rows(layout: Layout, sample: str, whole: bool) -> list[list[str]] | None:
     """The sample's records, without the last where it may be cut; None where the quotes do not fit."""
     rows: list[list[str]] = []
-    if csv.field_size_limit() < MAX_LINE_BYTES:
-        csv.field_size_limit(MAX_LINE_BYTES)  # the module's own 128 KiB is below what documents have
     try:
         for row in records(layout, _lines(sample)):
             rows.append(row)

@@ -342,8 +342,6 @@ def _delimited(path: Path, layout: Layout, read: Iterator[Block], max_line_bytes
     lines = _Lines(path, read, max_line_bytes)
     num_columns = len(layout.columns)
     rows: list[list[str]] = []
-    if csv.field_size_limit() < max_line_bytes:
-        csv.field_size_limit(max_line_bytes)  # the module's own 128 KiB is below what documents have
     try:
         for at, row in enumerate(records(layout, lines)):
             began = lines.record_done()

@@ -14,8 +14,11 @@ CHINESE = frozenset({"zh", "cmn", "yue", "wuu", "lzh"})
 JAPANESE = frozenset({"ja", "jpn"})
 MAX_CHARACTERS = 2000
 MIN_LETTERS = 12
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
-_KANA = re.compile("[\u3041-\u309f\u30a0-\u30ff]")
+# Scripts as classes of an expression.
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+KANA = "\u3041-\u309f\u30a0-\u30ff"
+_HAN = re.compile(f"[{HAN}]")
+_KANA = re.compile(f"[{KANA}]")
 _HANGUL = re.compile("[\uac00-\ud7af\u1100-\u11ff]")
 _NOISE = re.compile(r"https?://\S+|\S+@\S+|[\d_]+")
 # Chinese and Japanese characters and marks, and the quotes that close behind them.

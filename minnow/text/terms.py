@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from minnow.errors import InputError, UnknownNameError
+from minnow.text.language import HAN, KANA
 
 # Scripts that set no spaces between words: Chinese, Japanese, Thai, Lao, Tibetan, Burmese, Khmer.
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
+_UNSPACED = f"{KANA}{HAN}\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
 _LETTER = rf"[^\W{_UNSPACED}]"
 _ONE_LETTER = re.compile(_LETTER)
 _UNIT = re.compile(rf"[{_UNSPACED}]|{_LETTER}+|[^\w\s]")
