@@ -33,8 +33,8 @@ _WORDED = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
-# Stand-ins in private letters: what a message spells must not become a token with a role.
-_FIRST_STAND_IN = 0xF0000
+# Stand-ins in private letters that no message holds: what it spells must not become a token with a role.
+_PRIVATE = range(0xF0000, 0x10FFFE)
 
 
 def messages_from(rows: Sequence[Mapping[str, Any]]) -> list[Message]:
@@ -96,9 +96,10 @@ def house_template(tokenizer: Tokenizer) -> str:
 def chat_ids(tokenizer: Tokenizer, template: str, messages: Sequence[Message]) -> list[int]:
     """The ids that the model reads before it answers.
 
-    Special tokens come from the template alone: what a message spells like one stays text.
+    Special tokens, and others that the template writes around messages, come from it alone: what a message spells like
+    one stays text.
     """
-    stand_ins = _stand_ins(tokenizer)
+    stand_ins = _stand_ins(tokenizer, template, messages)
     return _ids(tokenizer, render_chat(template, _hidden(messages, stand_ins), tokenizer.special_tokens), stand_ins)
 
 
@@ -111,7 +112,8 @@ def taught_ids(tokenizer: Tokenizer, template: str, messages: Sequence[Message])
     Raises:
         InputError: the template does not render a conversation as its beginning and more.
     """
-    stand_ins = _stand_ins(tokenizer)
+    answers = [number for number, message in enumerate(messages) if message.role == "assistant"]
+    stand_ins = _stand_ins(tokenizer, template, messages[: answers[-1]] if answers else messages, messages)
     hidden = _hidden(messages, stand_ins)
     said, token_ids, own = "", list[int](), list[bool]()
     for number, message in enumerate(messages):
@@ -138,8 +140,23 @@ def taught_ids(tokenizer: Tokenizer, template: str, messages: Sequence[Message])
     return token_ids, own
 
 
-def _stand_ins(tokenizer: Tokenizer) -> dict[str, str]:
-    return {token: chr(_FIRST_STAND_IN + number) for number, token in enumerate(_marks(tokenizer))}
+def _stand_ins(
+    tokenizer: Tokenizer, template: str, asked: Sequence[Message], messages: Sequence[Message] = ()
+) -> dict[str, str]:
+    """A letter that no message holds for each token that none may spell, longest first.
+
+    Args:
+        asked: messages that the assistant is to answer.
+        messages: all of them, if there are more.
+    """
+    special, others = _added(tokenizer)
+    written = ""
+    if others:
+        written = render_chat(template, [Message(one.role, "a") for one in asked], tokenizer.special_tokens)
+    held = set().union(*(message.content for message in messages or asked))
+    free = (letter for letter in map(chr, _PRIVATE) if letter not in held)
+    marks = sorted((*special, *(token for token in others if token in written)), key=len, reverse=True)
+    return dict(zip(marks, free, strict=False))
 
 
 def _hidden(messages: Sequence[Message], stand_ins: Mapping[str, str]) -> list[Message]:
@@ -154,17 +171,28 @@ def _ids(tokenizer: Tokenizer, text: str, stand_ins: Mapping[str, str]) -> list[
     token_ids: list[int] = []
     for piece in _cut(text, spelled):
         if piece in spelled:
-            token_ids += tokenizer.encode_ids([spelled[piece]])[0]
+            token_ids += _spelled(tokenizer, spelled[piece])
         else:
             token_ids += tokenizer.encode_marked(piece)
     return token_ids
 
 
 @lru_cache(maxsize=16)
-def _marks(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """Every token that ``encode_marked`` would read as one, longest first."""
+def _added(tokenizer: Tokenizer) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The special tokens, which ``encode_marked`` alone reads as such, and others that may have a role: every text is
+    read for these, so that words and white space among them are none."""
     added = json.loads(tokenizer.to_json())["added_tokens"]
-    return tuple(sorted((token["content"] for token in added if token["special"]), key=len, reverse=True))
+    special = tuple(token["content"] for token in added if token["special"])
+    others = (token["content"] for token in added if not token["special"])
+    return special, tuple(token for token in others if not all(one.isalnum() or one.isspace() for one in token))
+
+
+def _spelled(tokenizer: Tokenizer, token: str) -> list[int]:
+    """The ids of text that is spelled like a token: letter by letter where it would be read as the token."""
+    (whole,) = tokenizer.encode_ids([token])
+    if tokenizer.vocabulary.index(token) not in whole:
+        return whole
+    return [token_id for letter in tokenizer.encode_ids(list(token)) for token_id in letter]
 
 
 def _replaced(text: str, stand_ins: Mapping[str, str]) -> str:
