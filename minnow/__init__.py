@@ -8,34 +8,48 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minnow.api import Model, augment, compare, evaluate, import_folder, load, pretrain, pull, push, train
+    from minnow import errors
+    from minnow.api import Model, augment, compare, evaluate, import_folder, load, pretrain, pull, push, search, train
+    from minnow.evaluation.perplexity import LanguageReport
     from minnow.evaluation.report import Report
-    from minnow.tasks.signature import Filled, Label, Labels, Text
+    from minnow.evaluation.translation import TranslationReport
+    from minnow.explain.attention import AttentionMap
+    from minnow.tasks.signature import Filled, Label, Labels, Neighbour, Text
 
 __all__ = [
+    "AttentionMap",
     "Filled",
     "Label",
     "Labels",
+    "LanguageReport",
     "Model",
+    "Neighbour",
     "Report",
     "Text",
+    "TranslationReport",
     "augment",
     "compare",
+    "errors",
     "evaluate",
     "import_folder",
     "load",
     "pretrain",
     "pull",
     "push",
+    "search",
     "train",
 ]
 
 _HOMES = {
+    "AttentionMap": "minnow.explain.attention",
+    "Filled": "minnow.tasks.signature",
     "Label": "minnow.tasks.signature",
     "Labels": "minnow.tasks.signature",
+    "LanguageReport": "minnow.evaluation.perplexity",
+    "Neighbour": "minnow.tasks.signature",
     "Report": "minnow.evaluation.report",
-    "Filled": "minnow.tasks.signature",
     "Text": "minnow.tasks.signature",
+    "TranslationReport": "minnow.evaluation.translation",
 }
 
 try:
@@ -47,4 +61,10 @@ except PackageNotFoundError:  # run from a source tree that is not installed
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'minnow' has no attribute {name!r}")
+    if name == "errors":
+        return import_module("minnow.errors")
     return getattr(import_module(_HOMES.get(name, "minnow.api")), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

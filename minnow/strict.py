@@ -17,22 +17,22 @@ def read_record(cls: type[Record], values: Mapping[str, Any], where: str) -> Rec
     Args:
         cls: a dataclass whose fields are bool, int, float, str, tuples, dataclasses or unions of these with None.
         values: what was written; a missing key takes the field's default.
-        where: how the table is called in error messages, such as ``training``.
+        where: how the table is called in error messages, such as ``training``; nothing for a whole recipe.
 
     Raises:
         RecipeError: an unknown key, a missing one without a default, or a value of the wrong type.
     """
     if not isinstance(values, Mapping):
-        raise RecipeError(f"{where} must be a table of keys and values, but got {values!r}")
+        raise RecipeError(f"{where or 'the recipe'} must be a table of keys and values, but got {values!r}")
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
-            raise RecipeError(f"unknown key {key!r} in {where}; {nearest(str(key), known)}")
+            raise RecipeError(f"unknown key {key!r} in {where or 'the recipe'}; {nearest(str(key), known)}")
     hints = typing.get_type_hints(cls)
     for name, f in known.items():
         if name not in values and f.default is MISSING and f.default_factory is MISSING:
-            raise RecipeError(f"{where} needs the key {name!r}")
-    return cls(**{key: _read(hints[key], value, f"{where}.{key}") for key, value in values.items()})
+            raise RecipeError(f"{where or 'the recipe'} needs the key {name!r}")
+    return cls(**{key: _read(hints[key], value, f"{where}.{key}" if where else key) for key, value in values.items()})
 
 
 def write_record(record: Any) -> dict[str, Any]:

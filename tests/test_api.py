@@ -1,6 +1,8 @@
 """Minnow in Python: train, load, ask, measure, compare."""
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from colours import csv_file, rows
@@ -11,6 +13,9 @@ from writers import folder
 
 import minnow
 from minnow.api.recipes import overrides_of, resolve_pretraining_recipe, teaches
+from minnow.api.settings import Translating, Writing
+from minnow.decoding.translating import TranslationSettings
+from minnow.decoding.writing import GenerationSettings
 from minnow.errors import BundleError, DataError, InputError, RecipeError
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -40,7 +45,28 @@ def test_settings_are_those_of_the_recipe(colours: Path, tmp_path: Path) -> None
         assert line in model.bundle.recipe
     with pytest.raises(RecipeError, match="did you mean 'epochs'"):
         minnow.train(colours / "train.csv", out=tmp_path / "no", settings={"training.epoch": 1})
+    with pytest.raises(RecipeError, match="unknown key 'epoch' in training; did you mean 'epochs'"):
+        minnow.train(colours / "train.csv", out=tmp_path / "no", settings={"training": {"epoch": 1}})
     assert not (tmp_path / "no").exists()
+
+
+def test_training_tells_what_it_does_and_goes_on(colours: Path, linear: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    rows: list[dict[str, Any]] = []
+    model = minnow.train(
+        colours / "train.csv", out=tmp_path / "m", text="label", label="text", note=told.append, show=rows.append
+    )
+    assert 'text: column "label" (as asked)' in told
+    assert set(model.labels) > {"an apple"} or len(model.labels) > 3  # the texts are the labels now
+    assert rows
+    (tmp_path / "cut" / "run").mkdir(parents=True)
+    (tmp_path / "cut" / "run" / "recipe.toml").write_bytes((linear / "recipe.toml").read_bytes())
+    again = minnow.train(out=tmp_path / "cut", resume=True, seed=3, note=told.append)
+    assert again.batch(TEXTS) == minnow.load(linear).batch(TEXTS)
+    assert told.count("--resume goes on with the recipe of the run; what else was said is not used") == 1
+    for go_on in (minnow.train, minnow.pretrain):
+        with pytest.raises(InputError, match="is finished; there is nothing to resume"):
+            go_on(out=linear, resume=True)
 
 
 def test_a_label_has_a_name_a_confidence_and_all_scores(model: minnow.Model) -> None:
@@ -115,7 +141,7 @@ def test_mistakes_are_errors_of_the_house(model: minnow.Model, colours: Path, tm
 def test_pairs_are_learnt_measured_and_compared(translator: Path, turning: Path, tmp_path: Path) -> None:
     sides = [turning / f"test.{side}" for side in ("sources", "targets")]
     quick = TURNING | {"training.epochs": 1}
-    learner = minnow.train(*sides, out=tmp_path / "m", settings=quick, languages=("en", "de"), seed=3)
+    learner = minnow.train(*sides, out=tmp_path / "m", settings=quick, source="en", target="de", seed=3)
     assert learner.task.name == "translation"
     assert learner.bundle.task["directions"] == [["en", "de"]]
     model = minnow.load(translator)
@@ -124,8 +150,8 @@ def test_pairs_are_learnt_measured_and_compared(translator: Path, turning: Path,
     assert report.scores["bleu"] > 50
     found = minnow.compare(model, translator, *sides)
     assert found.differences["bleu"].difference == 0
-    with pytest.raises(InputError, match="does not write 'de', but target"):
-        minnow.compare(learner, model, *sides, languages=("en", "de"))
+    named = minnow.compare(learner, model, *sides, languages="en,de", beam=1)  # the other one names no languages
+    assert named.differences["bleu"].b == model.evaluate(*sides, beam=1, source="en", target="de").scores["bleu"]
     told: list[tuple[str, int, int]] = []
     minnow.evaluate(model, *sides, beam=1, progress=lambda *row: told.append(row))
     assert told[-1] == ("translating", 40, 40)
@@ -184,7 +210,17 @@ def test_mistakes_with_pairs_are_errors_of_the_house(
         (lambda: turner.generate("a"), "use minnow translate"),
         (lambda: turner.translate("a", beams=3), "no setting 'beams'; did you mean 'beam'"),
         (lambda: turner.translate("a", to="xx"), "does not write 'xx'"),
-        (lambda: turner.translate("a", n_best=9), "n_best must lie between"),
+        (lambda: turner.translate("a", n_best=9), "n_best must be a whole number"),
+        (lambda: turner.translate("a", beam="3"), "beam must be a whole number from 1 to 64, but got '3'"),
+        (lambda: turner.translate("a", length_penalty="1"), "length_penalty must .* but got .*'1'"),
+        (lambda: turner.translate(3), "texts come as a list, but got 3"),
+        (lambda: turner.translate(["a", None]), "text 2 of 2 is None"),
+        (lambda: turner.translate("a", glossary="none.tsv"), "none.tsv"),
+        (lambda: turner.batch([1]), "text 1 of 1 is 1"),
+        (lambda: turner.vectors("one two"), r"texts come as a list, but got 'one two'; put one text into \[ \]"),
+        (lambda: turner.neighbours("one", "one two"), "texts come as a list"),
+        (lambda: turner.neighbours(["one", 2], ["one two"]), "text 2 of 2 is 2"),
+        (lambda: minnow.load(None), "a model is named by its folder"),
         (lambda: minnow.evaluate(turner, *sides, samples=3), "for language models"),
         (lambda: minnow.evaluate(model, *sides), "for models that translate"),
         (lambda: minnow.compare(model, model, *sides), "neither of these does"),
@@ -194,6 +230,11 @@ def test_mistakes_with_pairs_are_errors_of_the_house(
         (lambda: minnow.train(*sides, test=sides[0], out=tmp_path / "m"), "pairs.test"),
         (lambda: minnow.train(*sides, task="translating", out=tmp_path / "m"), "did you mean 'translation'"),
         (lambda: minnow.train(*sides, languages=("en",), out=tmp_path / "m"), "two or more"),
+        (lambda: minnow.train(*sides, source="en", out=tmp_path / "m"), "name a direction together"),
+        (lambda: minnow.evaluate(turner, *sides, source="a", target="b", languages="en,de"), "say one of the two"),
+        (lambda: minnow.train(sides[0], model="gpt2", out=tmp_path / "m"), "minnow pretrain DATA --model gpt2"),
+        (lambda: minnow.compare(turner, model, *sides), "is a model for text classification and does not translate"),
+        (lambda: minnow.compare(turner, model, *sides, precision="auto"), "in a precision of its own"),
         (lambda: minnow.train(sides[0], colours / "test.csv", out=tmp_path / "m"), "lines"),
     ):
         with pytest.raises(InputError, match=words):
@@ -204,6 +245,39 @@ def test_mistakes_with_pairs_are_errors_of_the_house(
 def test_all_public_names_are_there() -> None:
     assert all(getattr(minnow, name) is not None for name in minnow.__all__)
     assert repr(minnow.Model).endswith("Model'>")
+    assert dir(minnow) == sorted([*minnow.__all__, "__version__"])
+    assert minnow.errors.InputError is InputError
+
+
+def test_what_may_be_said_of_a_text_is_what_its_settings_are() -> None:
+    """The names for a type checker and a completion; seed and n_best stand before them."""
+    assert {*Writing.__annotations__, "seed"} == {field.name for field in fields(GenerationSettings)}
+    assert {*Translating.__annotations__, "n_best"} == {field.name for field in fields(TranslationSettings)}
+
+
+def test_a_glossary_may_be_a_file(translator: Path, tmp_path: Path) -> None:
+    (tmp_path / "terms.tsv").write_text("one\tsix\n")
+    found = minnow.load(translator).translate("one two", glossary=tmp_path / "terms.tsv")
+    assert "six" in found.text.split()
+
+
+def test_a_writer_begins_answers_and_tells_what_it_is(tmp_path: Path) -> None:
+    model = minnow.load(folder(tmp_path / "talker"))
+    written = model.generate(max_tokens=4, seed=1)  # without a prompt it begins a text
+    assert "'' so far" in repr(written)
+    assert repr(str(written)) in repr(written)
+    assert written.log_probability == written.samples[0].log_probability
+    said = model.chat("Hello", seed=1, max_tokens=4)
+    assert str(said) == str(model.chat([{"role": "user", "content": "Hello"}], seed=1, max_tokens=4))
+    with pytest.raises(InputError, match=r"temperature must .* got .*'0\.5'"):
+        model.generate("a", temperature="0.5")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="a prompt is one text, but got None"):
+        model.generate(None)  # type: ignore[arg-type]
+
+
+def test_a_classifier_that_is_talked_to_says_what_it_is(model: minnow.Model) -> None:
+    with pytest.raises(InputError, match="writes no text of its own; use minnow predict"):
+        model.chat("Hello")
 
 
 def test_a_batch_is_no_single_text(model: minnow.Model) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tomlkit
 import typer
+from typer.testing import CliRunner
 
 import minnow
 from minnow.cli.main import app
@@ -55,6 +56,10 @@ def options(command: Any) -> list[str]:
     return [name for names in spelled for name in names if name.startswith("--") and name != "--help"]
 
 
+def takes_a_value(param: Any) -> bool:
+    return param.opts[0].startswith("--") and not getattr(param, "is_flag", False)
+
+
 VERBS = dict(verbs(typer.main.get_command(app)))
 SECTIONS = [("training", ClassificationRecipe(), part.name) for part in fields(ClassificationRecipe)] + [
     ("translation", TranslationRecipe(), name) for name in ("pairs", "cleaning", "model", "tokenizer")
@@ -93,6 +98,19 @@ def test_every_verb_and_option_is_documented(verb: str) -> None:
     assert documented, f"docs/cli.md has no heading '## `{verb}`'"
     missing = [name for name in options(VERBS[verb]) if not re.search(rf"`{name}[` ]", documented)]
     assert missing == []
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if not verb.startswith("minnow hub")])
+def test_the_page_and_the_help_name_the_values_of_options_alike(verb: str) -> None:
+    documented = section(read(DOCS / "cli.md"), f"## `{verb}`")
+    named = [f"{param.opts[0]} {param.metavar}" for param in VERBS[verb].params if takes_a_value(param)]
+    assert [name for name in named if f"`{name}`" not in documented] == []
+
+
+def test_no_verb_is_cut_short_in_the_help() -> None:
+    app_help = CliRunner().invoke(app, ["--help"]).output
+    assert "compare     Compare two models on the same rows." in app_help
+    assert "..." not in app_help.partition("Commands:")[2]
 
 
 def test_no_documented_verb_or_option_is_made_up() -> None:

@@ -1,11 +1,12 @@
 """``augment``: more pairs to learn from, whose sources a model writes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
+from minnow.api.languages import languages_asked
 from minnow.api.model import Model, load
-from minnow.api.settings import settings_of
+from minnow.api.settings import Translating, settings_of
 from minnow.errors import StorageError
 from minnow.listeners import Note, unheard
 
@@ -19,13 +20,14 @@ def augment(
     *,
     back_translate: Model | str | Path,
     out: str | Path,
-    languages: Sequence[str] = (),
+    source: str | None = None,
+    target: str | None = None,
     to: str | None = None,
     real: str | Path | None = None,
     tag: str = "",
     progress: Callable[[str, int, int], None] | None = None,
     note: Note = unheard,
-    **settings: Any,
+    **settings: Unpack[Translating],
 ) -> "Augmented":
     """Make pairs of the lines of a text: a model of the other direction writes the source of each.
 
@@ -36,7 +38,7 @@ def augment(
         file: a text, one sentence a line, in the language that is to be translated into.
         back_translate: a model from that language into the one that is to be translated from, or its folder.
         out: the table, ``.tsv`` or ``.jsonl``; ``.gz`` packs it.
-        languages: from which into which the pairs go, where the model knows several directions.
+        source, target: from which into which language the pairs go, where the model knows several directions.
         to: the language that the model is to write, where that is enough.
         real: pairs that come first, as ``train`` reads them: a table, a prefix, a name of the catalog.
         tag: stands before each source that the model wrote.
@@ -54,7 +56,7 @@ def augment(
 
     opened = back_translate if isinstance(back_translate, Model) else load(back_translate)
     task, path = opened.translator(), Path(out)
-    direction = direction_of_pairs(task, languages, to, language_of(Path(file)))
+    direction = direction_of_pairs(task, languages_asked(source, target), to, language_of(Path(file)))
     chosen = settings_of(TranslationSettings, settings)
     if path.exists() and any(Path(one).exists() and path.samefile(one) for one in (file, real) if one is not None):
         raise StorageError(f"--out {path} would overwrite what is read; choose another --out")

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minnow.api.measuring import measure, pairs_to_measure
+from minnow.api.languages import languages_asked
+from minnow.api.measuring import check_part, measure, pairs_to_measure
 from minnow.api.model import Model, load
+from minnow.api.settings import settings_of
 from minnow.errors import InputError
 from minnow.tasks.signature import Label, Labels
 
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 def evaluate(
     model: Model | str | Path,
     data: str | Path,
-    target: str | Path | None = None,
+    target_data: str | Path | None = None,
     *,
     part: str = "test",
-    languages: Sequence[str] = (),
+    source: str | None = None,
+    target: str | None = None,
+    languages: str | Sequence[str] = (),
     text: str | None = None,
     label: str | None = None,
     beam: int | None = None,
@@ -41,9 +45,10 @@ def evaluate(
     Args:
         model: a model or its folder.
         data: a file, a folder, or a name of the catalog.
-        target: the file of translations beside a file of sources.
+        target_data: the file of translations beside a file of sources.
         part: of a folder or set; where there is no test part, a language model takes the valid one.
-        languages: of the pairs, where the files do not tell; else those of the model.
+        source, target: the languages of the pairs, where the files do not tell; else those of the model.
+        languages: all of them, where there are more.
         text: the column with the text, where it should not be guessed; of pairs, the sources.
         label: the column with the label, likewise; of pairs, the targets.
         beam: how many translations are followed at once.
@@ -56,14 +61,12 @@ def evaluate(
     Raises:
         InputError: the model or the data cannot be used; the message says what to do.
     """
-    if isinstance(model, Model) and precision is not None:
-        raise InputError("the model is open, in a precision of its own; give precision to minnow.load, or the folder")
     return measure(
-        _opened(model, precision or "float32"),
+        _opened(model, precision),
         data,
-        target,
+        target_data,
         part=part,
-        languages=languages,
+        languages=languages_asked(source, target, languages),
         text=text,
         label=label,
         beam=beam,
@@ -79,52 +82,93 @@ def compare(
     first: Model | str | Path,
     second: Model | str | Path,
     data: str | Path,
-    target: str | Path | None = None,
+    target_data: str | Path | None = None,
     *,
-    languages: Sequence[str] = (),
+    part: str = "test",
+    source: str | None = None,
+    target: str | None = None,
+    languages: str | Sequence[str] = (),
     text: str | None = None,
     label: str | None = None,
+    beam: int | None = None,
+    precision: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> "Comparison | TranslationComparison":
     """Two models on the same rows: differences with intervals and paired significance tests; arguments as of
-    ``evaluate``."""
+    ``evaluate``.
+
+    Raises:
+        InputError: a model or the data cannot be used, or the two do not do the same; the message says what to do.
+    """
     from minnow.data.examples import load_examples
+    from minnow.data.sources import parts
     from minnow.evaluation.compare import compare as compare_predictions
 
-    opened = [_opened(model) for model in (first, second)]
+    opened = [_opened(model, precision) for model in (first, second)]
     names = [model.name for model in opened]
     if names[0] == names[1]:
         names = [str(model.folder if isinstance(model, Model) else model) for model in (first, second)]
     if any(model.task.name == "translation" for model in opened):
         from minnow.evaluation.translation import compare_translations
 
-        pairs = pairs_to_measure(opened[0], data, target, "test", languages, text, label)
-        written = [_translations(model, pairs) for model in opened]
+        for model in opened:
+            model.translator()  # which says so where one does not translate
+        asked = languages_asked(source, target, languages)
+        pairs = pairs_to_measure(opened[0], data, target_data, part, asked, text, label)
+        written = [_translations(model, pairs, beam, progress) for model in opened]
         into = [target for _, target in pairs.directions]
         compared = compare_translations(names[0], names[1], pairs.targets, written[0], written[1], into)
         return replace(compared, notes=(*pairs.notes, *compared.notes))
-    if target is not None or languages:
-        raise InputError("pairs of texts are for models that translate, and neither of these does; give one file")
+    said = {"a second file": target_data, "source": source, "target": target, "languages": languages, "beam": beam}
+    if words := [name for name, value in said.items() if value]:
+        raise InputError(f"{', '.join(words)}: for models that translate, and neither of these does; leave it out")
     for model in opened:
         if not model.labels:
             raise InputError(
                 f"{model.name} gives no labels that could be compared; measure each with minnow evaluate instead"
             )
-    examples = load_examples(data, "test", text, label, keep_empty=True)
-    given = [[_names(output) for output in model.stream(examples.texts)] for model in opened]
+    check_part(data, part, parts(data))
+    examples = load_examples(data, part, text, label, keep_empty=True)
+    given = [_labels(model, examples.texts, progress) for model in opened]
     return replace(compare_predictions(names[0], names[1], examples.labels, *given), notes=examples.notes)
 
 
-def _translations(model: Model, pairs: "Pairs") -> list[str]:
+def _translations(
+    model: Model, pairs: "Pairs", beam: int | None, progress: Callable[[str, int, int], None] | None
+) -> list[str]:
     from minnow.decoding.translating import TranslationSettings
 
-    task = model.translator().named(pairs.directions)
+    task, done = model.translator().named(pairs.directions), 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(model.name, done, len(pairs))
+
     into = [target for _, target in pairs.directions]
-    found = task.translate(model.bundle.model, model.tokenizer(), pairs.sources, TranslationSettings(), into)
+    settings = settings_of(TranslationSettings, {"beam": beam})
+    found = task.translate(model.bundle.model, model.tokenizer(), pairs.sources, settings, into, advance)
     return [best[0].text for best in found]
 
 
-def _opened(model: Model | str | Path, precision: str = "float32") -> Model:
-    return model if isinstance(model, Model) else load(model, precision=precision)
+def _labels(
+    model: Model, texts: Sequence[str], progress: Callable[[str, int, int], None] | None
+) -> list[tuple[str, ...]]:
+    given = []
+    for output in model.stream(texts):
+        given.append(_names(output))
+        if progress is not None:
+            progress(model.name, len(given), len(texts))
+    return given
+
+
+def _opened(model: Model | str | Path, precision: str | None) -> Model:
+    if not isinstance(model, Model):
+        return load(model, precision=precision or "float32")
+    if precision is not None:
+        raise InputError("the model is open, in a precision of its own; give precision to minnow.load, or the folder")
+    return model
 
 
 def _names(output: Label | Labels) -> tuple[str, ...]:

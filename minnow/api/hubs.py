@@ -5,8 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minnow.errors import InputError
+
 if TYPE_CHECKING:
-    from minnow.remote import Pushed
+    from collections.abc import Sequence
+
+    from minnow.remote import Listed, Pushed
 
 
 def push(
@@ -104,6 +108,33 @@ def pull(
     return Path(out)
 
 
+def search(
+    text: str | None = None,
+    *,
+    kind: str = "model",
+    owner: str | None = None,
+    tags: "Sequence[str]" = (),
+    limit: int = 20,
+    hub: str | None = None,
+    token: str | None = None,
+) -> "list[Listed]":
+    """Repositories of a hub whose name holds a text, the latest first; without one, all.
+
+    Args:
+        owner: only those of this user or organisation.
+        tags: only those with all of these, such as ``text-classification`` or ``language:en``.
+        limit: at most so many.
+        kind, hub, token: as in ``push``.
+
+    Raises:
+        HubError: the hub refuses; or does not answer, which is a NoHubError.
+    """
+    from minnow import remote
+    from minnow.logins import hub_of
+
+    return remote.search(hub_of(hub, token, os.environ), text, kind=kind, owner=owner, tags=tags, limit=limit)
+
+
 def _cache() -> Path:
     """Where what was pulled is kept."""
     return Path(os.environ.get("MINNOW_CACHE") or "~/.cache/minnow/hub").expanduser()
@@ -114,9 +145,15 @@ def folder_of(model: str | Path, *, hub: str | None = None, token: str | None = 
 
     Args:
         hub, token: as in ``pull``.
+
+    Raises:
+        InputError: what should name a model is no name.
     """
     from minnow.logins import names_a_hub
     from minnow.remote import is_name
+
+    if not isinstance(model, str | Path):
+        raise InputError(f"a model is named by its folder, or as team/name@v2 on a hub, but got {model!r:.60}")
 
     folder, name = Path(model), str(model)
     if folder.exists() or not is_name(name) or not (hub is not None or "@" in name or names_a_hub(os.environ)):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from minnow.api.hubs import folder_of
 from minnow.api.model import Model
 from minnow.listeners import Note, unheard
 
@@ -22,7 +23,8 @@ def import_folder(
         source: the folder, with config.json, safetensors and a tokenizer; or the ``.bin`` file.
         out: the folder for the model.
         tokenizer: a file or a folder, where ``source`` has none.
-        base: of an adapter, the folder of the model that it belongs to, where the adapter's own file does not tell.
+        base: of an adapter, the model that it belongs to, where the adapter's own file does not tell: its folder, or
+            ``team/name`` on a hub.
         merge: make a whole model of an adapter and its base; else the folder holds the adapter alone, where it can.
         overwrite: replace the model that stands in ``out``.
         note: is told what was left out.
@@ -37,7 +39,7 @@ def import_folder(
 
     folder = Path(out)
     layout.check_free(folder, overwrite)
-    beside = Beside(Path(base) if base is not None else None, merge)
+    beside = Beside(folder_of(base) if base is not None else None, merge)
     bundle = read_foreign(Path(source), Path(tokenizer) if tokenizer is not None else None, note, beside)
     model = Model(bundle, folder)
     if bundle.base is not None and folder.resolve() == bundle.base:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minnow.api.opened import Opened
+from minnow.api.settings import settings_of
 from minnow.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def measure(
     opened: Opened,
     data: str | Path,
-    target: str | Path | None = None,
+    target_data: str | Path | None = None,
     *,
     part: str = "test",
     languages: Sequence[str] = (),
@@ -40,11 +41,12 @@ def measure(
     if opened.task.name == "translation":
         if context is not None or stride is not None or samples or training is not None:
             raise InputError("context, stride, samples and training are for language models; leave them out")
-        return _translation_report(opened, data, target, part, languages, text, label, beam, progress)
-    if target is not None or languages or beam is not None:
+        return _translation_report(opened, data, target_data, part, languages, text, label, beam, progress)
+    said = {"a second file": target_data, "languages": languages, "beam": beam}
+    if words := ", ".join(name for name, value in said.items() if value):
         raise InputError(
-            f"pairs of texts are for models that translate, but this model's task is "
-            f"{opened.task.name.replace('_', ' ')}; give one file"
+            f"{words}: for models that translate, but this model's task is {opened.task.name.replace('_', ' ')}; leave "
+            "it out"
         )
     if opened.task.name in ("text_generation", "fill_mask"):
         if label is not None:
@@ -57,16 +59,21 @@ def measure(
             f"{opened.task.name.replace('_', ' ')}; leave them out"
         )
     present = parts(data)
-    if part not in present and present != ("all",):
-        raise DataError(f"{data} has no part {part!r}; it has: {', '.join(present)}")
+    check_part(data, part, present)
     examples = load_examples(data, part, text, label, keep_empty=True)
     return measure_labels(opened.bundle, examples, opened.name, part if part in present else "all")
+
+
+def check_part(data: str | Path, part: str, present: Sequence[str]) -> None:
+    """Raise DataError where labelled data have parts, and none of this name."""
+    if part not in present and tuple(present) != ("all",):
+        raise DataError(f"{data} has no part {part!r}; it has: {', '.join(present)}")
 
 
 def _translation_report(
     opened: Opened,
     data: str | Path,
-    target: str | Path | None,
+    target_data: str | Path | None,
     part: str,
     languages: Sequence[str],
     text: str | None,
@@ -78,7 +85,7 @@ def _translation_report(
     from minnow.decoding.translating import TranslationSettings
     from minnow.evaluation.measure import measure_translation
 
-    pairs = pairs_to_measure(opened, data, target, part, languages, text, label)
+    pairs = pairs_to_measure(opened, data, target_data, part, languages, text, label)
     done = 0
 
     def advance(count: int) -> None:
@@ -87,15 +94,15 @@ def _translation_report(
         if progress is not None:
             progress("translating", done, len(pairs))
 
-    settings = TranslationSettings() if beam is None else TranslationSettings(beam=beam)
-    read = part if target is None and part in pair_parts(data) else "all"
+    settings = settings_of(TranslationSettings, {"beam": beam})
+    read = part if target_data is None and part in pair_parts(data) else "all"
     return measure_translation(opened.bundle, pairs, opened.name, read, settings, advance)
 
 
 def pairs_to_measure(
     opened: Opened,
     data: str | Path,
-    target: str | Path | None,
+    target_data: str | Path | None,
     part: str = "test",
     languages: Sequence[str] = (),
     text: str | None = None,
@@ -106,9 +113,9 @@ def pairs_to_measure(
 
     task = opened.translator()
     columns = {"source_column": text, "target_column": label}
-    if target is None and not languages and not task.unnamed and pair_parts(data) != ("all",):
+    if target_data is None and not languages and not task.unnamed and pair_parts(data) != ("all",):
         languages = task.directions[0] if len(task.directions) == 1 else task.languages
-    pairs = load_pairs(data, target, part, languages=languages, keep_empty=True, **columns)
+    pairs = load_pairs(data, target_data, part, languages=languages, keep_empty=True, **columns)
     return pairs.named(task.directions)
 
 

@@ -4,14 +4,15 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 
 from minnow.api.hubs import folder_of
+from minnow.api.languages import languages_asked
 from minnow.api.measuring import measure
 from minnow.api.opened import Opened
-from minnow.api.settings import settings_of
+from minnow.api.settings import Translating, Writing, settings_of
 from minnow.bundle.bundle import Bundle
 from minnow.errors import DataError, InputError
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from minnow.evaluation.report import Report
     from minnow.evaluation.translation import TranslationReport
     from minnow.explain.attention import AttentionMap
+    from minnow.tasks.signature import Text
     from minnow.tasks.text_generation import Generation
 
 BATCH_ROWS = 1024
+Glossary = Mapping[str, str | Sequence[str]] | str | Path
 
 
 class Model(Opened):
@@ -44,13 +47,13 @@ class Model(Opened):
         """The answers for many texts, in their order."""
         if isinstance(texts, str):
             raise DataError("a batch is a list of texts, but got one text; call the model with it")
-        return list(self.task.predict(self.bundle.model, self.bundle.tokenizer, list(texts)))
+        return list(self.task.predict(self.bundle.model, self.bundle.tokenizer, _listed(texts)))
 
-    def generate(self, prompt: str, *, seed: int | None = None, **settings: Any) -> "Generation":
+    def generate(self, prompt: str = "", *, seed: int | None = None, **settings: Unpack[Writing]) -> "Generation":
         """Write on from a prompt: iterate over the result while it is written, or take ``str()`` of it.
 
         Args:
-            prompt: may be empty.
+            prompt: where it is empty, the model begins a text.
             seed: the same one gives the same text; without it another text every time.
             settings: ``max_tokens``, ``temperature``, ``top_k``, ``top_p``, ``min_p``, ``repetition_penalty``,
                 ``frequency_penalty``, ``presence_penalty``, ``stop``, ``num_samples``, ``beam``, ``length_penalty``,
@@ -60,63 +63,112 @@ class Model(Opened):
             InputError: the model does not write text, or a setting cannot be. What depends on the prompt, such as its
                 length, is raised when the first piece is asked for.
         """
-        return self.writer().generate(
-            self.bundle.model, self.tokenizer(), prompt, self._generation_settings(seed, settings)
-        )
+        writer = self.writer()
+        if not isinstance(prompt, str):
+            raise DataError(f"a prompt is one text, but got {prompt!r}; call generate for each of several")
+        return writer.generate(self.bundle.model, self.tokenizer(), prompt, self._generation_settings(seed, settings))
 
     def chat(
-        self, messages: Sequence[Mapping[str, str]], *, seed: int | None = None, template: str = "", **settings: Any
+        self,
+        messages: str | Sequence[Mapping[str, str]],
+        *,
+        seed: int | None = None,
+        template: str = "",
+        **settings: Unpack[Writing],
     ) -> "Generation":
-        """The assistant's answer to messages such as ``{"role": "user", "content": "Hello"}``.
+        """The assistant's answer to messages such as ``{"role": "user", "content": "Hello"}``, or to one text.
 
         Args:
-            messages: the conversation so far.
+            messages: the conversation so far; a text alone is what the user said.
             template: Jinja text; without it the model's own, or where it has none, a plain dialogue.
             seed, settings: as in ``generate``.
         """
         from minnow.decoding.chat import PLAIN, PLAIN_STOP, messages_from
 
+        writer = self.writer()  # which says so where the model writes no text
         chosen = template or self.tokenizer().chat_template or PLAIN
         if chosen is PLAIN and settings.get("stop") is None:
             settings["stop"] = PLAIN_STOP
-        return self.writer().chat(
+        said = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+        return writer.chat(
             self.bundle.model,
             self.tokenizer(),
-            messages_from(messages),
+            messages_from(said),
             self._generation_settings(seed, settings),
             chosen,
         )
+
+    @overload
+    def translate(  # type: ignore[overload-overlap] # a text is a sequence of texts to Python, and not here
+        self,
+        texts: str,
+        *,
+        to: str | None = None,
+        glossary: Glossary | None = None,
+        keep: Sequence[str] = (),
+        n_best: None = None,
+        **settings: Unpack[Translating],
+    ) -> "Text": ...
+
+    @overload
+    def translate(
+        self,
+        texts: Sequence[str],
+        *,
+        to: str | None = None,
+        glossary: Glossary | None = None,
+        keep: Sequence[str] = (),
+        n_best: None = None,
+        **settings: Unpack[Translating],
+    ) -> "list[Text]": ...
+
+    @overload
+    def translate(
+        self,
+        texts: str | Sequence[str],
+        *,
+        to: str | None = None,
+        glossary: Glossary | None = None,
+        keep: Sequence[str] = (),
+        n_best: int,
+        **settings: Unpack[Translating],
+    ) -> Any: ...
 
     def translate(
         self,
         texts: str | Sequence[str],
         *,
         to: str | None = None,
-        glossary: Mapping[str, str | Sequence[str]] | None = None,
+        glossary: Glossary | None = None,
         keep: Sequence[str] = (),
-        **settings: Any,
+        n_best: int | None = None,
+        **settings: Unpack[Translating],
     ) -> Any:
         """The translation of a text, or of each of many, as a ``Text``; with ``n_best`` above 1 a list of them each.
 
         Args:
             to: the language, where the model writes several.
             glossary: translations of terms, such as ``{"bicycle": "Fahrrad"}``, or several of which one must be
-                written: where the term stands in a source, its target has the translation. See ``text/terms.py``.
+                written: where the term stands in a source, its target has the translation. Or the file of them that
+                ``minnow translate --glossary`` takes. See ``text/terms.py``.
             keep: ``numbers``, ``codes`` and ``names`` of a source stand in its target as they are.
-            settings: ``beam``, ``length_penalty``, ``n_best``, ``max_ratio``, ``max_extra``, ``sample``,
-                ``temperature``, ``top_k``, ``seed``, ``first``; see ``TranslationSettings``.
+            n_best: so many translations of each text, best first.
+            settings: ``beam``, ``length_penalty``, ``max_ratio``, ``max_extra``, ``sample``, ``temperature``,
+                ``top_k``, ``seed``, ``first``; see ``TranslationSettings``.
 
         Raises:
             InputError: the model does not translate, or not into that language, or a setting cannot be, or the
                 vocabulary cannot spell what must be written.
         """
+        from minnow.data.glossary import read_glossary
         from minnow.decoding.translating import TranslationSettings
 
         alone = isinstance(texts, str)
-        asked = [texts] if isinstance(texts, str) else list(texts)
-        chosen = settings_of(TranslationSettings, settings)
+        asked = [texts] if isinstance(texts, str) else _listed(texts)
+        chosen = settings_of(TranslationSettings, {**settings, "n_best": n_best})
         task, tokenizer = self.translator(), self.tokenizer()
-        terms = task.terms(tokenizer, glossary, keep) or None
+        wanted = read_glossary(Path(glossary)) if isinstance(glossary, str | Path) else glossary
+        terms = task.terms(tokenizer, wanted, keep) or None
         best = task.translate(self.bundle.model, tokenizer, asked, chosen, to, terms=terms)
         found = best if chosen.n_best > 1 else [texts[0] for texts in best]
         return found[0] if alone else found
@@ -131,7 +183,7 @@ class Model(Opened):
     def vectors(self, texts: Sequence[str]) -> Any:
         """A vector of length 1 for each text [N, D], from the encoder of a model that translates: texts that mean the
         same are near one another, across the languages that it has learnt to read."""
-        return self.translator().vectors(self.bundle.model, self.tokenizer(), list(texts))
+        return self.translator().vectors(self.bundle.model, self.tokenizer(), _listed(texts))
 
     def neighbours(
         self,
@@ -158,7 +210,8 @@ class Model(Opened):
         from minnow.metrics.retrieval import centre, nearest
         from minnow.tasks.signature import Neighbour
 
-        asked = [queries] if isinstance(queries, str) else list(queries)
+        asked = [queries] if isinstance(queries, str) else _listed(queries)
+        texts = _listed(texts)
         if not texts:
             raise InputError("there are no texts to look among; give one at least")
         for number, query in enumerate(asked, 1):
@@ -201,11 +254,40 @@ class Model(Opened):
             yield from self.batch(part)
 
     def evaluate(
-        self, data: str | Path, target: str | Path | None = None, *, text: str | None = None, label: str | None = None
+        self,
+        data: str | Path,
+        target_data: str | Path | None = None,
+        *,
+        part: str = "test",
+        source: str | None = None,
+        target: str | None = None,
+        languages: str | Sequence[str] = (),
+        text: str | None = None,
+        label: str | None = None,
+        beam: int | None = None,
+        context: int | None = None,
+        stride: int | None = None,
+        samples: int = 0,
+        training: str | Path | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> "Report | LanguageReport | TranslationReport":
-        """Measure the model on labelled data, text or pairs: a file, a folder, or a name of the catalog (its test
-        part); see ``minnow.evaluate``."""
-        return measure(self, data, target, text=text, label=label)
+        """Measure the model on labelled data, text or pairs: a file, a folder, or a name of the catalog; the arguments
+        are those of ``minnow.evaluate``."""
+        return measure(
+            self,
+            data,
+            target_data,
+            part=part,
+            languages=languages_asked(source, target, languages),
+            text=text,
+            label=label,
+            beam=beam,
+            context=context,
+            stride=stride,
+            samples=samples,
+            training=training,
+            progress=progress,
+        )
 
 
 def load(model: str | Path, *, precision: str = "float32", hub: str | None = None, token: str | None = None) -> Model:
@@ -221,9 +303,20 @@ def load(model: str | Path, *, precision: str = "float32", hub: str | None = Non
     Raises:
         BundleError: it is missing, unfinished or damaged.
         InputError: there is no such precision, or not for this model.
-        HubError: the hub does not have it, or does not answer and it was not pulled before.
+        HubError: the hub does not have it; or does not answer and it was not pulled before, which is a NoHubError.
     """
     folder = folder_of(model, hub=hub, token=token)
     bundle = Bundle.load(folder)
     name = str(model) if folder != Path(model) else ""  # a folder that was pulled is named after a commit
     return Model(bundle if precision == "float32" else bundle.in_precision(precision), folder, name)
+
+
+def _listed(texts: Any) -> list[str]:
+    """The texts, where it is a list of them; a DataError says what it is instead."""
+    if isinstance(texts, str | Mapping) or not isinstance(texts, Iterable):
+        raise DataError(f"texts come as a list, but got {texts!r:.60}; put one text into [ ]")
+    found = list(texts)
+    for number, text in enumerate(found, 1):
+        if not isinstance(text, str):
+            raise DataError(f"a text is a str, but text {number} of {len(found)} is {text!r:.60}; leave it out")
+    return found

@@ -5,7 +5,87 @@ from pathlib import Path
 from typing import Any
 
 from minnow.api.hubs import folder_of
+from minnow.api.languages import languages_asked
 from minnow.errors import InputError, UnknownNameError
+from minnow.listeners import Note
+
+LANGUAGE_MODELS = ("llama", "gpt2", "rnn_lm", "bert")
+
+
+def training_asked(
+    folder: Path | None, overrides: Sequence[str], *, resume: bool, note: Note, **said: Any
+) -> tuple[str, Any]:
+    """The kind and the recipe of a run of ``train``: as the caller says, or that of the unfinished run in the folder.
+
+    Args:
+        said: as ``resolve_training`` takes it.
+
+    Raises:
+        InputError: what was said cannot be, or there is no run to go on with.
+    """
+    if resume:
+        return resolve_training(_run_to_go_on(folder, "train", [overrides, *said.values()], note))
+    return resolve_training(said.pop("recipe"), overrides, **said)
+
+
+def pretraining_asked(folder: Path | None, overrides: Sequence[str], *, resume: bool, note: Note, **said: Any) -> Any:
+    """The recipe of a run of ``pretrain``, likewise; ``said`` as ``resolve_pretraining_recipe`` takes it."""
+    if resume:
+        return resolve_pretraining_recipe(_run_to_go_on(folder, "pretrain", [overrides, *said.values()], note))
+    return resolve_pretraining_recipe(said.pop("recipe"), overrides, **said)
+
+
+def _run_to_go_on(folder: Path | None, verb: str, said: Sequence[Any], note: Note) -> Path:
+    written = run_to_resume(folder, verb)
+    if any(one is not None and one not in ((), []) for one in said):
+        note("--resume goes on with the recipe of the run; what else was said is not used")
+    return written
+
+
+def resolve_training(
+    recipe: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    data: str | Path | None = None,
+    target_data: str | Path | None = None,
+    task: str | None = None,
+    source: str | None = None,
+    target: str | None = None,
+    languages: str | Sequence[str] | None = (),
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    model: str | None = None,
+    start: str | Path | None = None,
+    lora: int | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    seed: int | None = None,
+) -> tuple[str, Any]:
+    """What kind of run ``train`` is asked for, ``pairs``, ``conversations`` or ``labels``, and its recipe."""
+    asked = languages_asked(source, target, languages)
+    more: dict[str, Any] = {"start": start, "seed": seed}
+    if translates(data, target_data, task, recipe):
+        if lora is not None:
+            raise InputError("lora is for language models; a model that translates learns without it")
+        if validation is not None or test is not None:
+            raise InputError(
+                "pairs may be two files, so those to choose by and to measure on are named by recipe keys: "
+                "pairs.validation and pairs.test (--set pairs.test=FILE)"
+            )
+        more |= {"data": data, "target_data": target_data, "languages": asked, "model": model}
+        more |= {"source_column": text, "target_column": label}
+        return "pairs", resolve_translation_recipe(recipe, overrides, **more)
+    if target_data is not None or asked:
+        raise InputError(
+            "two files and languages are for translation; make translation the task (--task translation), or leave "
+            "them out"
+        )
+    parts: dict[str, Any] = {"data": data, "validation": validation, "test": test}
+    if teaches(data, recipe, model, text, label, overrides, task):
+        return "conversations", resolve_instruction_recipe(recipe, overrides, lora=lora, **parts, **more)
+    if lora is not None:
+        raise InputError("lora is for conversations and for minnow pretrain; a classifier learns without it")
+    return "labels", resolve_recipe(recipe, overrides, model=model, text=text, label=label, **parts, **more)
 
 
 def resolve_recipe(
@@ -19,11 +99,12 @@ def resolve_recipe(
     seed: int | None = None,
     text: str | None = None,
     label: str | None = None,
-    source: str | Path | None = None,
+    start: str | Path | None = None,
 ) -> Any:
     """A recipe file (or the defaults) with what the caller said put in."""
     from minnow.training.classification_recipe import recipe_from
 
+    _check_classifier(model)
     said = {
         "data.train": data,
         "data.validation": validation,
@@ -31,7 +112,7 @@ def resolve_recipe(
         "data.text": text,
         "data.label": label,
         "model.name": model,
-        "fine_tuning.model": _start(source),
+        "fine_tuning.model": _start(start),
         "training.seed": seed,
     }
     return recipe_from(_tables(path), [*overrides, *_spoken(said)])
@@ -39,7 +120,7 @@ def resolve_recipe(
 
 def translates(
     data: str | Path | None,
-    target: str | Path | None = None,
+    target_data: str | Path | None = None,
     task: str | None = None,
     recipe: str | Path | None = None,
 ) -> bool:
@@ -53,7 +134,7 @@ def translates(
         raise UnknownNameError("task", task, known_tasks)
     if recipe is not None and KIND in parse(Path(recipe)):
         return True
-    if task is not None or target is not None:
+    if task is not None or target_data is not None:
         return task in (None, "translation")
     known = data is not None and not Path(data).exists() and catalog.is_known(str(data))
     return known and catalog.find(str(data)).task == "translation"
@@ -64,10 +145,10 @@ def resolve_translation_recipe(
     overrides: Sequence[str] = (),
     *,
     data: str | Path | None = None,
-    target: str | Path | None = None,
+    target_data: str | Path | None = None,
     languages: Sequence[str] = (),
     model: str | None = None,
-    source: str | Path | None = None,
+    start: str | Path | None = None,
     source_column: str | None = None,
     target_column: str | None = None,
     seed: int | None = None,
@@ -75,14 +156,15 @@ def resolve_translation_recipe(
     """A recipe for pairs (or the defaults) with what the caller said put in."""
     from minnow.training.translation_recipe import recipe_from
 
+    _check_classifier(model)
     said = {
         "pairs.train": data,
-        "pairs.train_target": target,
+        "pairs.train_target": target_data,
         "pairs.languages": list(languages) or None,
         "pairs.source_column": source_column,
         "pairs.target_column": target_column,
         "model.name": model,
-        "model.start": _start(source),
+        "model.start": _start(start),
         "training.seed": seed,
     }
     return recipe_from(_tables(path), [*overrides, *_spoken(said)])
@@ -96,7 +178,7 @@ def resolve_pretraining_recipe(
     validation: str | Path | None = None,
     model: str | None = None,
     size: str | None = None,
-    source: str | Path | None = None,
+    start: str | Path | None = None,
     lora: int | None = None,
     tokenizer: str | None = None,
     vocab_size: int | None = None,
@@ -111,7 +193,7 @@ def resolve_pretraining_recipe(
         "data.validation": validation,
         "model.name": model,
         "model.size": size,
-        "model.start": _start(source),
+        "model.start": _start(start),
         "adapter.rank": lora,
         "tokenizer.kind": tokenizer,
         "tokenizer.vocab_size": vocab_size,
@@ -151,7 +233,7 @@ def resolve_instruction_recipe(
     data: str | Path | None = None,
     validation: str | Path | None = None,
     test: str | Path | None = None,
-    source: str | Path | None = None,
+    start: str | Path | None = None,
     lora: int | None = None,
     seed: int | None = None,
 ) -> Any:
@@ -162,16 +244,25 @@ def resolve_instruction_recipe(
         "data.train": data,
         "data.validation": validation,
         "data.test": test,
-        "instruction.start": _start(source),
+        "instruction.start": _start(start),
         "adapter.rank": lora,
         "training.seed": seed,
     }
     return recipe_from(_tables(path), [*overrides, *_spoken(said)])
 
 
-def _start(source: str | Path | None) -> str | Path | None:
+def _check_classifier(model: str | None) -> None:
+    """InputError where the kind of model is one that learns from raw text."""
+    if model in LANGUAGE_MODELS:
+        raise InputError(
+            f"{model} is a language model, which learns from raw text: minnow pretrain DATA --model {model} (its "
+            "recipe: minnow init --pretrain)"
+        )
+
+
+def _start(start: str | Path | None) -> str | Path | None:
     """A model to start from, on this disk."""
-    return None if source is None else folder_of(source)
+    return None if start is None else folder_of(start)
 
 
 def _tables(path: str | Path | None) -> Mapping[str, Any]:
@@ -213,7 +304,15 @@ def free_folder(data: str | Path) -> Path:
 
 
 def overrides_of(settings: Mapping[str, Any]) -> list[str]:
-    """Recipe keys with their values, as they are written behind ``--set``; a string stays one to its last space."""
+    """Recipe keys with their values, as they are written behind ``--set``; a string stays one to its last space.
+
+    Args:
+        settings: ``{"training.epochs": 3}``, or by sections: ``{"training": {"epochs": 3}}``.
+    """
     from minnow.training.recipe_file import override
 
-    return [override(key, value) for key, value in settings.items()]
+    return [
+        override(f"{section}.{key}", value) if key else override(section, value)
+        for section, table in settings.items()
+        for key, value in (table.items() if isinstance(table, Mapping) else [("", table)])
+    ]

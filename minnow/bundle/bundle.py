@@ -118,7 +118,7 @@ class Bundle:
             if precision in ("bfloat16", "int8"):
                 raise InputError(
                     f"a model of the type {self.model.config.model_type} has one precision of its own; "
-                    "take precision=auto, or leave it out"
+                    "take auto, or leave the precision out"
                 )
             return self
         if precision == "int8":
@@ -135,12 +135,10 @@ class Bundle:
         if not hasattr(self.model, "eight_bits"):
             raise InputError(
                 f"int8 is for models of the type transformer_seq2seq, but this is a {self.model.config.model_type}; "
-                "take precision=auto, or leave it out"
+                "take auto, or leave the precision out"
             )
         if "int8" not in arithmetics_here():
-            raise InputError(
-                "int8 needs a processor with AVX-512 and its VNNI, which this one lacks; take precision=auto"
-            )
+            raise InputError("int8 needs a processor with AVX-512 and its VNNI, which this one lacks; take auto")
 
     def save(self, folder: Path | str) -> None:
         """Write the folder; ``minnow.json`` comes last, so that a folder that has it is complete. An older model there

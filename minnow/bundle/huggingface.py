@@ -23,6 +23,7 @@ from minnow.text.opening import open_foreign
 
 INDEX = "model.safetensors.index.json"
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")
+MASKED = ("bert", "distilbert")  # models that fill gaps
 SHOWN = 3  # names in an error message
 
 # What other programs write beside the weights of a model and what follows from the rest of it.
@@ -142,9 +143,12 @@ def weight_files(folder: Path) -> list[Path]:
         return whole
     pickled = [name for name in PICKLED if (folder / name).exists()]
     if pickled:
+        masked = _json(folder / layout.CONFIG).get("model_type") in MASKED
+        kind = "AutoModelForMaskedLM" if masked else "AutoModelForCausalLM"
         raise BundleError(
             f"{folder} has its weights only as {pickled[0]}, and a pickle could run code when it is opened; convert it "
-            "where you trust it: transformers.AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(OUT)"
+            f"where you trust it: transformers.{kind}.from_pretrained(FOLDER).save_pretrained(OUT), and its tokenizer: "
+            "transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(OUT)"
         )
     raise BundleError(f"{folder} has no {layout.WEIGHTS}; fetch the whole folder")
 

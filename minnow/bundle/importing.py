@@ -78,11 +78,14 @@ def save_foreign(bundle: Bundle, source: Path, folder: Path) -> None:
 
 
 def _llama2c_in(folder: Path) -> Path | None:
-    """The one llama2.c model of a folder that is not Hugging Face's."""
+    """The one llama2.c model of a folder that is not Hugging Face's; a BundleError names them where there are more."""
     if (folder / layout.CONFIG).exists():
         return None
     found = [path for path in sorted(folder.glob("*.bin")) if not path.name.startswith(("tok", "pytorch_model"))]
-    return found[0] if len(found) == 1 else None
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found[:10])
+        raise BundleError(f"{folder} holds several models of llama2.c; name one of: {names}")
+    return found[0] if found else None
 
 
 def _sha256(path: Path) -> str:

@@ -69,7 +69,9 @@ def _header(path: Path) -> tuple[int, ...]:
         raise BundleError(f"{path} is of llama2.c's format {sizes[1]}; export it with its export.py --version 0")
     dim, _, _, heads, key_heads, vocab_size, _ = sizes
     if not all(0 < size <= LARGEST_SIZE for size in (*sizes[:5], abs(vocab_size), sizes[6])):
-        raise BundleError(f"{path} is no model of llama2.c: its header reads {sizes}; fetch it anew")
+        raise BundleError(
+            f"{path} does not begin like a model of llama2.c; name a .bin file of it, or a folder of Hugging Face"
+        )
     if dim % heads or heads % key_heads or dim // heads % 2:
         raise BundleError(f"{path} is damaged: {dim} features cannot be shared out to {heads} and {key_heads} heads")
     return sizes

@@ -7,36 +7,49 @@ import typer
 
 from minnow.cli.console import exit_codes, note, out, print_json
 from minnow.cli.display import progress_of
-from minnow.cli.inputs import Temperature, TopK, languages_of
+from minnow.cli.inputs import Temperature, TopK
 
 
 def augment(
-    file: Annotated[str, typer.Argument(help="A text, one sentence a line, in the language to translate into.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A text, one sentence a line, in the language to translate into.")
+    ],
     model: Annotated[
         str,
         typer.Option(
             "--back-translate", metavar="MODEL", help="A model of the other direction, which writes the sources."
         ),
     ],
-    path: Annotated[Path, typer.Option("--out", help="The table of pairs, .tsv or .jsonl; .gz packs it.")],
-    source_language: Annotated[
-        str | None, typer.Option("--source", help="The language of the sources, which the model writes, such as en.")
+    path: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The table of pairs, .tsv or .jsonl; .gz packs it.")
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source", metavar="LANGUAGE", help="The language of the sources, which the model writes, such as en."
+        ),
     ] = None,
-    target_language: Annotated[str | None, typer.Option("--target", help="The language of the file.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="LANGUAGE", help="The language of the file.")
+    ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", help="What the model is to write, where it writes several languages.")
+        str | None,
+        typer.Option("--to", metavar="LANGUAGE", help="What the model is to write, where it writes several languages."),
     ] = None,
     real: Annotated[
-        str | None, typer.Option("--with", help="Pairs that come first: a table, a prefix or a public set.")
+        str | None,
+        typer.Option("--with", metavar="PAIRS", help="Pairs that come first: a table, a prefix or a public set."),
     ] = None,
-    tag: Annotated[str, typer.Option("--tag", help="Stands before every source that the model wrote.")] = "",
+    tag: Annotated[
+        str, typer.Option("--tag", metavar="TEXT", help="Stands before every source that the model wrote.")
+    ] = "",
     beam: Annotated[
-        int | None, typer.Option("--beam", help="How many sources are followed at once; 4 by default.")
+        int | None, typer.Option("--beam", metavar="N", help="How many sources are followed at once; 4 by default.")
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Draw the sources instead.")] = False,
     temperature: Temperature = None,
     top_k: TopK = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of the draw.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Of the draw.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Back-translate a text: a table of pairs whose sources a model wrote, for minnow train --task translation."""
@@ -52,7 +65,8 @@ def augment(
                 file,
                 back_translate=model,
                 out=path,
-                languages=languages_of(source_language, target_language, None),
+                source=source,
+                target=target,
                 to=to,
                 real=real,
                 tag=tag,

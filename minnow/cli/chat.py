@@ -9,21 +9,43 @@ from typing import Annotated, Any
 import typer
 
 from minnow.cli.console import err, exit_codes, note, print_json
-from minnow.cli.inputs import Precision
+from minnow.cli.inputs import (
+    FrequencyPenalty,
+    MinP,
+    ModelName,
+    Precision,
+    PresencePenalty,
+    RepetitionPenalty,
+    TopK,
+    TopP,
+)
 
 HELP = "/new begins anew, /exit or Ctrl-D ends"
 
 
 def chat(
-    model: Annotated[str, typer.Argument(help="A model folder.")],
+    model: ModelName,
     system: Annotated[
-        str | None, typer.Option("--system", help="What the model is told before the conversation.")
+        str | None, typer.Option("--system", metavar="TEXT", help="What the model is told before the conversation.")
     ] = None,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", help="The most tokens of one answer.")] = 256,
-    temperature: Annotated[float, typer.Option("--temperature", help="0 takes the likeliest token always.")] = 0.8,
-    top_p: Annotated[float, typer.Option("--top-p", help="Draw from the likeliest that reach this sum.")] = 1.0,
-    seed: Annotated[int | None, typer.Option("--seed", help="The same one gives the same answers.")] = None,
-    template: Annotated[Path | None, typer.Option("--template", help="A chat template instead of the model's.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", metavar="N", help="The most tokens of one answer; 256.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", metavar="F", help="0 takes the likeliest token always; 0.8.")
+    ] = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    repetition_penalty: RepetitionPenalty = None,
+    frequency_penalty: FrequencyPenalty = None,
+    presence_penalty: PresencePenalty = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="The same one gives the same answers.")
+    ] = None,
+    template: Annotated[
+        Path | None, typer.Option("--template", metavar="FILE", help="A chat template instead of the model's.")
+    ] = None,
     precision: Precision = "float32",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all that was said at the end, in the form of chat data.")
@@ -34,7 +56,10 @@ def chat(
         from minnow.api import load
 
         loaded = load(model, precision=precision)
-        settings = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
+        loaded.writer()  # which says so where the model writes no text
+        settings: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+        settings |= {"top_k": top_k, "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty}
+        settings |= {"frequency_penalty": frequency_penalty, "presence_penalty": presence_penalty}
         written = _template(template)
         if not written and (loaded.bundle.tokenizer is None or loaded.bundle.tokenizer.chat_template is None):
             note("the model has no chat template: it was taught to write on, not to answer; a plain dialogue is used")

@@ -6,27 +6,63 @@ import typer
 from rich.table import Table
 
 from minnow.cli.console import exit_codes, note, out, print_json, print_table
-from minnow.cli.inputs import languages_of
+from minnow.cli.display import progress_of
+from minnow.cli.inputs import (
+    LabelColumn,
+    Languages,
+    SearchPrecision,
+    SourceLanguage,
+    TargetLanguage,
+    TextColumn,
+)
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help="A model folder.")],
-    second: Annotated[str, typer.Argument(help="Another.")],
-    data: Annotated[str, typer.Option("--data", help="Labelled data: a file, a folder, or a public set; or sources.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="A model's folder, or team/name@v2 on a hub.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    data: Annotated[
+        str,
+        typer.Option("--data", metavar="DATA", help="Labelled data: a file, a folder, or a public set; or sources."),
+    ],
     target_data: Annotated[
-        str | None, typer.Option("--target-data", help="The file of translations beside a file of sources.")
+        str | None,
+        typer.Option("--target-data", metavar="FILE", help="The file of translations beside a file of sources."),
     ] = None,
-    languages: Annotated[str | None, typer.Option("--langs", help="Translation: such as en,de.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="The column with the text.")] = None,
-    label: Annotated[str | None, typer.Option("--label", help="The column with the label.")] = None,
+    part: Annotated[str, typer.Option("--part", metavar="NAME", help="Which part of a folder or set.")] = "test",
+    source: SourceLanguage = None,
+    target: TargetLanguage = None,
+    languages: Languages = None,
+    text: TextColumn = None,
+    label: LabelColumn = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(
+            "--beam", metavar="N", help="Translation: how many translations are followed at once; 4 by default."
+        ),
+    ] = None,
+    precision: SearchPrecision = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Differences with intervals, a paired randomisation test and McNemar's exact test."""
     with exit_codes():
         from minnow.api import compare as compare_models
 
-        asked = languages_of(None, None, languages)
-        found = compare_models(first, second, data, target_data, languages=asked, text=text, label=label)
+        with progress_of("texts") as advance:
+            found = compare_models(
+                first,
+                second,
+                data,
+                target_data,
+                part=part,
+                source=source,
+                target=target,
+                languages=languages or (),
+                text=text,
+                label=label,
+                beam=beam,
+                precision=precision,
+                progress=advance,
+            )
         if as_json:
             print_json(found.to_json())
             return

@@ -11,8 +11,8 @@ from minnow.cli.display import progress_of
 
 app = typer.Typer(no_args_is_help=True, help="Public and own data: list, get, show, clean.")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
-Text = Annotated[str | None, typer.Option("--text", help="The column with the text.")]
-Label = Annotated[str | None, typer.Option("--label", help="The column with the label.")]
+Text = Annotated[str | None, typer.Option("--text", metavar="NAME", help="The column with the text.")]
+Label = Annotated[str | None, typer.Option("--label", metavar="NAME", help="The column with the label.")]
 
 
 @app.command("list")
@@ -39,10 +39,13 @@ def list_sets(as_json: Json = False) -> None:
 
 @app.command("get")
 def get_set(
-    name: Annotated[str, typer.Argument(help="A name of `minnow data list`.")],
-    part: Annotated[list[str] | None, typer.Option("--part", help="Only this part; may be given again.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `minnow data list`.")],
+    part: Annotated[
+        list[str] | None, typer.Option("--part", metavar="NAME", help="Only this part; may be given again.")
+    ] = None,
     out_folder: Annotated[
-        Path | None, typer.Option("--out", help="The data folder; MINNOW_DATA, else ~/.cache/minnow/data.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The data folder; MINNOW_DATA, else ~/.cache/minnow/data."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -67,7 +70,7 @@ def get_set(
 
 @app.command("show")
 def show(
-    source: Annotated[str, typer.Argument(help="A file, a folder or the name of a public set.")],
+    source: Annotated[str, typer.Argument(metavar="DATA", help="A file, a folder or the name of a public set.")],
     text: Text = None,
     label: Label = None,
     as_json: Json = False,
@@ -85,18 +88,24 @@ def show(
 
 @app.command("clean")
 def clean_file(
-    source: Annotated[str, typer.Argument(metavar="FILE", help="A file, a folder or the name of a public set.")],
+    source: Annotated[str, typer.Argument(metavar="DATA", help="A file, a folder or the name of a public set.")],
     out_folder: Annotated[
-        Path, typer.Option("--out", help="Where the cleaned file, dropped.jsonl and report.json go.")
+        Path, typer.Option("--out", metavar="DIR", help="Where the cleaned file, dropped.jsonl and report.json go.")
     ],
     *,
     text: Text = None,
     label: Label = None,
-    language: Annotated[str | None, typer.Option(help="Keep these languages only, such as en,zh.")] = None,
-    near_duplicates: Annotated[str, typer.Option(help="Similarity from which texts count as one, or off.")] = "0.85",
-    max_characters: Annotated[int, typer.Option(min=1, help="Longer texts are dropped.")] = 100_000,
-    encoding: Annotated[str | None, typer.Option(help="The file's encoding, where it is not UTF-8.")] = None,
-    part: Annotated[str, typer.Option(help="The part of a folder or public set.")] = "train",
+    language: Annotated[
+        str | None, typer.Option(metavar="CODES", help="Keep these languages only, such as en,zh.")
+    ] = None,
+    near_duplicates: Annotated[
+        str, typer.Option(metavar="SHARE", help="Similarity from which texts count as one, or off.")
+    ] = "0.85",
+    max_characters: Annotated[int, typer.Option(metavar="N", min=1, help="Longer texts are dropped.")] = 100_000,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The file's encoding, where it is not UTF-8.")
+    ] = None,
+    part: Annotated[str, typer.Option(metavar="NAME", help="The part of a folder or public set.")] = "train",
     as_json: Json = False,
 ) -> None:
     """Repair texts, drop the useless and the repeated ones, and write down what was dropped and why."""

@@ -8,7 +8,15 @@ from rich.table import Table
 
 from minnow.cli.console import exit_codes, note, out, print_json, print_table
 from minnow.cli.display import progress_of
-from minnow.cli.inputs import Precision, languages_of
+from minnow.cli.inputs import (
+    LabelColumn,
+    Languages,
+    ModelName,
+    SearchPrecision,
+    SourceLanguage,
+    TargetLanguage,
+    TextColumn,
+)
 
 if TYPE_CHECKING:
     from minnow.evaluation.perplexity import LanguageReport
@@ -17,38 +25,50 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model folder.")],
-    data: Annotated[str, typer.Argument(help="A file, a folder, or a public set.")],
+    model: ModelName,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A file, a folder, or a public set.")],
     target_data: Annotated[
-        str | None, typer.Argument(metavar="[TARGET]", help="The file of translations beside a file of sources.")
+        str | None, typer.Argument(metavar="TARGET", help="The file of translations beside a file of sources.")
     ] = None,
-    source_language: Annotated[
-        str | None, typer.Option("--source", help="Translation: the language of the sources, if files do not tell.")
-    ] = None,
-    target_language: Annotated[str | None, typer.Option("--target", help="Translation: that of the targets.")] = None,
-    languages: Annotated[
-        str | None, typer.Option("--langs", help="Translation: en,de,fr to measure from each into each other.")
-    ] = None,
+    source: SourceLanguage = None,
+    target: TargetLanguage = None,
+    languages: Languages = None,
     beam: Annotated[
-        int | None, typer.Option("--beam", help="Translation: how many translations are followed at once.")
+        int | None,
+        typer.Option(
+            "--beam", metavar="N", help="Translation: how many translations are followed at once; 4 by default."
+        ),
     ] = None,
-    part: Annotated[str, typer.Option("--part", help="Which part of a folder or set.")] = "test",
-    text: Annotated[str | None, typer.Option("--text", help="The column with the text.")] = None,
-    label: Annotated[str | None, typer.Option("--label", help="The column with the label.")] = None,
+    part: Annotated[str, typer.Option("--part", metavar="NAME", help="Which part of a folder or set.")] = "test",
+    text: TextColumn = None,
+    label: LabelColumn = None,
     context: Annotated[
-        int | None, typer.Option("--context", help="Language models: the positions that are read at once.")
+        int | None,
+        typer.Option(
+            "--context",
+            metavar="N",
+            help="Language models: the positions that are read at once; the model's own, at most 1,024, by default.",
+        ),
     ] = None,
     stride: Annotated[
-        int | None, typer.Option("--stride", help="Language models: how far the context moves; half of it by default.")
+        int | None,
+        typer.Option(
+            "--stride", metavar="N", help="Language models: how far the context moves; half of it by default."
+        ),
     ] = None,
     samples: Annotated[
-        int, typer.Option("--samples", help="Language models: write so many texts and measure them.")
+        int, typer.Option("--samples", metavar="N", help="Language models: write so many texts and measure them.")
     ] = 0,
     training: Annotated[
-        str | None, typer.Option("--training", help="With --samples: the training text, to tell what they copy of it.")
+        str | None,
+        typer.Option(
+            "--training", metavar="CORPUS", help="With --samples: the training text, to tell what they copy of it."
+        ),
     ] = None,
-    precision: Precision = "float32",
-    folder: Annotated[Path | None, typer.Option("--out", help="Write report.json and pictures here.")] = None,
+    precision: SearchPrecision = "float32",
+    folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and pictures here.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Scores of a classifier with intervals, per label, calibration, and the surest mistakes; of a language model loss,
@@ -64,7 +84,9 @@ def evaluate(
                 data,
                 target_data,
                 part=part,
-                languages=languages_of(source_language, target_language, languages),
+                source=source,
+                target=target,
+                languages=languages or (),
                 beam=beam,
                 text=text,
                 label=label,

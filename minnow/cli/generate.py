@@ -7,45 +7,54 @@ from typing import Annotated, Any
 import typer
 
 from minnow.cli.console import exit_codes, note, print_json
-from minnow.cli.inputs import Precision
-
-Number = float | None
+from minnow.cli.inputs import (
+    FrequencyPenalty,
+    MinP,
+    ModelName,
+    Precision,
+    PresencePenalty,
+    RepetitionPenalty,
+    TopK,
+    TopP,
+)
 
 
 def generate(
-    model: Annotated[str, typer.Argument(help="A model folder.")],
-    prompt: Annotated[str, typer.Argument(help="The beginning of the text; - reads standard input.")] = "",
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="The most tokens to write; 256.")] = None,
+    model: ModelName,
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="The beginning of the text; - reads standard input.")
+    ] = "",
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", metavar="N", help="The most tokens to write; 256.")
+    ] = None,
     temperature: Annotated[
-        Number, typer.Option("--temperature", help="0 takes the likeliest token always; 0.8.")
+        float | None, typer.Option("--temperature", metavar="F", help="0 takes the likeliest token always; 0.8.")
     ] = None,
-    top_k: Annotated[
-        int | None, typer.Option("--top-k", help="Draw from this many likeliest tokens; 0 for all.")
+    top_k: TopK = None,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    repetition_penalty: RepetitionPenalty = None,
+    frequency_penalty: FrequencyPenalty = None,
+    presence_penalty: PresencePenalty = None,
+    beam: Annotated[
+        int | None, typer.Option("--beam", metavar="N", help="Follow this many texts at once, without chance.")
     ] = None,
-    top_p: Annotated[Number, typer.Option("--top-p", help="Draw from the likeliest that reach this sum.")] = None,
-    min_p: Annotated[Number, typer.Option("--min-p", help="Draw from those this share as likely as the best.")] = None,
-    repetition_penalty: Annotated[
-        Number, typer.Option("--repetition-penalty", help="Over 1: less of what stands there already.")
-    ] = None,
-    frequency_penalty: Annotated[
-        Number, typer.Option("--frequency-penalty", help="Off a token's logit for each time it was written.")
-    ] = None,
-    presence_penalty: Annotated[
-        Number, typer.Option("--presence-penalty", help="Off a token's logit once it was written.")
-    ] = None,
-    beam: Annotated[int | None, typer.Option("--beam", help="Follow this many texts at once, without chance.")] = None,
     length_penalty: Annotated[
-        Number, typer.Option("--length-penalty", help="Of the beam: 0 prefers short texts; 1.")
+        float | None, typer.Option("--length-penalty", metavar="F", help="Of the beam: 0 prefers short texts; 1.")
     ] = None,
     stop: Annotated[
-        list[str] | None, typer.Option("--stop", help="A string that ends the text; again for more.")
+        list[str] | None, typer.Option("--stop", metavar="TEXT", help="A string that ends the text; again for more.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="The same one gives the same text.")] = None,
-    num_samples: Annotated[int | None, typer.Option("--num-samples", help="How many texts.")] = None,
-    schema: Annotated[str | None, typer.Option("--schema", help="A JSON schema, or a file that holds one.")] = None,
-    regex: Annotated[str | None, typer.Option("--regex", help="What the whole text must match.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="The same one gives the same text.")] = None,
+    num_samples: Annotated[int | None, typer.Option("--num-samples", metavar="N", help="How many texts.")] = None,
+    schema: Annotated[
+        str | None, typer.Option("--schema", metavar="JSON", help="A JSON schema, or a file that holds one.")
+    ] = None,
+    regex: Annotated[
+        str | None, typer.Option("--regex", metavar="TEXT", help="What the whole text must match.")
+    ] = None,
     choice: Annotated[
-        list[str] | None, typer.Option("--choice", help="The text is one of these; give several.")
+        list[str] | None, typer.Option("--choice", metavar="TEXT", help="The text is one of these; give several.")
     ] = None,
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Cut the beginning of a prompt that is too long.")
@@ -60,7 +69,7 @@ def generate(
         from minnow.api import load
         from minnow.text.portions import without_surrogates
 
-        settings = {
+        settings: dict[str, Any] = {
             "max_tokens": max_tokens,
             "temperature": temperature,
             "top_k": top_k,

@@ -12,12 +12,16 @@ def import_folder(
     source: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="A folder of Hugging Face or PEFT, or a llama2.c file.")
     ],
-    folder: Annotated[Path, typer.Option("--out", help="The model's folder.")],
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="The model's folder.")],
     tokenizer: Annotated[
-        Path | None, typer.Option("--tokenizer", help="A tokenizer's file or folder, where FOLDER has none.")
+        Path | None,
+        typer.Option("--tokenizer", metavar="PATH", help="A tokenizer's file or folder, where FOLDER has none."),
     ] = None,
     base: Annotated[
-        Path | None, typer.Option("--base", help="The model that an adapter belongs to, where its file does not tell.")
+        str | None,
+        typer.Option(
+            "--base", metavar="MODEL", help="The model that an adapter belongs to, where its file does not tell."
+        ),
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Make a whole model of an adapter and its base.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model that stands in --out.")] = False,

@@ -9,17 +9,26 @@ from minnow.cli.console import exit_codes, note, print_json
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="The recipe to write.")] = Path("recipe.toml"),
-    data: Annotated[str | None, typer.Option("--data", help="The training data to name in it.")] = None,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The recipe to write.")] = Path("recipe.toml"),
+    data: Annotated[str | None, typer.Option("--data", metavar="DATA", help="The training data to name in it.")] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", help="auto, ngram or text_classifier; transformer_seq2seq or rnn_seq2seq."),
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="auto, ngram or text_classifier; transformer_seq2seq or rnn_seq2seq; of --pretrain llama, gpt2, "
+            "rnn_lm or bert.",
+        ),
     ] = None,
-    task: Annotated[str | None, typer.Option("--task", help="text_classification or translation.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="NAME", help="text_classification or translation.")
+    ] = None,
     language: Annotated[
         bool, typer.Option("--pretrain", help="A recipe of minnow pretrain, for a language model.")
     ] = False,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="A recipe key; may be given again.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A recipe key; may be given again.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:

@@ -8,17 +8,18 @@ import typer
 
 from minnow.cli.console import exit_codes, print_json
 from minnow.cli.display import progress_of
-from minnow.cli.inputs import given
+from minnow.cli.inputs import ModelName, Precision, given
 
 
 def neighbours(
-    model: Annotated[str, typer.Argument(help="The folder of a model that translates.")],
-    queries: Annotated[list[str], typer.Argument(metavar="QUERY…", help="Texts; - reads lines from standard input.")],
-    file: Annotated[Path, typer.Option("--file", help="The texts to look among, one a line.")],
-    count: Annotated[int, typer.Option("--count", min=1, help="How many of the nearest.")] = 5,
+    model: ModelName,
+    queries: Annotated[list[str], typer.Argument(metavar="QUERY", help="Texts; - reads lines from standard input.")],
+    file: Annotated[Path, typer.Option("--file", metavar="FILE", help="The texts to look among, one a line.")],
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="How many of the nearest.")] = 5,
     centred: Annotated[
         bool, typer.Option("--centred", help="Take away what the queries, and what the texts, have in common.")
     ] = False,
+    precision: Precision = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Find the texts nearest to a query, each with its cosine, across the languages that the model reads."""
@@ -26,7 +27,7 @@ def neighbours(
         from minnow.api import load
         from minnow.data.table import read_lines
 
-        loaded = load(model)
+        loaded = load(model, precision=precision)
         texts = read_lines(file)
         asked = list(given(queries))
         with progress_of("lines") as advance:

@@ -10,18 +10,26 @@ import orjson
 import typer
 
 from minnow.cli.console import exit_codes, note
-from minnow.cli.inputs import Precision, given
+from minnow.cli.inputs import ModelName, Precision, given, path_in
 
 ROWS_AT_ONCE = 4096
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A model folder.")],
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; - reads lines from standard input.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A file of texts, of any size and format.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="The column of --file with the text.")] = None,
+    model: ModelName,
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; - reads lines from standard input.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="A file of texts, of any size and format.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="NAME", help="The column of --file with the text.")
+    ] = None,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="The probability of every label too.")] = True,
-    folder: Annotated[Path | None, typer.Option("--out", help="Write predictions.jsonl here instead.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write predictions.jsonl here instead.")
+    ] = None,
     precision: Precision = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all predictions.")] = False,
 ) -> None:
@@ -35,20 +43,22 @@ def predict(
             raise InputError("minnow predict takes texts, - for standard input, or --file FILE, one of the three")
         if text is not None and file is None:
             raise InputError("--text names a column of --file FILE; leave it out, or give the file")
+        written = path_in(folder, "predictions.jsonl")
         loaded = load(model, precision=precision)
         if loaded.task.name == "translation":
             raise InputError(f"{model} is a model for translation; use minnow translate")
         source = _texts_of(file, text) if file is not None else given(texts or [])
         found = _answers(loaded, source, scores)
         lines: Iterable[bytes] = list(found) if as_json else found
-        if folder is not None:
-            with written_whole(folder / "predictions.jsonl") as stream:
+        if written is not None:
+            with written_whole(written) as stream:
                 stream.writelines(lines)
+            note(f"wrote {written}")
         if as_json:
             rows = [orjson.loads(line) for line in lines]
             sys.stdout.write(orjson.dumps({"model": model, "predictions": rows}, option=orjson.OPT_INDENT_2).decode())
             sys.stdout.write("\n")
-        elif folder is None:
+        elif written is None:
             for line in lines:
                 sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()

@@ -10,55 +10,70 @@ from minnow.cli.display import PretrainingDisplay
 
 
 def pretrain(
-    corpus: Annotated[str | None, typer.Argument(help="A text file, a folder, a table, or a public set.")] = None,
+    corpus: Annotated[
+        str | None, typer.Argument(metavar="CORPUS", help="A text file, a folder, a table, or a public set.")
+    ] = None,
     validation: Annotated[
-        str | None, typer.Option("--validation", help="Text to measure on, or the share to hold out.")
+        str | None, typer.Option("--validation", metavar="FILE", help="Text to measure on, or the share to hold out.")
     ] = None,
-    folder: Annotated[Path | None, typer.Option("--out", help="The model's folder; by default runs/NAME.")] = None,
-    recipe: Annotated[Path | None, typer.Option("--recipe", help="A TOML file.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="llama, gpt2, rnn_lm or bert.")] = None,
-    size: Annotated[str | None, typer.Option("--size", help="Parameters: 1M, 5M, 15M, 50M, 135M, 360M …")] = None,
-    budget: Annotated[str | None, typer.Option("--budget", help="Wall time of the run: 90s, 20m, 1.5h.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The model's folder; by default runs/NAME.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A TOML file.")] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="llama, gpt2, rnn_lm or bert.")] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="N", help="Parameters: 1M, 5M, 15M, 50M, 135M, 360M …")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", metavar="TIME", help="Wall time of the run: 90s, 20m, 1.5h.")
+    ] = None,
     tokenizer: Annotated[
-        str | None, typer.Option("--tokenizer", help="bpe, character, unigram, word, whitespace or wordpiece.")
+        str | None,
+        typer.Option("--tokenizer", metavar="KIND", help="bpe, character, unigram, word, whitespace or wordpiece."),
     ] = None,
-    vocab_size: Annotated[int | None, typer.Option("--vocab-size", help="Entries of the vocabulary.")] = None,
-    source: Annotated[str | None, typer.Option("--from", help="A model folder to go on from.")] = None,
+    vocab_size: Annotated[
+        int | None, typer.Option("--vocab-size", metavar="N", help="Entries of the vocabulary.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="MODEL", help="A model to go on from: its folder, or team/name@v2.")
+    ] = None,
     lora: Annotated[
-        int | None, typer.Option("--lora", help="With --from: train a low-rank adapter of this rank beside the model.")
+        int | None,
+        typer.Option(
+            "--lora", metavar="RANK", help="With --from: train a low-rank adapter of this rank beside the model."
+        ),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A recipe key: --set training.steps=300; may be given again.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A recipe key: --set training.steps=300; may be given again."),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of everything random.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Of everything random.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was cut off in --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Train a language model on raw text and measure it."""
     with exit_codes():
-        from minnow.api import free_folder, resolve_pretraining_recipe, run_to_resume
+        from minnow.api import free_folder, pretraining_asked
         from minnow.training.pretrain import pretrain as run
-        from minnow.training.pretraining_recipe import read_recipe
 
-        said: dict[str, Any] = {
-            "corpus": corpus,
-            "validation": validation,
-            "model": model,
-            "size": size,
-            "source": source,
-            "lora": lora,
-            "tokenizer": tokenizer,
-            "vocab_size": vocab_size,
-            "budget": budget,
-            "seed": seed,
-        }
-        if resume:
-            if recipe or settings or any(value is not None for value in said.values()):
-                note("--resume goes on with the recipe of the run; what else was said is not used")
-            resolved = read_recipe(run_to_resume(folder, "pretrain"))
-        else:
-            resolved = resolve_pretraining_recipe(recipe, settings or (), **said)
+        resolved = pretraining_asked(
+            folder,
+            settings or (),
+            resume=resume,
+            note=note,
+            recipe=recipe,
+            corpus=corpus,
+            validation=validation,
+            model=model,
+            size=size,
+            start=start,
+            lora=lora,
+            tokenizer=tokenizer,
+            vocab_size=vocab_size,
+            budget=budget,
+            seed=seed,
+        )
         target = folder or free_folder(resolved.data.train or "model")
         with PretrainingDisplay(err) as display:
             trained = run(resolved, target, overwrite=overwrite, resume=resume, note=note, show=display)

@@ -10,7 +10,9 @@ from minnow.cli.hubs import HubAddress, Json, Kind, Token
 
 
 def pull(
-    name: Annotated[str, typer.Argument(help="team/name, or team/name@revision: a branch, a tag or a commit.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="team/name, or team/name@revision: a branch, a tag or a commit.")
+    ],
     folder: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Copy it there; without it, into Minnow's cache.")
     ] = None,

@@ -10,8 +10,8 @@ from minnow.cli.hubs import HubAddress, Json, Kind, Token
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(help="The model's folder, or another.")],
-    name: Annotated[str, typer.Argument(help="team/name, or team/name@branch.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The model's folder, or another.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="team/name, or team/name@branch.")],
     kind: Kind = "model",
     tag: Annotated[
         str | None, typer.Option("--tag", metavar="NAME", help="A name for the new revision, such as v2.")

@@ -9,16 +9,20 @@ from minnow.cli.hubs import HubAddress, Json, Kind, Token
 
 
 def search(
-    text: Annotated[str | None, typer.Argument(help="What the name holds; without it, everything.")] = None,
+    text: Annotated[
+        str | None, typer.Argument(metavar="TEXT", help="What the name holds; without it, everything.")
+    ] = None,
     kind: Kind = "model",
     owner: Annotated[
         str | None, typer.Option("--owner", metavar="NAME", help="Only those of this user or organisation.")
     ] = None,
     tags: Annotated[
         list[str] | None,
-        typer.Option("--tag", help="Only those with this tag, such as text-classification; may be given again."),
+        typer.Option(
+            "--tag", metavar="TAG", help="Only those with this tag, such as text-classification; may be given again."
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")] = 20,
     hub: HubAddress = None,
     token: Token = None,
     as_json: Json = False,
@@ -27,16 +31,15 @@ def search(
     with exit_codes():
         import os
 
-        from minnow import remote
+        from minnow.api import search as search_hub
         from minnow.logins import hub_of
 
-        where = hub_of(hub, token, os.environ)
-        found = remote.search(where, text, kind=kind, owner=owner, tags=tags or (), limit=limit)
+        found = search_hub(text, kind=kind, owner=owner, tags=tags or (), limit=limit, hub=hub, token=token)
         if as_json:
             print_json({"repositories": [vars(one) for one in found]})
             return
         if not found:
-            note(f"nothing found on {where.endpoint}")
+            note(f"nothing found on {hub_of(hub, token, os.environ).endpoint}")
             return
         width = max(len(one.name) for one in found)
         for one in found:

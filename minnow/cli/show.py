@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from minnow.cli.console import exit_codes, out, print_json
+from minnow.cli.inputs import ModelName
 
 
 def show(
-    model: Annotated[str, typer.Argument(help="A model folder, or team/name on a hub.")],
+    model: ModelName,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Task, labels, size, scores, data, recipe, and where the model comes from."""
@@ -21,13 +22,20 @@ def show(
             print_json(about)
             return
         for key, value in about.items():
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            if isinstance(value, dict):
-                shown = ", ".join(
-                    f"{name} {part:.4g}" if isinstance(part, float) else f"{name} {part}"
-                    for name, part in value.items()
-                )
-            out.print(f"{key:<14}{shown}")
+            out.print(f"{key.replace('_', ' '):<14}{_shown(key, value)}")
+
+
+def _shown(key: str, value: Any) -> str:
+    """A value for a person to read: numbers with commas, directions with arrows, and nothing of what is not known."""
+    if key == "directions":
+        return ", ".join(" → ".join(direction) for direction in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown('', part)}" for name, part in value.items() if part not in (None, ""))
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown("", part) for part in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -8,91 +8,94 @@ import typer
 
 from minnow.cli.console import err, exit_codes, note, out, print_json
 from minnow.cli.display import PretrainingDisplay, TrainingDisplay
-from minnow.cli.inputs import languages_of
+from minnow.cli.inputs import LabelColumn, Languages, SourceLanguage, TargetLanguage, TextColumn
 
 
 def train(
-    data: Annotated[str | None, typer.Argument(help="A file, a folder of class folders, or a public set.")] = None,
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="A file, a folder of class folders, or a public set.")
+    ] = None,
     target_data: Annotated[
-        str | None, typer.Argument(metavar="[TARGET]", help="The file of translations beside a file of sources.")
+        str | None, typer.Argument(metavar="TARGET", help="The file of translations beside a file of sources.")
     ] = None,
-    task: Annotated[str | None, typer.Option("--task", help="text_classification or translation.")] = None,
-    source_language: Annotated[
-        str | None, typer.Option("--source", help="Translation: the language of the sources, such as en.")
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="NAME", help="text_classification or translation.")
     ] = None,
-    target_language: Annotated[str | None, typer.Option("--target", help="Translation: that of the targets.")] = None,
-    languages: Annotated[
-        str | None, typer.Option("--langs", help="Translation: en,de,fr for one model from each into each other.")
-    ] = None,
+    source: SourceLanguage = None,
+    target: TargetLanguage = None,
+    languages: Languages = None,
     validation: Annotated[
-        str | None, typer.Option("--validation", help="Data to choose by, or the share to hold out.")
+        str | None, typer.Option("--validation", metavar="DATA", help="Data to choose by, or the share to hold out.")
     ] = None,
-    test: Annotated[str | None, typer.Option("--test", help="Data to measure on; by default the set's own.")] = None,
-    folder: Annotated[Path | None, typer.Option("--out", help="The model's folder; by default runs/NAME.")] = None,
-    recipe: Annotated[Path | None, typer.Option("--recipe", help="A TOML file; write one with minnow init.")] = None,
+    test: Annotated[
+        str | None, typer.Option("--test", metavar="DATA", help="Data to measure on; by default the set's own.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The model's folder; by default runs/NAME.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", metavar="FILE", help="A TOML file; write one with minnow init.")
+    ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="auto, ngram or text_classifier; transformer_seq2seq or rnn_seq2seq.")
-    ] = None,
-    source: Annotated[
         str | None,
         typer.Option(
-            "--from", help="A model's folder: fine-tune it to a classifier, teach it to answer or to translate."
+            "--model",
+            metavar="NAME",
+            help="auto, ngram, text_classifier, with --from encoder_classifier; transformer_seq2seq or rnn_seq2seq.",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="A model to go on from, its folder or team/name@v2: fine-tuned to a classifier, taught to answer or "
+            "to translate.",
         ),
     ] = None,
     lora: Annotated[
-        int | None, typer.Option("--lora", help="With conversations: an adapter of this rank learns beside the model.")
+        int | None,
+        typer.Option(
+            "--lora", metavar="RANK", help="With conversations: an adapter of this rank learns beside the model."
+        ),
     ] = None,
-    text: Annotated[str | None, typer.Option("--text", help="The column with the text.")] = None,
-    label: Annotated[str | None, typer.Option("--label", help="The column with the label.")] = None,
+    text: TextColumn = None,
+    label: LabelColumn = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A recipe key: --set training.epochs=3; may be given again.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A recipe key: --set training.epochs=3; may be given again."),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of everything random.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Of everything random.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was cut off in --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Train a text classifier, learn to translate, or teach a language model from conversations, and measure it."""
     with exit_codes():
-        from minnow import api
-        from minnow.errors import InputError
+        from minnow.api import training_asked
 
-        spoken = settings or ()
-        if resume:
-            said = (data, target_data, task, source_language, target_language, languages, recipe, model, source)
-            more = (validation, test, lora, text, label, settings, seed)
-            recipe = api.run_to_resume(folder, "train")
-            if any(one is not None for one in (*said, *more)):
-                note("--resume goes on with the recipe of the run; what else was said is not used")
-            data = target_data = task = source_language = target_language = languages = test = model = source = None
-            validation = lora = text = label = seed = None
-            spoken = ()
-        asked = languages_of(source_language, target_language, languages)
-        resolved: Any
-        if api.translates(data, target_data, task, recipe):
-            if lora is not None:
-                raise InputError("--lora is for language models; a model that translates learns without it")
-            if validation is not None or test is not None:
-                raise InputError(
-                    "pairs may be two files, so they are named by recipe keys: --set pairs.validation=FILE, "
-                    "--set pairs.test=FILE"
-                )
-            pairs: dict[str, Any] = {"data": data, "target": target_data, "languages": asked}
-            pairs |= {"source_column": text, "target_column": label}
-            resolved = api.resolve_translation_recipe(recipe, spoken, model=model, source=source, seed=seed, **pairs)
-            work = _translate
-        elif target_data is not None or asked:
-            raise InputError("two files, --source, --target and --langs are for translation; add --task translation")
-        elif api.teaches(data, recipe, model, text, label, spoken, task):
-            chats: dict[str, Any] = {"data": data, "validation": validation, "test": test}
-            resolved = api.resolve_instruction_recipe(recipe, spoken, source=source, lora=lora, seed=seed, **chats)
-            work = _teach
-        elif lora is not None:
-            raise InputError("--lora is for conversations and for minnow pretrain; a classifier learns without it")
-        else:
-            labelled = {"data": data, "validation": validation, "test": test, "text": text, "label": label}
-            resolved = api.resolve_recipe(recipe, spoken, model=model, source=source, seed=seed, **labelled)
-            work = _classify
+        kind, resolved = training_asked(
+            folder,
+            settings or (),
+            resume=resume,
+            note=note,
+            recipe=recipe,
+            data=data,
+            target_data=target_data,
+            task=task,
+            source=source,
+            target=target,
+            languages=languages,
+            validation=validation,
+            test=test,
+            model=model,
+            start=start,
+            lora=lora,
+            text=text,
+            label=label,
+            seed=seed,
+        )
+        work = {"pairs": _translate, "conversations": _teach, "labels": _classify}[kind]
         work(resolved, folder, overwrite, resume, as_json)
 
 

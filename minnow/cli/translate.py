@@ -10,7 +10,7 @@ import typer
 
 from minnow.cli.console import exit_codes, note, print_json
 from minnow.cli.display import progress_of
-from minnow.cli.inputs import Precision, Temperature, TopK, given
+from minnow.cli.inputs import ModelName, SearchPrecision, Temperature, TopK, given, path_in
 
 if TYPE_CHECKING:
     from minnow.api import Model
@@ -22,41 +22,66 @@ Answer = tuple[str, list["Text"], "AttentionMap | None"]
 
 
 def translate(
-    model: Annotated[str, typer.Argument(help="The folder of a model that translates.")],
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; - reads lines from standard input.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A text file, translated line by line.")] = None,
-    to: Annotated[str | None, typer.Option("--to", help="The language, where the model writes several.")] = None,
-    beam: Annotated[
-        int | None, typer.Option("--beam", help="How many translations are followed at once; 4 by default.")
+    model: ModelName,
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; - reads lines from standard input.")
     ] = None,
-    n_best: Annotated[int, typer.Option("--n-best", help="How many translations of each text, best first.")] = 1,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="A text file, translated line by line.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="LANGUAGE", help="The language, where the model writes several.")
+    ] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option("--beam", metavar="N", help="How many translations are followed at once; 4 by default."),
+    ] = None,
+    n_best: Annotated[
+        int, typer.Option("--n-best", metavar="N", help="How many translations of each text, best first.")
+    ] = 1,
     length_penalty: Annotated[
-        float, typer.Option("--length-penalty", help="Of a length in tokens to this power; 0 prefers short texts.")
+        float,
+        typer.Option(
+            "--length-penalty", metavar="F", help="Of a length in tokens to this power; 0 prefers short texts."
+        ),
     ] = 1.0,
     max_ratio: Annotated[
-        float | None, typer.Option("--max-ratio", help="The most tokens of a translation for one of its source; 2.")
+        float | None,
+        typer.Option("--max-ratio", metavar="F", help="The most tokens of a translation for one of its source; 2."),
     ] = None,
     max_extra: Annotated[
-        int | None, typer.Option("--max-extra", help="Tokens that a translation may have beside those; 10.")
+        int | None,
+        typer.Option("--max-extra", metavar="N", help="Tokens that a translation may have beside those; 10."),
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Draw the translations instead.")] = False,
     temperature: Temperature = None,
     top_k: TopK = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of the draw; the same one gives the same text.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Of the draw; the same one gives the same text.")
+    ] = None,
     glossary: Annotated[
-        Path | None, typer.Option("--glossary", help="Terms and translations that must be written, a tab between.")
+        Path | None,
+        typer.Option("--glossary", metavar="FILE", help="Terms and translations that must be written, a tab between."),
     ] = None,
     keep: Annotated[
-        str | None, typer.Option("--keep", help="What stays as it is: numbers, codes, names, with commas between.")
+        str | None,
+        typer.Option(
+            "--keep", metavar="KINDS", help="What stays as it is: numbers, codes, names, with commas between."
+        ),
     ] = None,
     attention: Annotated[
-        Path | None, typer.Option("--attention", help="A picture (png or svg) of what each word looked at; one text.")
+        Path | None,
+        typer.Option(
+            "--attention", metavar="FILE", help="A picture (png or svg) of what each word looked at; one text."
+        ),
     ] = None,
     alignment: Annotated[
         bool, typer.Option("--alignment", help="Below each translation the words that belong together, a pair a line.")
     ] = False,
-    folder: Annotated[Path | None, typer.Option("--out", help="Write translations.txt here instead.")] = None,
-    precision: Precision = "float32",
+    folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write translations.txt here instead.")
+    ] = None,
+    precision: SearchPrecision = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all translations.")] = False,
 ) -> None:
     """Translate texts, one line each."""
@@ -75,6 +100,7 @@ def translate(
             _check_picture(attention, file, texts)
         if sample and beam is not None:
             raise InputError("--sample draws the translations and --beam searches for them; give one of the two")
+        written = path_in(folder, "translations.txt")
         loaded = load(model, precision=precision)
         settings: dict[str, Any] = {"beam": _wide(beam, n_best), "n_best": n_best, "length_penalty": length_penalty}
         settings |= {"max_ratio": max_ratio, "max_extra": max_extra, "sample": sample}
@@ -86,14 +112,15 @@ def translate(
         if attention is not None:
             found = _drawn(found, attention)
         answers: Iterable[Answer] = list(found) if as_json else found
-        if folder is not None:
-            with written_whole(folder / "translations.txt") as stream:
+        if written is not None:
+            with written_whole(written) as stream:
                 for _, best, looked in answers:
                     stream.write(_shown(best, looked, alignment).encode())
+            note(f"wrote {written}")
         if as_json:
             named = (*(["alignment"] if alignment else []), *(["weights_TS"] if attention is not None else []))
             print_json({"model": model, "translations": [_row(*answer, named) for answer in answers]})
-        elif folder is None:
+        elif written is None:
             for _, best, looked in answers:
                 sys.stdout.buffer.write(_shown(best, looked, alignment).encode())
                 sys.stdout.buffer.flush()
@@ -101,7 +128,8 @@ def translate(
 
 def _wide(beam: int | None, n_best: int) -> int:
     """Beams enough for the translations that are asked for; what cannot be stays as it is, to be refused."""
-    from minnow.decoding.translating import MOST_BEAMS, TranslationSettings
+    from minnow.decoding.batched import MOST_BEAMS
+    from minnow.decoding.translating import TranslationSettings
     from minnow.errors import InputError
 
     if n_best > MOST_BEAMS:
@@ -161,12 +189,10 @@ def _line(text: str) -> str:
 def _drawn(answers: Iterator[Answer], path: Path) -> Iterator[Answer]:
     """The answers, and a picture of each, of which there is one."""
     from minnow.evaluation.fonts import missing_glyphs
-    from minnow.evaluation.plots import attention_picture, save_as
 
     for source, best, looked in answers:
         if looked is not None:
-            picture = attention_picture(looked.source_tokens, looked.target_tokens, looked.weights_TS)
-            note(f"wrote {save_as(picture, path)}")
+            note(f"wrote {looked.save(path)}")
             if warning := missing_glyphs((looked.source, looked.target)):
                 note(warning)
         yield source, best, looked

@@ -54,6 +54,12 @@ def side_of(name: str) -> str | None:
     return role or (name if _LANGUAGE.fullmatch(name) else None)
 
 
+def languages_of(columns: Sequence[str]) -> tuple[str, ...]:
+    """The languages, where a table has a column for each of several and no other: sentence pairs."""
+    named = [name for name in columns if side_of(name) == name and not sounds_like_a_role(name)]
+    return tuple(named) if len(named) == len(columns) > 1 else ()
+
+
 def find_roles(
     frame: pl.DataFrame, text: str | None = None, label: str | None = None, need_label: bool = True
 ) -> Roles:
@@ -80,9 +86,10 @@ def find_roles(
         reasons.append(f'label: column "{chosen_label}" ({label_reason})')
         reasons += _other_labels(frame, chosen_text, chosen_label, label_was_asked=label is not None)
     elif need_label:
+        hint = "; raw text is for minnow pretrain" if frame.width == 1 else ""
         raise DataError(
             "no column looks like a label (few distinct short values); name one with --label; "
-            f"columns: {listed(frame.columns)}"
+            f"columns: {listed(frame.columns)}{hint}"
         )
     return Roles(chosen_text, chosen_label, tuple(reasons))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from minnow.data.columns import Roles, find_roles
+from minnow.data.columns import Roles, find_roles, languages_of
 from minnow.data.sources import Source, read_source
 from minnow.errors import DataError
 
@@ -118,10 +118,11 @@ def source_roles(read: Source, text: str | None = None, label: str | None = None
     Raises:
         DataError: no column can play a role, or they hold sentence pairs and none was asked for.
     """
-    if read.languages and text is None:
+    languages = read.languages or (languages_of(read.frame.columns) if label is None else ())
+    if languages and text is None:
         raise DataError(
-            f"{read.name} holds sentence pairs ({', '.join(read.languages)}) for translation, not texts with labels; "
-            f"to read one language as the text, name it with --text {read.languages[0]}"
+            f"{read.name} holds sentence pairs ({', '.join(languages)}) for translation (--task translation), not "
+            f"texts with labels; to read one language as the text, name it with --text {languages[0]}"
         )
     known_text = text or (read.text if read.text != label else None)
     known_label = label or (read.label if read.label != text else None)

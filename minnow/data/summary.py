@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minnow.data import catalog
+from minnow.data.columns import languages_of
 from minnow.data.duplicates import exact_duplicates
 from minnow.data.entry import Entry
 from minnow.data.examples import Examples, examples_from
@@ -39,7 +40,7 @@ def summarise(source: str | Path, text: str | None = None, label: str | None = N
     if "train" in shown:
         about["leakage"] = {}
         for (part, language), (_, examples) in read.items():
-            if part != "train":
+            if part != "train" and ("train", language) in read:
                 leak = leakage(read["train", language][1].texts, examples.texts)
                 found = {"count": leak.count, "share": round(leak.share, 6)}
                 about["leakage"][catalog.file_name(part, language)] = found
@@ -50,10 +51,11 @@ def _read(source: str | Path, part: str, text: str | None, label: str | None) ->
     """A part under ``""``, or each side of its sentence pairs under its language."""
     table = read_source(source, part)
     sides = {"": table}
-    if text is None and table.languages:
+    languages = table.languages or (languages_of(table.frame.columns) if label is None else ())
+    if text is None and languages:
         sides = {
             language: replace(table, frame=table.frame.select(language), text=language, languages=())
-            for language in table.languages
+            for language in languages
         }
     return {
         language: (side, examples_from(side, text, label, need_label=False, keep_empty=True))

@@ -5,6 +5,7 @@ S words of the source · T words of the target · N, M their tokens
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,18 @@ class AttentionMap:
     def aligned_words(self) -> list[tuple[str, str]]:
         """The words of ``alignment``, in the order of the target."""
         return [(self.source_tokens[s], self.target_tokens[t]) for s, t in self.alignment]
+
+    def save(self, path: str | Path) -> Path:
+        """Write a picture of it, as the name says a PNG or an SVG; returns its path.
+
+        Raises:
+            InputError: another kind of file.
+            MinnowError: the plots extra is missing.
+            StorageError: the disk refuses.
+        """
+        from minnow.evaluation.plots import attention_picture, picture_path, save_as
+
+        return save_as(attention_picture(self.source_tokens, self.target_tokens, self.weights_TS), picture_path(path))
 
     def to_dict(self) -> dict[str, Any]:
         return {

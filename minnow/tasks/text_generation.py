@@ -45,6 +45,11 @@ class Generation:
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        """What is written so far; nothing is computed for it."""
+        written = "".join(text for number, text in self._pieces if number == 0)
+        return f"<Generation: {written!r:.60} so far; print it for the whole text, or iterate over its pieces>"
+
     def pieces(self) -> Iterator[tuple[int, str]]:
         """Of all samples, as they come: the sample's number and more of its text."""
         place = 0
@@ -85,6 +90,11 @@ class Generation:
     def log_probabilities(self) -> tuple[tuple[str, float], ...]:
         """Each token as the vocabulary spells it, with its log-probability under the model itself, in nats."""
         return self.samples[0].log_probabilities
+
+    @property
+    def log_probability(self) -> float:
+        """Of all its tokens together, in nats."""
+        return self.samples[0].log_probability
 
     def to_dict(self) -> dict[str, Any]:
         return self.samples[0].to_dict()

@@ -108,9 +108,9 @@ class Translation(Task):
                 raise InputError(f"the model writes {', '.join(self.targets)}; say which: --to {self.targets[0]}")
             return self.targets[0]
         if to not in self.targets:
-            raise InputError(
-                f"the model does not write {to!r}, but {', '.join(self.targets)}; {nearest(to, self.targets)}"
-            )
+            hint = nearest(to, self.targets)
+            hint = hint if hint.startswith("did") else "name one of these"
+            raise InputError(f"the model does not write {to!r}, but {', '.join(self.targets)}; {hint}")
         return to
 
     def source_ids(self, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]) -> list[list[int]]:

@@ -95,3 +95,9 @@ def test_the_oldest_turns_are_forgotten_where_the_context_is_full(tmp_path: Path
 def test_bytes_that_are_no_utf8_are_read_as_far_as_they_go(writer: Path) -> None:
     told = minnow("chat", writer, "--seed", 1, "--max-tokens", 4, "--json", given=b"caf\xe9\n")
     assert told.json["conversations"][0]["messages"][0]["content"] == "caf\ufffd"
+
+
+def test_a_model_that_writes_no_text_is_told_before_anything_else(linear: Path) -> None:
+    told = minnow("chat", linear, given="Hello\n", fails=True)
+    assert "writes no text of its own; use minnow predict" in told.error
+    assert "no chat template" not in told.err

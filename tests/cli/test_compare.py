@@ -54,6 +54,14 @@ def test_models_of_one_name_are_told_apart_by_their_paths(
     assert (found["name_a"], found["name_b"]) == ("model", "linear")
 
 
+def test_another_part_is_compared_where_it_is_named(linear: Path, neural: Path, colours: Path) -> None:
+    found = minnow("compare", linear, neural, "--data", colours, "--part", "train", "--json").json
+    alone = minnow("evaluate", linear, colours, "--part", "train", "--json").json
+    assert found["differences"]["accuracy"]["a"] == pytest.approx(alone["accuracy"])
+    refused = minnow("compare", linear, neural, "--data", colours, "--part", "dev", fails=True)
+    assert "has no part 'dev'; it has: train, test" in refused.error
+
+
 def test_a_missing_model_is_one_line(linear: Path, colours: Path) -> None:
     failed = minnow("compare", linear, colours / "none", "--data", colours / "test.csv", fails=True)
     assert failed.code == 2

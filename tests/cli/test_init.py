@@ -53,6 +53,12 @@ def test_a_recipe_of_pretraining_can_be_written_and_read(tmp_path: Path) -> None
     assert (recipe.data.train, recipe.model.name) == ("novel.txt", "gpt2")
 
 
+def test_a_language_model_is_sent_to_its_own_recipe(tmp_path: Path) -> None:
+    refused = minnow("init", tmp_path / "r.toml", "--model", "llama", fails=True)
+    assert "llama is a language model, which learns from raw text: minnow pretrain" in refused.error
+    assert "minnow init --pretrain" in refused.error
+
+
 def test_a_recipe_of_pretraining_is_of_no_task(tmp_path: Path) -> None:
     failed = minnow("init", tmp_path / "lm.toml", "--pretrain", "--task", "translation", fails=True)
     assert failed.code == 2

@@ -93,8 +93,15 @@ def test_json_is_one_object_and_out_a_file(linear: Path, expected: list[dict[str
     assert minnow("predict", linear, *TEXTS, "--json").json == {"model": str(linear), "predictions": expected}
     written = minnow("predict", linear, *TEXTS, "--out", tmp_path / "out")
     assert written.out == ""
+    assert written.err == f"wrote {tmp_path / 'out' / 'predictions.jsonl'}\n"
     lines = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == expected
+
+
+def test_a_folder_that_is_called_like_a_file_is_refused(linear: Path, tmp_path: Path) -> None:
+    refused = minnow("predict", linear, *TEXTS, "--out", tmp_path / "answers.jsonl", fails=True)
+    assert f"try --out {tmp_path / 'answers'}" in refused.error
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_goes_out_and_the_file_is_written_all_the_same(linear: Path, tmp_path: Path) -> None:

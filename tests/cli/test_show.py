@@ -26,6 +26,13 @@ def test_it_tells_what_the_model_is_and_where_it_comes_from(
     assert shown.err == ""
 
 
+def test_a_person_reads_arrows_and_commas_and_nothing_of_what_is_not_known(translator: Path) -> None:
+    shown = minnow("show", translator).out
+    assert "directions    source → target\n" in shown
+    assert "None" not in shown
+    assert f"{minnow('show', translator, '--json').json['parameters']:,}" in shown
+
+
 def test_a_model_without_evidence_is_shown_without_scores(linear: Path, tmp_path: Path) -> None:
     Bundle.load(linear).save(tmp_path / "bare")
     assert "scores" not in minnow("show", tmp_path / "bare", "--json").json

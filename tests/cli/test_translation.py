@@ -117,9 +117,9 @@ def test_a_run_goes_on_from_a_model(translator: Path, small: Path, tmp_path: Pat
         (["{data}/train.sources", "{data}/train.targets", "--langs", "en,de", "--source", "en"], "one of the two"),
         (["{data}/train.sources", "{data}/train.targets", "--langs", "en"], "two"),
         (["{data}/train.sources", "{data}/train.targets", "--langs", "en,de,fr"], "two files hold two languages"),
-        (["{data}/train.sources", "{data}/train.targets", "--lora", "4"], "--lora is for language models"),
+        (["{data}/train.sources", "{data}/train.targets", "--lora", "4"], "lora is for language models"),
         (["{data}/train.sources", "{data}/train.targets", "--test", "x"], "--set pairs.test=FILE"),
-        (["{data}/train.sources", "{data}/train.targets", "--validation", "0.1"], "--set pairs.validation=FILE"),
+        (["{data}/train.sources", "{data}/train.targets", "--validation", "0.1"], "pairs.validation"),
         (["{data}/train.sources", "{data}/train.targets", "--model", "ngram"], "choose one of|did you mean"),
         (["{data}/train.sources", "{data}/train.targets", "--task", "translat"], "did you mean 'translation'"),
         (["{data}/train.sources", "{data}/train.targets", "--task", "text_generation"], "unknown task"),
@@ -244,11 +244,11 @@ def test_only_what_has_parts_is_said_to_be_the_test_part(translator: Path, tmp_p
         (["{translator}", "{data}/test.sources"], "has one column"),
         (["{translator}", "{data}/test.sources", "{data}/test.targets", "--source", "en", "--target", "de"], "'de'"),
         (["{translator}", "{data}/test.sources", "{data}/test.targets", "--langs", "en"], "two"),
-        (["{translator}", "{data}/test.sources", "{data}/test.targets", "--beam", "0"], "beam must lie between"),
+        (["{translator}", "{data}/test.sources", "{data}/test.targets", "--beam", "0"], "beam must be a whole number"),
         (["{translator}", "{data}/test.sources", "{data}/test.targets", "--context", "3"], "for language models"),
         (["{translator}", "{data}", "--part", "dev"], "dev|train"),
         (["{writer}", "{data}/test.sources", "{data}/test.targets"], "for models that translate"),
-        (["{writer}", "{data}/test.sources", "--beam", "3"], "for models that translate"),
+        (["{writer}", "{data}/test.sources", "--beam", "3"], "beam: for models that translate"),
     ],
 )
 def test_pairs_that_cannot_be_measured_are_one_line(
@@ -302,6 +302,8 @@ def test_what_cannot_be_compared_is_one_line(
     for arguments, words in (
         ([translator, linear, *pairs], "does not translate"),
         ([linear, translator, *pairs], "does not translate"),
+        ([linear, linear, "--data", colours / "test.csv", "--beam", "2"], "beam: for models that translate"),
+        ([translator, translator, "--data", turning, "--part", "dev"], "dev"),
         ([linear, linear, "--data", colours / "test.csv", "--target-data", test[1]], "for models that translate"),
         ([linear, linear, "--data", colours / "test.csv", "--langs", "en,de"], "for models that translate"),
         ([translator, translator, "--data", test[0]], "has one column"),
@@ -396,6 +398,9 @@ def test_a_file_is_read_as_it_is_translated(translator: Path, tmp_path: Path, mo
 def test_json_goes_out_and_the_file_is_written_all_the_same(translator: Path, tmp_path: Path) -> None:
     told = minnow("translate", translator, "one two", "--json", "--out", tmp_path / "out").json
     assert [row["text"] for row in told["translations"]] == ["two one"]
+    assert (
+        "--out names the folder" in minnow("translate", translator, "a", "--out", tmp_path / "a.txt", fails=True).error
+    )
     assert (tmp_path / "out" / "translations.txt").read_text() == "two one\n"
 
 
@@ -480,10 +485,10 @@ def test_words_that_belong_together_stand_below_their_text(translator: Path) -> 
         (["{translator}", "one", "--file", "{data}/test.sources"], "one of the three"),
         (["{translator}", "--file", "{data}/none.txt"], "none.txt"),
         (["{translator}", "one", "--to", "de"], "does not write 'de', but target"),
-        (["{translator}", "one", "--beam", "0"], "beam must lie between 1 and 64, but got 0"),
+        (["{translator}", "one", "--beam", "0"], "beam must be a whole number from 1 to 64, but got 0"),
         (["{translator}", "one", "--beam", "-3"], "but got -3"),
         (["{translator}", "one", "--beam", "65"], "but got 65"),
-        (["{translator}", "one", "--n-best", "0"], "n_best must lie between"),
+        (["{translator}", "one", "--n-best", "0"], "n_best must be a whole number"),
         (["{translator}", "one", "--n-best", "99"], "--n-best must lie between 1 and 64, but got 99"),
         (["{translator}", "one", "--length-penalty", "-1"], "length_penalty must lie between"),
         (["{translator}", "one", "two", "--attention", "{tmp}/x.png"], "picture of one text"),

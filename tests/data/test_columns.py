@@ -1,9 +1,13 @@
 """Roles of columns: by name first, then by content, and told in words."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
-from minnow.data.columns import find_roles
+from minnow.data.columns import find_roles, languages_of
+from minnow.data.examples import load_examples
+from minnow.data.summary import summarise
 from minnow.errors import DataError
 
 TEXTS = ["a fine film with a long story", "dull from start to end", "worth every minute", "never again, thank you"]
@@ -69,3 +73,19 @@ def test_a_table_without_text_is_told() -> None:
 def test_one_column_cannot_be_both() -> None:
     with pytest.raises(DataError, match="cannot be both"):
         find_roles(frame(a=TEXTS, b=[0, 1, 0, 1]), text="a", label="a")
+
+
+def test_a_column_a_language_is_for_translation_and_no_label(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("en\tde\n" + "A dog.\tEin Hund.\nA dog.\tDer Hund.\nA cat.\tEine Katze.\nA cat.\tDie Katze.\n" * 3)
+    with pytest.raises(DataError, match=r"holds sentence pairs \(en, de\) for translation \(--task translation\)"):
+        load_examples(pairs)
+    assert load_examples(pairs, label="en").roles.label == "en"
+    assert list(summarise(pairs)["parts"]) == ["all.en", "all.de"]
+    assert languages_of(["id", "text"]) == languages_of(["en"]) == languages_of(["sms", "cat"]) == ()
+
+
+def test_text_alone_is_sent_to_pretraining(tmp_path: Path) -> None:
+    (tmp_path / "novel.txt").write_text("It was late.\nNobody came.\n")
+    with pytest.raises(DataError, match="raw text is for minnow pretrain"):
+        load_examples(tmp_path / "novel.txt")

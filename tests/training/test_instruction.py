@@ -230,7 +230,7 @@ def test_conversations_on_the_command_line_lead_here(chats: Path, bases: dict[st
 
 def test_conversations_in_python_lead_here_too(chats: Path, bases: dict[str, Path], tmp_path: Path) -> None:
     settings = dict(one.split("=", 1) for one in TINY)
-    model = minnow.train(chats, source=bases["llama"], lora=2, out=tmp_path / "m", settings=settings)
+    model = minnow.train(chats, start=bases["llama"], lora=2, out=tmp_path / "m", settings=settings)
     assert model.bundle.base is not None
     answer = model.chat([{"role": "user", "content": "sky?"}], max_tokens=3, ignore_end=True)
     assert answer.tokens == 3

@@ -133,10 +133,10 @@ def test_what_the_caller_says_goes_before_the_file(tmp_path: Path) -> None:
         tmp_path / "recipe.toml",
         ["training.epochs=3"],
         data="mine.en",
-        target="mine.fr",
+        target_data="mine.fr",
         languages=("en", "fr"),
         model="transformer_seq2seq",
-        source="runs/old",
+        start="runs/old",
         seed=7,
     )
     assert (recipe.pairs.train, recipe.pairs.train_target) == ("mine.en", "mine.fr")
