@@ -162,7 +162,7 @@ def check_within(name: str, value: object, low: float, high: float, hint: str) -
         InputError: it is not; ``hint`` says what would do.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InputError(f"{name} must lie between {low:g} and {high:g}, but got {name}={value}; {hint}")
+        raise InputError(f"{name} must lie between {low:g} and {high:g}, but got {name}={value!r}; {hint}")
 
 
 def check_whole(name: str, value: object, low: int, high: int, hint: str) -> None:
