@@ -196,7 +196,7 @@ class Watch:
     def __init__(self, begun: Script):
         self._length = 0
         self._before: dict[tuple[int, ...], Script] = {}
-        self._now = {(): begun}
+        self._now: dict[tuple[int, ...], Script] = {(): begun}
 
     def __call__(self, token_ids: Sequence[int]) -> bool:
         if len(token_ids) > self._length:
