@@ -10,7 +10,7 @@ from tokenizers import Tokenizer as Library
 from minnow.errors import BundleError, InputError
 from minnow.text.foreign import ForeignTokenizer
 from minnow.text.pipelines import damage_named, is_ours, read_library
-from minnow.text.roles import CUSTOMARY, ROLES, read_table, read_text, settings_beside
+from minnow.text.roles import CUSTOMARY, ROLES, read_object, read_text, settings_beside
 from minnow.text.tokenizer import Tokenizer
 
 
@@ -105,7 +105,7 @@ def _byte_level(folder: Path, settings: Mapping[str, Any]) -> Library:
 
 def _check_byte_level(folder: Path, settings: Mapping[str, Any]) -> None:
     """Raise BundleError where these files are of a kind that cuts texts in another way than GPT-2's."""
-    model = read_table(folder / "config.json")
+    model = read_object(folder / "config.json")
     name = settings.get("tokenizer_class") or model.get("tokenizer_class") or model.get("model_type") or "gpt2"
     if name not in ("GPT2Tokenizer", "GPT2TokenizerFast", "gpt2"):
         raise BundleError(
@@ -149,5 +149,5 @@ def _added(folder: Path, settings: Mapping[str, Any]) -> dict[int, AddedToken]:
     special = {settings.get(role) for role in ROLES} | {x["content"] if isinstance(x, Mapping) else x for x in others}
     return {
         token_id: AddedToken(token, special=token in special, normalized=token not in special)
-        for token, token_id in read_table(folder / "added_tokens.json").items()
+        for token, token_id in read_object(folder / "added_tokens.json").items()
     }

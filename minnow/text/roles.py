@@ -31,7 +31,7 @@ def settings_beside(folder: Path | None) -> dict[str, Any]:
     if folder is None:
         return settings
     for name in ("config.json", "generation_config.json", "special_tokens_map.json", CONFIG_FILE):
-        found = read_table(folder / name)
+        found = read_object(folder / name)
         if name in ("config.json", "generation_config.json"):
             found = {f"{role}_id": found[f"{role}_id"] for role in ROLES if found.get(f"{role}_id") is not None}
         settings |= {key: _content(value) for key, value in found.items() if value is not None}
@@ -44,7 +44,7 @@ def chat_template_beside(folder: Path) -> str | None:
     own = folder / "chat_template.jinja"
     if own.is_file():
         return read_text(own)
-    found = read_table(folder / CONFIG_FILE).get("chat_template")
+    found = read_object(folder / CONFIG_FILE).get("chat_template")
     if isinstance(found, list):  # several by name
         by_name = {str(one.get("name")): one.get("template") for one in found if isinstance(one, dict)}
         found = by_name.get("default")
@@ -56,7 +56,7 @@ def _content(value: Any) -> Any:
     return value["content"] if isinstance(value, dict) and "content" in value else value
 
 
-def read_table(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """A JSON object; empty where the file is not there.
 
     Raises:
