@@ -19,7 +19,7 @@ from minnow.hub.objects import GitObjects, commit_of, identity
 from minnow.hub.payers import accept_history
 from minnow.hub.repositories import locked, move_ref
 from minnow.hub.repository_tables import CommitRow, DiscussionEventRow, DiscussionRow, RefRow
-from minnow.hub.revisions import Message
+from minnow.hub.revisions import Message, require_open
 
 Status = Literal["open", "closed", "merged", "draft"]
 MOST_TITLE, MOST_TEXT = 500, 65_536
@@ -235,10 +235,8 @@ class Discussions:
 
     def require_open(self, repository_id: int, ref: str) -> None:
         """Raises InputError where a ref is of a pull request that was closed or merged."""
-        if ref.startswith(PULLS):
-            found = self.get(repository_id, int(ref.removeprefix(PULLS)))
-            if found.status not in {"open", "draft"}:
-                raise InputError(f"pull request {found.number} is {found.status}; open another one")
+        with self._database.reading() as session:
+            require_open(session, repository_id, ref)
 
     def merge(self, repository_id: int, number: int, text: str, *, by: str) -> str:
         """Commit what a pull request changes to its base, and return the commit.
@@ -273,7 +271,9 @@ class Discussions:
             return made.id
 
     def diff(self, repository_id: int, number: int) -> str:
-        """What a pull request changes, as ``git diff`` says it; nothing once it was closed and collected.
+        """What a pull request changes, as ``git diff`` says it.
+
+        Nothing once it was closed and collected, or once the commit that merged it was squashed away and collected.
 
         Raises:
             HubNotFoundError: there is none of this number.
@@ -284,6 +284,8 @@ class Discussions:
                 return ""
             base = _ref(session, repository_id, row.base or MAIN).commit_id
             if row.merge_commit_id:
+                if self._objects.missing(session, [row.merge_commit_id]):
+                    return ""
                 base = self._objects.commit(session, row.merge_commit_id).parents[0]
             head = _ref(session, repository_id, f"{PULLS}{number}").commit_id
             fork = _common(self._objects, session, base, head)

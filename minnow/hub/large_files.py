@@ -19,12 +19,14 @@ from minnow.hub.database import Database
 from minnow.hub.limits import Quotas
 from minnow.hub.names import sha256_of
 from minnow.hub.payers import admit
+from minnow.hub.repositories import existing
 from minnow.hub.repository_tables import LargeFileRow
 
 MOST_BYTES = 1 << 40
 PART_BYTES = 64 << 20
 LEAST_FREE_BYTES = 64 << 20  # a xorb
 PREFIX, PARTS_PREFIX = "lfs", "parts"
+SHARED_AT_ONCE = 20  # in one transaction, which asks the store for each of them
 
 
 class Chunked(Protocol):
@@ -67,9 +69,8 @@ class LargeFiles:
     def held(self, repository_id: int, sha256s: Iterable[str]) -> dict[str, int]:
         """Of these files, the sizes of those that the repository has."""
         found: dict[str, int] = {}
-        wanted = iter(dict.fromkeys(sha256s))
         with self._database.reading() as session:
-            while part := list(islice(wanted, 500)):
+            for part in _batches(dict.fromkeys(sha256s), 500):
                 rows = session.execute(
                     select(LargeFileRow.sha256, LargeFileRow.size).where(
                         LargeFileRow.repository_id == repository_id, LargeFileRow.sha256.in_(part)
@@ -82,15 +83,9 @@ class LargeFiles:
         """As ``held``, for files that are about to be named by a commit: the garbage collector leaves them a while."""
         wanted, now = list(dict.fromkeys(sha256s)), self._now()
         with self._database.writing() as session:
-            for start in range(0, len(wanted), 500):
-                session.execute(
-                    update(LargeFileRow)
-                    .where(
-                        LargeFileRow.repository_id == repository_id,
-                        LargeFileRow.sha256.in_(wanted[start : start + 500]),
-                    )
-                    .values(admitted_at=now)
-                )
+            for part in _batches(wanted, 500):
+                own = LargeFileRow.repository_id == repository_id, LargeFileRow.sha256.in_(part)
+                session.execute(update(LargeFileRow).where(*own).values(admitted_at=now))
         return self.held(repository_id, wanted)
 
     def of(self, repository_id: int) -> list[LargeFile]:
@@ -109,10 +104,12 @@ class LargeFiles:
             account: who pays for it until it is accepted.
 
         Raises:
+            HubNotFoundError: the repository is gone.
             RefusedUploadError: the content is not what its hash and size say; nothing is stored.
             QuotaError: it does not fit into the account's room.
             StorageError: the disk refuses.
         """
+        self.require_repository(repository_id)
         if not self.held(repository_id, [sha256]):
             self._quotas.require(account, size)
         checked = _checked(pieces, sha256_of(sha256), size)
@@ -122,6 +119,11 @@ class LargeFiles:
         else:
             self._blobs.put(blob_name(sha256), checked)
         self._admit(repository_id, account, {sha256: size})
+
+    def require_repository(self, repository_id: int) -> None:
+        """Raises HubNotFoundError where the repository is gone; what is sent to it would count for nobody."""
+        with self._database.reading() as session:
+            existing(session, repository_id)
 
     def require_room(self, adding_bytes: int = 0) -> None:
         """Raises StorageError where so many bytes do not fit on the disk, or hardly any more do.
@@ -170,14 +172,15 @@ class LargeFiles:
 
         Raises:
             HubNotFoundError: the first does not have one of them.
-            QuotaError: they do not fit into the account's room.
+            QuotaError: they do not fit into the account's room; some were admitted before.
         """
         wanted = list(dict.fromkeys(sha256s))
         held = self.held(source_id, wanted)
         for sha256 in wanted:
             if sha256 not in held:
                 raise HubNotFoundError("large file", sha256)
-        self._admit(target_id, account, held)
+        for batch in _batches(wanted, SHARED_AT_ONCE):
+            self._admit(target_id, account, {sha256: held[sha256] for sha256 in batch})
 
     def open(self, sha256: str) -> Blob:
         """A file's content; whether the caller may have it is decided before.
@@ -210,6 +213,12 @@ class LargeFiles:
     def _read(self, name: str) -> Iterator[bytes]:
         with closing(self._blobs.open(name)) as blob:
             yield from blob.read()
+
+
+def _batches(sha256s: Iterable[str], length: int) -> Iterator[list[str]]:
+    rest = iter(sha256s)
+    while batch := list(islice(rest, length)):
+        yield batch
 
 
 def blob_name(sha256: str) -> str:

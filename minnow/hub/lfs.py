@@ -1,7 +1,9 @@
 """What git-lfs asks of a hub: tickets that let a client send or fetch one file without showing its token again."""
 
 import re
-from collections.abc import Iterable, Mapping
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +12,7 @@ from minnow.hub.blobs import Piece
 from minnow.hub.large_files import PART_BYTES, LargeFiles, new_upload
 from minnow.hub.limits import Quotas
 from minnow.hub.repositories import Repository
-from minnow.hub.signing import Stamp
+from minnow.hub.signing import SECONDS, Stamp
 
 IN_PARTS_FROM = 4 << 30
 TICKET = re.compile(
@@ -46,6 +48,36 @@ class UploadPlan:
     part_bytes: int | None
 
 
+class _UnderWay:
+    """How many bytes of uploads in parts are stored for each account.
+
+    They are counted in memory: what a hub forgets when it starts anew is swept some hours later all the same.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._parts: dict[str, tuple[str, float, dict[int, int]]] = {}
+
+    def add(self, ticket: Ticket, number: int, length: int) -> None:
+        """A part was stored."""
+        with self._lock:
+            parts = self._parts.get(ticket.upload, ("", 0.0, {}))[2]
+            self._parts[ticket.upload] = ticket.account, time.monotonic(), parts | {number: length}
+
+    def beside(self, ticket: Ticket) -> int:
+        """How much the account's other uploads hold."""
+        with self._lock:
+            since = time.monotonic() - SECONDS
+            self._parts = {upload: held for upload, held in self._parts.items() if held[1] > since}
+            own = (held for upload, held in self._parts.items() if upload != ticket.upload)
+            return sum(sum(parts.values()) for account, _, parts in own if account == ticket.account)
+
+    def end(self, ticket: Ticket) -> None:
+        """The upload was joined."""
+        with self._lock:
+            self._parts.pop(ticket.upload, None)
+
+
 class Lfs:
     """The desk where tickets are written.
 
@@ -68,6 +100,7 @@ class Lfs:
         self._stamp = stamp
         self._in_parts_from = in_parts_from
         self._part_bytes = part_bytes
+        self._under_way = _UnderWay()
 
     def uploads(self, repository: Repository, account: str, sizes: Mapping[str, int], *, in_parts: bool) -> UploadPlan:
         """Tickets for the files that the repository has not yet.
@@ -117,12 +150,22 @@ class Lfs:
 
         Raises:
             RefusedUploadError: the file has no such part.
-            QuotaError: the file does not fit into the account's room any more.
+            QuotaError: the file, beside the account's other uploads in parts, does not fit into its room any more.
         """
         if not ticket.upload or not 1 <= number <= self._count(ticket):
             raise RefusedUploadError(f"the file has parts 1 to {self._count(ticket)}, but got {number}")
-        self._quotas.require(ticket.account, ticket.size)
-        return self._large_files.take_part(ticket.upload, number, pieces)
+        self._quotas.require(ticket.account, ticket.size + self._under_way.beside(ticket))
+        counted = 0
+
+        def passing() -> Iterator[Piece]:
+            nonlocal counted
+            for piece in pieces:
+                counted += len(piece)
+                yield piece
+
+        name = self._large_files.take_part(ticket.upload, number, passing())
+        self._under_way.add(ticket, number, counted)
+        return name
 
     def join_parts(self, ticket: Ticket, count: int) -> None:
         """Make the file of its parts; raises RefusedUploadError where they are not all there, or not what was told."""
@@ -131,6 +174,7 @@ class Lfs:
         self._large_files.join_parts(
             ticket.upload, count, ticket.repository_id, ticket.account, ticket.sha256, ticket.size
         )
+        self._under_way.end(ticket)
 
     def verify(self, repository_id: int, sha256: str, size: int) -> None:
         """Raises RefusedUploadError where the repository does not have a file of this size."""

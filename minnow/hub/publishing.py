@@ -115,8 +115,7 @@ class Publishing:
         Raises:
             InputError, HubExistsError, QuotaError: as ``Repositories.copy``.
         """
-        head = self._revisions.resolve(source.id, MAIN)
-        made = self._repositories.copy(source, head, owner, name, private=private)
+        made = self._repositories.copy(source, owner, name, private=private)
         self._descriptions.refresh(made.id)
         return made
 

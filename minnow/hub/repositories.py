@@ -98,18 +98,23 @@ class Repositories:
             _begin(session, row, [first[-1].id], now)
         return repository_of(row)
 
-    def copy(self, source: Repository, commit: str, owner: str, name: str, *, private: bool) -> Repository:
-        """Make a repository with the history that leads to a commit of another, and the large files in it.
+    def copy(self, source: Repository, owner: str, name: str, *, private: bool) -> Repository:
+        """Make a repository with the history that leads to the head of another's main, and the large files in it.
 
         Nothing is stored twice.
 
         Raises:
             InputError, HubExistsError: as ``create``.
+            HubNotFoundError: the other one is gone.
             QuotaError: it does not fit under the owner's name.
         """
         now = self._now()
         with self._entered(source.kind, owner, name, private, now) as (session, row):
-            history = [info.id for info in self._objects.ancestors(session, [commit])]
+            locked(session, source.id)  # so that nobody takes files out of it meanwhile
+            main = session.get(RefRow, (source.id, MAIN))
+            if main is None:
+                raise HubNotFoundError("revision", "main")
+            history = [info.id for info in self._objects.ancestors(session, [main.commit_id])]
             _begin(session, row, history, now)
             # Whatever else the source holds, its readers never saw: what was sent and not committed, or squashed away.
             named = self._objects.large_files(session, history)

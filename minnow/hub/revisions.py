@@ -17,7 +17,7 @@ from minnow.hub.objects import CommitInfo, GitObjects, commit_of, identity, tag_
 from minnow.hub.payers import accept_history, author_of, charge
 from minnow.hub.questions import Question
 from minnow.hub.repositories import locked, move_ref
-from minnow.hub.repository_tables import CommitRow, LargeFileRow, RefRow
+from minnow.hub.repository_tables import CommitRow, DiscussionRow, LargeFileRow, RefRow
 
 MOST_MESSAGE = 20_000
 ROWS = 500
@@ -117,12 +117,13 @@ class Revisions:
         Raises:
             HubNotFoundError: no such branch, or something to be removed is not there.
             HubConflictError: the head is another than ``parent``.
-            InputError: changes that contradict one another or the tree.
+            InputError: changes that contradict one another or the tree, or a pull request that is not open any more.
             QuotaError: large files that wait to be accepted do not fit into the room of who pays for them from now on.
         """
         text = message.to_text()
         with self._database.writing() as session:
             repository = locked(session, repository_id)
+            require_open(session, repository_id, ref)  # it may have been merged while files came in
             head = _head(session, repository_id, ref)
             if parent and not head.startswith(parent):
                 raise HubConflictError(
@@ -223,6 +224,7 @@ class Revisions:
             repository = locked(session, repository_id)
             if session.get(RefRow, (repository_id, ref)) is not None:
                 raise HubExistsError("reference", ref)
+            _require_apart(session, repository_id, ref)
             commit, now, tag = resolved(session.connection(), repository_id, start or MAIN), self._now(), None
             accept_history(session, self._objects, self._quotas, repository, commit)
             if message and by:
@@ -290,6 +292,26 @@ def forget_unreachable(objects: GitObjects, session: Session, repository_id: int
             delete(CommitRow).where(CommitRow.repository_id == repository_id, CommitRow.commit_id.in_(part))
         )
     return len(gone)
+
+
+def require_open(session: Session, repository_id: int, ref: str) -> None:
+    """Raises InputError where a ref is of a pull request that was closed or merged; other refs have none."""
+    if ref.startswith(PULLS):
+        row = session.get(DiscussionRow, (repository_id, int(ref.removeprefix(PULLS))))
+        if row is None:
+            raise HubNotFoundError("discussion", ref)
+        if row.status not in {"open", "draft"}:
+            raise InputError(f"pull request {row.number} is {row.status}; open another one")
+
+
+def _require_apart(session: Session, repository_id: int, ref: str) -> None:
+    """Raises InputError where a ref would lie within another one: on a disk git cannot keep both ``a`` and ``a/b``."""
+    parts = ref.split("/")
+    above = ["/".join(parts[:count]) for count in range(3, len(parts))]
+    lies_within = or_(RefRow.name.in_(above), RefRow.name.startswith(f"{ref}/", autoescape=True))
+    found = session.scalar(select(RefRow.name).where(RefRow.repository_id == repository_id, lies_within).limit(1))
+    if found:
+        raise InputError(f"git cannot keep {ref} beside {found}; choose a name that neither begins with the other's")
 
 
 def _head(session: Session, repository_id: int, ref: str) -> str:

@@ -20,7 +20,6 @@ from minnow.hub.trust.check import Bytes, Policy, check_sample, check_upload
 from minnow.hub.xet.lineage import Bases
 
 REGULAR_BYTES = 10_000_000
-MOST_REGULAR_BYTES = 64 << 20
 MOST_OPERATIONS = 50_000
 CARD, IGNORE_FILE = "README.md", ".gitignore"
 
@@ -185,8 +184,8 @@ class Uploads:
 
     def _blob(self, repository: Repository, path: str, operation: AddFile | AddLarge) -> GitObject:
         if isinstance(operation, AddFile):
-            if len(operation.content) > MOST_REGULAR_BYTES:
-                raise InputError(f"{path} has over {MOST_REGULAR_BYTES} bytes; send it as a large file")
+            if len(operation.content) > REGULAR_BYTES:
+                raise InputError(f"{path} has over {REGULAR_BYTES} bytes; send it as a large file")
             blob = blob_of(operation.content)
             if blob.pointer is None:
                 check_upload(path, Bytes(operation.content), self._policy)

@@ -172,3 +172,20 @@ def test_parts_make_the_file_in_whatever_order_they_come(hub: Hub, repository: R
     lfs.verify(repository.id, SHA256, len(CONTENT))
     with pytest.raises(RefusedUploadError):
         lfs.verify(repository.id, SHA256, 1)
+
+
+def test_parts_count_beside_those_of_other_uploads(hub: Hub, repository: Repository) -> None:
+    lfs = desk(hub, Quotas(hub.database, 3 << 20))
+    contents = [bytes([number]) * (2 << 20) for number in range(2)]
+    tickets = []
+    for content in contents:
+        sha256 = hashlib.sha256(content).hexdigest()
+        plan = lfs.uploads(repository, repository.owner, {sha256: len(content)}, in_parts=True)
+        tickets.append(lfs.ticket(plan.tickets[sha256], "upload"))
+    for number in (1, 2, 2):
+        lfs.take_part(tickets[0], number, [contents[0][: 1 << 20]])
+    with pytest.raises(QuotaError, match="do not fit"):
+        lfs.take_part(tickets[1], 1, [contents[1][: 1 << 20]])
+    lfs.join_parts(tickets[0], 2)
+    hub.repositories.delete(repository.id)
+    lfs.take_part(tickets[1], 1, [contents[1][: 1 << 20]])

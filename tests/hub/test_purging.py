@@ -1,6 +1,7 @@
 """Large files taken out: gone from every commit, and nothing else changed."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -107,3 +108,20 @@ def test_what_is_in_no_commit_changes_no_commit(hub: Hub, repository: Repository
     assert hub.large_files.of(repository.id) == []
     with pytest.raises(InputError):
         hub.publishing.purge(repository.id, ["../x"])
+
+
+def test_a_copy_is_of_what_main_leads_to_at_its_moment(
+    hub: Hub, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = large(hub, repository, "secret.bin2", b"taken out")
+    commit(hub, repository, secret)
+    copying = hub.repositories.copy
+
+    def late(*words: Any, **more: Any) -> Repository:
+        hub.publishing.purge(repository.id, [secret.sha256])
+        return copying(*words, **more)
+
+    monkeypatch.setattr(hub.repositories, "copy", late)
+    copy = hub.publishing.copy(repository, "bob", "copy", private=False)
+    assert hub.revisions.resolve(copy.id, "main") == hub.revisions.resolve(repository.id, "main")
+    assert list(problems(hub.settings, hub.database, contents=True)) == []

@@ -4,17 +4,21 @@ import hashlib
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from minnow.errors import HubConflictError, HubExistsError, HubNotFoundError, InputError
 from minnow.hub.changes import Put, Remove, RemoveFolder
+from minnow.hub.discussions import Discussions
 from minnow.hub.hub import Hub
 from minnow.hub.names import MAIN
-from minnow.hub.objects import blob_of
+from minnow.hub.objects import GitObjects, blob_of
 from minnow.hub.repositories import Repository
 from minnow.hub.revisions import Message
+from minnow.hub.upkeep import collect
+from minnow.hub.uploads import AddFile
 
 
 def put(hub: Hub, path: str, content: str | bytes = "x") -> Put:
@@ -211,3 +215,36 @@ def test_messages_are_one_title_and_a_text() -> None:
     assert Message("").to_text() == "Update files\n"
     with pytest.raises(InputError):
         Message("x" * 30_000).to_text()
+
+
+def test_no_ref_lies_within_another_one(hub: Hub, repository: Repository) -> None:
+    hub.revisions.create_branch(repository.id, "a/b")
+    for name in ("a", "a/b/c"):
+        with pytest.raises(InputError, match=f"git cannot keep refs/heads/{name} beside refs/heads/a/b; choose"):
+            hub.revisions.create_branch(repository.id, name)
+    for name in ("a/c", "a/bc", "ab"):
+        hub.revisions.create_branch(repository.id, name)
+    hub.revisions.create_tag(repository.id, "a", "main", by="ann")
+    with pytest.raises(InputError, match="git cannot keep refs/heads/main/x beside refs/heads/main"):
+        hub.revisions.create_branch(repository.id, "main/x")
+
+
+def test_a_pull_request_that_was_merged_meanwhile_takes_no_commit(hub: Hub, repository: Repository) -> None:
+    files = [AddFile("a", b"a")]
+    number = hub.publishing.commit(repository, "main", files, Message("x"), by="bob", as_pull_request=True).pull_request
+    late = put(hub, "late")
+    assert number
+    hub.publishing.merge(repository.id, number, "", by="ann")
+    with pytest.raises(InputError, match="pull request 1 is merged; open another one"):
+        commit(hub, repository, late, ref="refs/pr/1")
+
+
+def test_what_was_merged_and_squashed_away_has_no_difference(hub: Hub, repository: Repository) -> None:
+    files = [AddFile("a", b"a")]
+    number = hub.publishing.commit(repository, "main", files, Message("x"), by="bob", as_pull_request=True).pull_request
+    assert number
+    hub.publishing.merge(repository.id, number, "", by="ann")
+    assert "+++ b/a" in hub.discussions.diff(repository.id, number)
+    hub.publishing.squash(repository.id, "main", Message("one"), by="ann")
+    collect(hub.settings, hub.database, datetime.now(UTC) + timedelta(days=30))
+    assert Discussions(hub.database, GitObjects(hub.database), hub.quotas).diff(repository.id, number) == ""

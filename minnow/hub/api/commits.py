@@ -26,7 +26,7 @@ from minnow.hub.publishing import Published
 from minnow.hub.revisions import Message
 from minnow.hub.rights import payer, require_act
 from minnow.hub.uploads import (
-    MOST_REGULAR_BYTES,
+    REGULAR_BYTES,
     AddFile,
     AddLarge,
     Announced,
@@ -36,7 +36,7 @@ from minnow.hub.uploads import (
 )
 
 MOST_COMMIT_BODY = 1 << 30
-MOST_LINE = MOST_REGULAR_BYTES * 4 // 3 + 8192
+MOST_LINE = REGULAR_BYTES * 4 // 3 + 8192
 COMMITS_AT_ONCE, COMMITS_OF_ONE = 16, 4
 MOST_PLANNED = 1000
 
@@ -86,7 +86,7 @@ class DuplicateBody(Body):
     """Large files that another repository is to have too."""
 
     target: DuplicateTarget
-    files: list[DuplicateFile]
+    files: Annotated[list[DuplicateFile], Field(max_length=MOST_PLANNED)]
 
 
 def commit_routes(asking: Asking) -> list[Route]:
@@ -231,7 +231,7 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         waiting.append(rest)
         length += len(rest)
         if length > MOST_LINE:
-            raise InputError(f"a file in a commit has at most {MOST_REGULAR_BYTES} bytes; send it as a large file")
+            raise InputError(f"a file in a commit has at most {REGULAR_BYTES} bytes; send it as a large file")
     yield b"".join(waiting)
 
 

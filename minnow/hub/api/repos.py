@@ -219,8 +219,8 @@ class _Handlers:
         return json({})
 
     def validate(self, request: Request, body: CardBody) -> Response:
-        """What is wrong with a card."""
-        del request
+        """What is wrong with a card; it takes some time, so it counts in the caller's rate."""
+        self._asking.caller(request)
         wrong = [{"message": problem} for problem in card_problems(body.content)]
         warnings = [{"message": warning} for warning in card_warnings(body.content)]
         return json({"errors": wrong, "warnings": warnings}, 400 if wrong else 200)

@@ -21,6 +21,7 @@ from minnow.hub.revisions import Message, Ref
 
 PAGE, PAGE_WITH_COMMITS, PAGE_OF_COMMITS = 1000, 50, 50
 MOST_PATHS, MOST_PATHS_BODY = 10_000, 4 << 20
+MOST_EXPANDED = 1000  # for each of which the history is looked through
 
 
 class BranchBody(Body):
@@ -173,8 +174,9 @@ def _read_paths(content: bytes) -> tuple[list[str], bool]:
         form = parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True)
         paths, expand = form.get("paths", []), form.get("expand", ["false"])[0].lower() == "true"
     paths = [paths] if isinstance(paths, str) else paths
-    if not isinstance(paths, list) or len(paths) > MOST_PATHS or not all(isinstance(path, str) for path in paths):
-        raise InputError(f"paths must be a list of at most {MOST_PATHS} strings")
+    most = MOST_EXPANDED if expand else MOST_PATHS
+    if not isinstance(paths, list) or len(paths) > most or not all(isinstance(path, str) for path in paths):
+        raise InputError(f"paths must be a list of at most {most} strings{' with their commits' if expand else ''}")
     return paths, expand
 
 

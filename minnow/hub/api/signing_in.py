@@ -21,6 +21,7 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 TOKEN_DAYS = 90
 MOST_FORM = 1 << 14
 TRIES = Rate("sign-in", 10, 300)
+BEGUN = Rate("sign-in", 60, 300)  # so that nobody pushes out the logins of all others, of which 1,000 are held
 HEADERS = {"Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'"}
 
 
@@ -41,9 +42,11 @@ class _Handlers:
         self._hub = asking.hub
         self._logins = DeviceLogins()
         self._tries = RateLimit(TRIES)
+        self._begun = RateLimit(BEGUN)
 
     def begin(self, request: Request) -> Response:
         """Tell a program its codes, and where the person confirms the short one."""
+        self._begun.take(address_of(request))
         login = self._logins.begin()
         page = self._asking.endpoint(request) + PAGE
         return json(

@@ -142,3 +142,20 @@ def test_headers_are_told_together_up_to_a_bound(ann: Caller, monkeypatch: pytes
     monkeypatch.setattr(safetensors, "MOST_HEADER_BYTES", 3 * len(header) - 1)
     told = ann("GET", f"{REPO}/safetensors-metadata/i.json")
     assert (told.status_code, "ask for fewer files" in told.json()["error"]) == (400, True)
+
+
+def test_small_files_are_small(ann: Caller) -> None:
+    told = ann.commit({"a.txt": b"a" * 10_000_001})
+    assert (told.status_code, "send it as a large file" in told.json()["error"]) == (400, True)
+
+
+def test_paths_with_their_commits_are_fewer(ann: Caller, nobody: Caller) -> None:
+    ann.commit({"a": b"a"})
+    for expand, status in ((False, 200), (True, 400)):
+        body = {"paths": ["a"] * 1001, "expand": expand}
+        assert nobody("POST", f"{REPO}/paths-info/main", json=body).status_code == status
+
+
+def test_signing_in_begins_so_often_and_no_more(nobody: Caller) -> None:
+    begun = [nobody("POST", "/oauth/device").status_code for _ in range(61)]
+    assert begun == [200] * 60 + [429]
