@@ -11,6 +11,7 @@ from minnow.errors import HubNotFoundError
 
 REQUEST_ID = "minnow.request_id"
 MOST_DIGITS = 9
+MOST_WRITTEN = 24  # noughts before it, as clients see ids, among them
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 
 
@@ -70,6 +71,6 @@ def part(request: Request, name: str) -> str:
 def numbered(request: Request, name: str, kind: str) -> int:
     """A part of the address that is the number of something; raises HubNotFoundError where nothing can have it."""
     text = str(request.path_params[name])
-    if not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS:
+    if not text.isascii() or not text.isdigit() or len(text.lstrip("0")) > MOST_DIGITS or len(text) > MOST_WRITTEN:
         raise HubNotFoundError(kind, text[:50])
     return int(text)
