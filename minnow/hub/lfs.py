@@ -150,10 +150,12 @@ class Lfs:
 
         Raises:
             RefusedUploadError: the file has no such part.
+            HubNotFoundError: the repository is gone.
             QuotaError: the file, beside the account's other uploads in parts, does not fit into its room any more.
         """
         if not ticket.upload or not 1 <= number <= self._count(ticket):
             raise RefusedUploadError(f"the file has parts 1 to {self._count(ticket)}, but got {number}")
+        self._large_files.require_repository(ticket.repository_id)
         self._quotas.require(ticket.account, ticket.size + self._under_way.beside(ticket))
         counted = 0
 

@@ -187,5 +187,8 @@ def test_parts_count_beside_those_of_other_uploads(hub: Hub, repository: Reposit
     with pytest.raises(QuotaError, match="do not fit"):
         lfs.take_part(tickets[1], 1, [contents[1][: 1 << 20]])
     lfs.join_parts(tickets[0], 2)
-    hub.repositories.delete(repository.id)
+    hub.publishing.purge(repository.id, [tickets[0].sha256])
     lfs.take_part(tickets[1], 1, [contents[1][: 1 << 20]])
+    hub.repositories.delete(repository.id)
+    with pytest.raises(HubNotFoundError):
+        lfs.take_part(tickets[1], 2, [contents[1][: 1 << 20]])

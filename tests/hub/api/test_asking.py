@@ -67,7 +67,9 @@ def test_what_a_pull_request_changes_is_told_to_those_who_may_have_the_files(
     assert "-a plan" in ann("GET", asked).json()["diff"]
 
 
-def test_leave_for_a_repository_that_was_deleted_opens_no_other(client: TestClient, ann: Caller, bob: Caller) -> None:
+def test_leave_for_a_repository_that_was_deleted_opens_no_other(
+    client: TestClient, ann: Caller, bob: Caller, hub: Hub
+) -> None:
     bob("POST", "/api/repos/create", json={"name": "bait"})
     leave = xet_token(bob("GET", "/api/models/bob/bait/xet-write-token/main"))
     wanted = {"operation": "upload", "objects": [{"oid": hashlib.sha256(b"bait").hexdigest(), "size": 4}]}
@@ -79,6 +81,7 @@ def test_leave_for_a_repository_that_was_deleted_opens_no_other(client: TestClie
     assert client.get(f"/api/xet/v1/reconstructions/{FILE}", headers=leave).status_code == 404
     assert client.get(f"/api/xet/v1/chunks/default/{'0' * 64}", headers=leave).status_code == 404
     assert client.put(href, content=b"bait").status_code == 404
+    assert list(hub.blobs.stored("lfs")) == []
     assert [file["oid"] for file in ann("GET", "/api/models/ann/secret/lfs-files").json()] == [SHA256]
 
 
