@@ -22,6 +22,7 @@ from minnow.hub.trust.unpacking import unpacked
 
 MOST_DEPTH = 3
 MOST_MEMBERS = 100_000
+MOST_DIRECTORY_BYTES = 16 << 20  # of a zip archive, which is read as a whole and takes ten times as much
 MOST_UNPACKED_BYTES = 64 * 1024**3
 MOST_INNER_BYTES = 1024 * 1024 * 1024
 MOST_RATIO = 300
@@ -30,7 +31,7 @@ CLOSED = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
 _PIECE = 1 << 20
 _TAIL_BYTES = 66_000
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_ZIP_END = b"PK\x05\x06"
+_ZIP_END, _ZIP_ENTRY = b"PK\x05\x06", b"PK\x01\x02"
 _DAMAGE = (zipfile.BadZipFile, struct.error, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
 
 Look = Callable[[str, bytes], None]
@@ -152,9 +153,30 @@ def _buffered(content: Content) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(Seekable(content), _PIECE))
 
 
+class _ZipFile(io.BufferedReader):
+    """A zip archive as the library reads it: its directory in one piece, for whose length the archive's word is taken.
+
+    What is longer and begins as a directory is refused; anything else is no archive.
+    """
+
+    def __init__(self, content: Content):
+        super().__init__(Seekable(content), _PIECE)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size <= MOST_DIRECTORY_BYTES:
+            return super().read(size)
+        beginning = super().read(len(_ZIP_ENTRY))
+        if beginning == _ZIP_ENTRY:
+            raise RefusedUploadError(
+                f"a zip archive has a directory of at most {MOST_DIRECTORY_BYTES} bytes, but got {size}; "
+                "pack fewer files"
+            )
+        return beginning
+
+
 def _zip(name: str, content: Content, budget: Budget) -> Iterator[tuple[str, Stream]]:
     del name
-    with zipfile.ZipFile(_buffered(content)) as archive:
+    with zipfile.ZipFile(_ZipFile(content)) as archive:
         for entry in archive.infolist():
             if entry.filename.endswith("/"):  # what is_dir asks, which fails where the name is empty
                 budget.member()
@@ -200,7 +222,7 @@ def _opens_as_zip(content: Content) -> bool:
     if _ZIP_END not in part(content, max(content.size - _TAIL_BYTES, 0), _TAIL_BYTES):
         return False
     try:
-        zipfile.ZipFile(_buffered(content)).close()
+        zipfile.ZipFile(_ZipFile(content)).close()
     except NotImplementedError:  # of a version to come, which whoever looks into it refuses
         return True
     except (zipfile.BadZipFile, OSError, ValueError, struct.error):

@@ -24,6 +24,7 @@ from lz4 import frame
 from safetensors.numpy import save
 
 from minnow.errors import RefusedUploadError
+from minnow.hub.trust import archives
 from minnow.hub.trust.check import Policy, check_sample, check_upload
 from minnow.hub.trust.content import Bytes
 from minnow.hub.trust.pickles import is_pickle
@@ -347,3 +348,13 @@ def test_an_object_type_in_disguise_is_refused() -> None:
     header = b"{'descr': '\\x7cO', 'fortran_order': False, 'shape': (1,), }"
     header += b" " * (118 - len(header) - 1) + b"\n"
     refused("array.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64), "objects")
+
+
+@pytest.mark.parametrize("before", [b"", b"GIF89a" + bytes(100)])
+def test_a_directory_that_is_too_long_is_not_read(before: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = before + zip_of("a" * 500, b"harmless")
+    check_upload("a.dat", Bytes(content))
+    monkeypatch.setattr(archives, "MOST_DIRECTORY_BYTES", 500)
+    with pytest.raises(RefusedUploadError, match="a directory of at most 500 bytes, but got 601; pack fewer files"):
+        check_upload("a.dat", Bytes(content))
+    check_upload("a.dat", Bytes(content.replace(b"PK\x01\x02", b"no!!")) if before else Bytes(b"none"))
