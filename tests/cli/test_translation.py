@@ -242,7 +242,7 @@ def test_only_what_has_parts_is_said_to_be_the_test_part(translator: Path, tmp_p
     [
         (["{translator}", "{data}/test.sources", "{data}/train.targets"], "lines"),
         (["{translator}", "{data}/test.sources"], "has one column"),
-        (["{translator}", "{data}/test.sources", "{data}/test.targets", "--source", "en", "--target", "de"], "'de'"),
+        (["{german}", "{data}/test.sources", "{data}/test.targets", "--source", "en", "--target", "fr"], "write 'fr'"),
         (["{translator}", "{data}/test.sources", "{data}/test.targets", "--langs", "en"], "two"),
         (["{translator}", "{data}/test.sources", "{data}/test.targets", "--beam", "0"], "beam must be a whole number"),
         (["{translator}", "{data}/test.sources", "{data}/test.targets", "--context", "3"], "for language models"),
@@ -254,7 +254,11 @@ def test_only_what_has_parts_is_said_to_be_the_test_part(translator: Path, tmp_p
 def test_pairs_that_cannot_be_measured_are_one_line(
     arguments: list[str], words: str, translator: Path, turning: Path, tmp_path: Path
 ) -> None:
-    places = {"data": turning, "translator": translator, "writer": writer(tmp_path / "writer")}
+    german = shutil.copytree(translator, tmp_path / "german")
+    manifest = json.loads((german / "minnow.json").read_text())
+    manifest["task"]["directions"] = [["en", "de"]]
+    (german / "minnow.json").write_text(json.dumps(manifest))
+    places = {"data": turning, "translator": translator, "german": german, "writer": writer(tmp_path / "writer")}
     failed = minnow("evaluate", *(argument.format(**places) for argument in arguments), "--json", fails=True)
     assert failed.code == 2
     assert re.search(words, failed.error), failed.error
@@ -303,12 +307,10 @@ def test_what_cannot_be_compared_is_one_line(
         ([translator, linear, *pairs], "does not translate"),
         ([linear, translator, *pairs], "does not translate"),
         ([linear, linear, "--data", colours / "test.csv", "--beam", "2"], "beam: for models that translate"),
-        ([translator, translator, "--data", turning, "--part", "dev"], "dev"),
         ([linear, linear, "--data", colours / "test.csv", "--target-data", test[1]], "for models that translate"),
         ([linear, linear, "--data", colours / "test.csv", "--langs", "en,de"], "for models that translate"),
         ([translator, translator, "--data", test[0]], "has one column"),
         ([translator, tmp_path / "none", *pairs], "there is no model"),
-        ([translator, translator, *pairs, "--langs", "en,de"], "does not write 'de'"),
     ):
         failed = minnow("compare", *arguments, fails=True)
         assert failed.code == 2
