@@ -317,9 +317,11 @@ def _remove_unnamed(database: Database, blobs: SweptBlobStore, batch: Sequence[S
     while waiting:
         with database.collecting() as session:
             waiting, until = _unnamed(session, waiting), time.monotonic() + HELD_SECONDS
-            while waiting and time.monotonic() < until:
+            while waiting:
                 blobs.remove(waiting[-1].name)
                 removed.append(waiting.pop())
+                if time.monotonic() >= until:
+                    break
         if waiting:
             time.sleep(HELD_SECONDS)
     return removed

@@ -174,6 +174,25 @@ def test_parts_make_the_file_in_whatever_order_they_come(hub: Hub, repository: R
         lfs.verify(repository.id, SHA256, 1)
 
 
+def test_many_files_are_shared_a_few_at_a_time(
+    hub: Hub, repository: Repository, other: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256s = []
+    for number in range(25):
+        sha256s.append(hashlib.sha256(bytes([number])).hexdigest())
+        hub.large_files.take(repository.id, "ann", sha256s[-1], 1, [bytes([number])])
+    admitting, at_once = hub.large_files._admit, []
+
+    def counted(repository_id: int, account: str, sizes: dict[str, int]) -> None:
+        at_once.append(len(sizes))
+        admitting(repository_id, account, sizes)
+
+    monkeypatch.setattr(hub.large_files, "_admit", counted)
+    hub.large_files.share(repository.id, other.id, "bob", sha256s)
+    assert at_once == [20, 5]
+    assert len(hub.large_files.held(other.id, sha256s)) == 25
+
+
 def test_parts_count_beside_those_of_other_uploads(hub: Hub, repository: Repository) -> None:
     lfs = desk(hub, Quotas(hub.database, 3 << 20))
     contents = [bytes([number]) * (2 << 20) for number in range(2)]

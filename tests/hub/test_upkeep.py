@@ -2,12 +2,16 @@
 
 import hashlib
 import zlib
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
 
 from minnow.errors import HubConflictError, HubNotFoundError
+from minnow.hub import upkeep
+from minnow.hub.blobs import FolderBlobs
 from minnow.hub.changes import Put
 from minnow.hub.hub import Hub
 from minnow.hub.large_files import blob_name, new_upload
@@ -232,3 +236,30 @@ def test_a_damaged_repository_keeps_no_other_one_from_being_collected(hub: Hub, 
     done = collected(hub)
     assert (done.commits, done.git_objects, len(done.damaged)) == (1, 0, 1)
     assert "model bob/other: the git object" in done.damaged[0]
+
+
+def test_others_are_let_in_while_a_slow_store_removes(
+    hub: Hub, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        upload(hub, repository, bytes([number]))
+    hub.repositories.delete(repository.id)
+    monkeypatch.setattr(upkeep, "HELD_SECONDS", 0)
+    remove = FolderBlobs.remove
+    removed_in: list[int] = []
+    turns: list[int] = []
+
+    def removing(blobs: FolderBlobs, name: str) -> None:
+        removed_in.append(len(turns))
+        remove(blobs, name)
+
+    collecting = hub.database.collecting
+
+    def taken() -> AbstractContextManager[Session]:
+        turns.append(1)
+        return collecting()
+
+    monkeypatch.setattr(FolderBlobs, "remove", removing)
+    monkeypatch.setattr(hub.database, "collecting", taken)
+    assert collected(hub).contents == 3
+    assert len(set(removed_in)) == 3
