@@ -14,10 +14,8 @@ def languages_asked(source: str | None, target: str | None, listed: str | Sequen
     """
     named = listed.split(",") if isinstance(listed, str) else listed or ()
     languages = tuple(code for one in named if (code := one.strip()))
+    if languages and (source is not None or target is not None):
+        raise InputError("languages are listed, or a source and a target name one direction; say one of the two")
     if (source is None) != (target is None):
         raise InputError("source and target name a direction together, such as en and de; say both")
-    if source is None or target is None:
-        return languages
-    if languages:
-        raise InputError("languages are listed, or a source and a target name one direction; say one of the two")
-    return source, target
+    return languages if source is None or target is None else (source, target)

@@ -76,10 +76,7 @@ def resolve_training(
         more |= {"source_column": text, "target_column": label}
         return "pairs", resolve_translation_recipe(recipe, overrides, **more)
     if target_data is not None or asked:
-        raise InputError(
-            "two files and languages are for translation; make translation the task (--task translation), or leave "
-            "them out"
-        )
+        raise InputError("two files and languages are for translation; add --task translation, or leave them out")
     parts: dict[str, Any] = {"data": data, "validation": validation, "test": test}
     if teaches(data, recipe, model, text, label, overrides, task):
         return "conversations", resolve_instruction_recipe(recipe, overrides, lora=lora, **parts, **more)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from minnow.bundle import layout
 from minnow.bundle.bundle import Bundle
-from minnow.bundle.huggingface import INDEX, read_huggingface
+from minnow.bundle.huggingface import INDEX, read_huggingface, weight_files
 from minnow.errors import BundleError, InputError
 from minnow.models.bert import Bert, BertConfig
 from minnow.models.distilbert import DistilBert, DistilBertConfig
@@ -289,7 +289,12 @@ def test_folders_that_are_no_model_say_what_to_do(tmp_path: Path) -> None:
     assert "no config.json" in refused(tmp_path)
     folder = published(gpt2(), tmp_path / "gpt2")
     (folder / layout.WEIGHTS).rename(folder / "pytorch_model.bin")
-    assert "save_pretrained" in refused(folder)
+    for kind, words in (("gpt2", "AutoModelForCausalLM"), ("distilbert", "AutoModelForMaskedLM")):
+        config = json.loads((folder / layout.CONFIG).read_text())
+        (folder / layout.CONFIG).write_text(json.dumps({**config, "model_type": kind}))
+        with pytest.raises(BundleError, match=rf"{words}\.from_pretrained.*AutoTokenizer\.from_pretrained"):
+            weight_files(folder)
+    (folder / layout.CONFIG).write_text(json.dumps({**config, "model_type": "gpt2"}))
     (folder / "pytorch_model.bin").unlink()
     assert "fetch the whole folder" in refused(folder)
     Bundle(gpt2(), {"name": "x"}).save(tmp_path / "ours")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from minnow.bundle.importing import read_foreign
 from minnow.bundle.llama2c import read_llama2c
 from minnow.errors import BundleError
 
@@ -142,8 +143,8 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     path.write_bytes(whole[:-4])
     assert f"asks for {len(whole):,} bytes, but it has {len(whole) - 4:,}" in refused(path)
     for content, words in (
-        (b"", "no model of llama2.c"),
-        (b"\x00" * 28, "no model of llama2.c"),
+        (b"", "does not begin like a model of llama2.c"),
+        (b"\x00" * 28, "does not begin like a model of llama2.c"),
         (b"PK\x03\x04" + b"x" * 40, "pickle"),
         (struct.pack("<7i", 0x616B3432, 1, 0, 0, 0, 0, 0), "--version 0"),
         (struct.pack("<7i", 8, 12, 2, 3, 1, 300, 16), "shared out"),
@@ -180,3 +181,10 @@ def test_stories260k_tells_its_story() -> None:
         logits_BV, state = bundle.model.step(token_ids_B, state)
     assert text.startswith(STORY)
     assert tokenizer.decode(tokenizer.encode(STORY).token_ids) == STORY
+
+
+def test_of_several_models_the_names_are_told(tmp_path: Path) -> None:
+    for name in ("small.bin", "large.bin", "tok512.bin"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(BundleError, match=r"several models of llama2\.c; name one of: large\.bin, small\.bin$"):
+        read_foreign(tmp_path, None, lambda _: None)
