@@ -144,32 +144,33 @@ class _Pieces:
 
 
 async def _gathered(request: Request, most: int) -> AsyncIterator[bytes]:
-    """The body in pieces of about a mebibyte."""
-    waiting, length, total = [], 0, 0
-    async for part in _parts(request):
-        waiting.append(part)
-        length += len(part)
-        total += len(part)
-        if total > most:
-            raise RefusedUploadError(f"at most {most} bytes are taken here, but more came")
-        if length >= PIECE_BYTES:
+    """The body in pieces of about a mebibyte; of time, only that counts in which the client lets us wait."""
+    parts, total, ended = _parts(request), 0, False
+    now = asyncio.get_running_loop().time
+    while not ended:
+        waiting, length = [], 0
+        try:
+            async with asyncio.timeout(STALLED_SECONDS) as patience:
+                async for part in parts:
+                    patience.reschedule(now() + STALLED_SECONDS)
+                    waiting.append(part)
+                    length += len(part)
+                    if total + length > most:
+                        raise RefusedUploadError(f"at most {most} bytes are taken here, but more came")
+                    if length >= PIECE_BYTES:
+                        break
+                else:
+                    ended = True
+        except TimeoutError as error:
+            raise StalledError(STALLED_SECONDS) from error
+        total += length
+        if length:
             yield b"".join(waiting)
-            waiting, length = [], 0
-    if length:
-        yield b"".join(waiting)
 
 
 async def _parts(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes; only the time in which the client lets us wait for the next part counts."""
-    parts = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(STALLED_SECONDS):
-                part = await anext(parts)
-        except StopAsyncIteration:
-            return
-        except TimeoutError as error:
-            raise StalledError(STALLED_SECONDS) from error
-        except ClientDisconnect as error:
-            raise RefusedUploadError("the upload broke off") from error
-        yield part
+    try:
+        async for part in request.stream():
+            yield part
+    except ClientDisconnect as error:
+        raise RefusedUploadError("the upload broke off") from error
