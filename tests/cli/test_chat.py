@@ -101,3 +101,13 @@ def test_a_model_that_writes_no_text_is_told_before_anything_else(linear: Path) 
     told = minnow("chat", linear, given="Hello\n", fails=True)
     assert "writes no text of its own; use minnow predict" in told.error
     assert "no chat template" not in told.err
+
+
+def test_an_answer_is_drawn_as_generate_draws(writer: Path) -> None:
+    def answer(*options: object) -> str:
+        return minnow("chat", writer, "--max-tokens", 12, "--seed", 1, *options, given="Hello\n").out
+
+    assert answer("--top-k", 1) == answer("--temperature", 0) == answer("--min-p", 1) != answer()
+    assert answer("--repetition-penalty", 5) != answer()
+    refused = minnow("chat", writer, "--frequency-penalty", "nan", given="Hello\n", fails=True)
+    assert "frequency_penalty must lie between" in refused.error

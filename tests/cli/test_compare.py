@@ -66,3 +66,12 @@ def test_a_missing_model_is_one_line(linear: Path, colours: Path) -> None:
     failed = minnow("compare", linear, colours / "none", "--data", colours / "test.csv", fails=True)
     assert failed.code == 2
     assert "there is no model" in failed.error
+
+
+def test_the_arithmetic_may_be_named(linear: Path, neural: Path, colours: Path) -> None:
+    asked = ("compare", neural, neural, "--data", colours / "test.csv", "--precision")
+    assert minnow(*asked, "bfloat16", "--json").json["differences"]["accuracy"]["difference"] == 0
+    assert "did you mean 'bfloat16'" in minnow(*asked, "bfloat", fails=True).error
+    assert (
+        "did you mean" in minnow("neighbours", neural, "a", "--file", linear, "--precision", "bfloat", fails=True).error
+    )
