@@ -475,7 +475,8 @@ def test_pairs_are_no_corpus_and_no_labelled_texts_but_can_be_looked_at() -> Non
     with pytest.raises(DataError, match=r"'multi30k' holds sentence pairs \(en, de, fr\) for translation, no text"):
         open_corpus("multi30k")
     with pytest.raises(
-        DataError, match=r"holds sentence pairs \(en, zh\) for translation, not texts with labels; .*--text"
+        DataError,
+        match=r"holds sentence pairs \(en, zh\) for translation \(--task translation\), not texts .*--text en",
     ):
         load_examples("tatoeba-eng-cmn")
     assert len(load_examples("multi30k", "valid", text="de", need_label=False)) == 1_014

@@ -99,7 +99,7 @@ def test_a_saved_model_writes_the_same_text(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_said() -> None:
     writer = opened()
-    with pytest.raises(DataError, match="a prompt is one text, but got list"):
+    with pytest.raises(DataError, match=r"a prompt is one text, but got \['a'\]; call generate for each"):
         writer.generate(["a"])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="did you mean 'max_tokens'"):
         writer.generate("a", max_token=3)
