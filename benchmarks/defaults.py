@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from record import HERE, Cells, minnow_train, stamp, stamp_lines, table, tell, write, write_part
+from record import HERE, Cells, circumstances, minnow_train, stamp, table, tell, write, write_part
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_union
@@ -182,17 +182,14 @@ def page(found: list[dict[str, Any]]) -> list[str]:
     if not found:
         return ["# One default command a data set", "", "No set has been measured."]
     scores = ("Minnow", "SVM", "Minnow ahead by", "SVM, view chosen too", "Minnow ahead by")
-    head = ("", "labels", "train", "test", *scores, "Minnow, s", "SVM, s")
+    head = ("", "labels", "train", "test", *scores, "Minnow, s", "SVM, s", "measured")
     usual = sum(cell["svm"]["usual"]["difference"] >= 0 for cell in found)
     chosen = sum(cell["svm"][cell["chosen"]]["difference"] >= 0 for cell in found)
-    last = max(found, key=lambda cell: cell["stamp"]["date"])
     notes = [f"- {cell['key']['set']}: {note}" for cell in found for note in cell["notes"]]
     return [
         "# One default command a data set",
         "",
         f"At or above the tuned SVM on {usual} of {len(found)} sets, and on {chosen} where its view is chosen as well.",
-        "",
-        *stamp_lines(last["stamp"]),
         "",
         *table(head, map(row, found)),
         "",
@@ -213,6 +210,7 @@ def row(cell: dict[str, Any]) -> list[str]:
         percent(chosen["difference"], chosen["difference_interval"], "+"),
         f"{ours['seconds']:.1f}",
         f"{usual['seconds']:.1f} [{usual['seconds_to_choose']:.1f}]",
+        circumstances(cell["stamp"]),
     ]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from record import HERE, Cells, journal, stamp, table, tell, write
+from record import HERE, Cells, circumstances, journal, stamp, table, tell, write
 
 RECIPES = HERE.parent / "recipes"
 
@@ -105,13 +105,6 @@ def page(series: Series, found: dict[str, Row]) -> list[str]:
     for name, cell in found.items():
         lines += ["", f"## {name}", "", *series.details(cell)]
     return lines
-
-
-def circumstances(stamped: Mapping[str, Any]) -> str:
-    """When, on what, and how busy that was; the versions stand in the data beside the page."""
-    on = stamped["machine"]
-    day = stamped["date"].split()[0]
-    return f"{day}, {on['processor']}, {on['cores']} cores, load before {stamped['load_before']}"
 
 
 # Steps

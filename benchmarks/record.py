@@ -37,6 +37,13 @@ def stamp_lines(stamped: dict[str, Any]) -> list[str]:
     ]
 
 
+def circumstances(stamped: dict[str, Any]) -> str:
+    """When, on what, and how busy that was, of one row; its versions stand in the data beside the page."""
+    on = stamped["machine"]
+    day = stamped["date"].split()[0]
+    return f"{day}, {on['processor']}, {on['cores']} cores, load before {stamped['load_before']}"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """A Markdown table; the first column stands left, the others right."""
     rule = ["---", *["---:"] * (len(head) - 1)]
