@@ -116,8 +116,7 @@ def compare(
         asked = languages_asked(source, target, languages)
         pairs = pairs_to_measure(opened[0], data, target_data, part, asked, text, label)
         written = [_translations(model, pairs, beam, progress) for model in opened]
-        into = [target for _, target in pairs.directions]
-        compared = compare_translations(names[0], names[1], pairs.targets, written[0], written[1], into)
+        compared = compare_translations(names[0], names[1], pairs.targets, written[0], written[1], pairs.into)
         return replace(compared, notes=(*pairs.notes, *compared.notes))
     said = {"a second file": target_data, "source": source, "target": target, "languages": languages, "beam": beam}
     if words := [name for name, value in said.items() if value]:
@@ -146,9 +145,8 @@ def _translations(
         if progress is not None:
             progress(model.name, done, len(pairs))
 
-    into = [target for _, target in pairs.directions]
     settings = settings_of(TranslationSettings, {"beam": beam})
-    found = task.translate(model.bundle.model, model.tokenizer(), pairs.sources, settings, into, advance)
+    found = task.translate(model.bundle.model, model.tokenizer(), pairs.sources, settings, pairs.into, advance)
     return [best[0].text for best in found]
 
 

@@ -50,6 +50,11 @@ class Pairs:
         """All that occur, sorted."""
         return tuple(sorted({language for direction in set(self.directions) for language in direction}))
 
+    @property
+    def into(self) -> list[str]:
+        """The language of each target [N]."""
+        return [target for _, target in self.directions]
+
     def of(self, direction: Direction) -> Self:
         """The pairs of one direction.
 

@@ -92,12 +92,14 @@ def read_translations(entry: Entry, part: str, languages: Sequence[str] = ()) ->
         located = {"": catalog.locate(entry, stored)}
         path = located[""].path
         frame, sha256 = _named_columns(path, entry.languages), file_sha256(path)
+        hashes = {"": sha256}
     else:
         wanted = languages or entry.languages
         located = {language: catalog.locate(entry, stored, language=language) for language in wanted}
         path = located[wanted[0]].path
         frame, sha256 = read_parallel({language: place.path for language, place in located.items()})
-    notes = _entry_notes(entry, *located.values())
+        hashes = {language: file_sha256(place.path) for language, place in located.items()}
+    notes = _entry_notes(entry, located, hashes)
     if split:
         whole, frame = frame, hash_split_pairs(frame, part)
         notes.append(
@@ -168,7 +170,8 @@ def _read_entry(entry: Entry, part: str) -> Source:
     located = catalog.locate(entry, "all" if split else part)
     frame, _ = read_with_layout(located.path)
     frame = _lines_of(frame, catalog.part_files(entry, "all" if split else part)[""].portion)
-    notes = _entry_notes(entry, located)
+    sha256 = file_sha256(located.path)
+    notes = _entry_notes(entry, {"": located}, {"": sha256})
     if split:
         frame = hash_split(frame, entry.text, part)
         notes.append(
@@ -184,7 +187,7 @@ def _read_entry(entry: Entry, part: str) -> Source:
         frame,
         f"{entry.name}/{part}",
         located.path,
-        file_sha256(located.path),
+        sha256,
         entry.text,
         label,
         entry.label_names,
@@ -214,9 +217,10 @@ def _named_columns(path: Path, languages: Sequence[str]) -> pl.DataFrame:
     return frame.select(pl.col(column).alias(name) for column, name in zip(frame.columns, languages, strict=False))
 
 
-def _entry_notes(entry: Entry, *located: catalog.Located) -> list[str]:
-    others = [catalog.another_file(place, file_sha256(place.path)) for place in located]
-    notes = [note for note in (*others, located[0].note, entry.note) if note]
+def _entry_notes(entry: Entry, located: Mapping[str, catalog.Located], hashes: Mapping[str, str]) -> list[str]:
+    """What to tell of a part in a file, or in one a language, whose hashes are these."""
+    others = [catalog.another_file(place, hashes[language]) for language, place in located.items()]
+    notes = [note for note in (*others, next(iter(located.values())).note, entry.note) if note]
     if entry.research_only:
         notes.append(f"licence: {entry.licence}; for research, do not pass its text on")
     return notes

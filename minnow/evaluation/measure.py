@@ -80,12 +80,11 @@ def measure_translation(
     if not isinstance(task, Translation):
         raise DataError(f"this model's task is {task.name.replace('_', ' ')}; pairs of texts measure translation only")
     task = task.named(pairs.directions)
-    into = [target for _, target in pairs.directions]
-    for target in set(into):
+    for target in set(pairs.into):
         task.into(target)
     started = time.perf_counter()
     found = task.translate(
-        bundle.model, needed(bundle.tokenizer), pairs.sources, settings or TranslationSettings(), into, advance
+        bundle.model, needed(bundle.tokenizer), pairs.sources, settings or TranslationSettings(), pairs.into, advance
     )
     seconds = time.perf_counter() - started
     zero_shot = sorted(set(pairs.directions) - set(task.directions))

@@ -48,8 +48,7 @@ class PairRows:
 
 def pair_rows(task: Translation, tokenizer: Tokenizer, pairs: Pairs) -> PairRows:
     """Pairs as what the training loop reads."""
-    into = [target for _, target in pairs.directions]
-    sources = TokenRows.of(task.source_ids(tokenizer, pairs.sources, into))
+    sources = TokenRows.of(task.source_ids(tokenizer, pairs.sources, pairs.into))
     return PairRows(sources, TokenRows.of(task.target_ids(tokenizer, pairs.targets)))
 
 
@@ -115,7 +114,7 @@ class Translating:
         model.eval()
         scores = {"loss": self._held_loss(model)}
         if len(self.asked):
-            into = [target for _, target in self.asked.directions]
+            into = self.asked.into
             settings = replace(TranslationSettings(), beam=1)
             found = self.task.translate(model, self.tokenizer, self.asked.sources, settings, into)
             hypotheses = [best[0].text for best in found]

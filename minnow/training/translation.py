@@ -209,7 +209,7 @@ def _known(parts: Sequence[Pairs | None], source: Bundle | None) -> Sequence[Dir
 def _check_targets(task: Translation, read: _Read) -> None:
     """DataError where the model will not write what it is to be measured on."""
     for pairs in (read.validation, read.test):
-        strange = {target for _, target in pairs.directions} - set(task.targets) if pairs is not None else set()
+        strange = set(pairs.into) - set(task.targets) if pairs is not None else set()
         if pairs is not None and strange:
             raise DataError(
                 f"{pairs.name} is to be translated into {', '.join(sorted(strange))}, but the model learns to write "
