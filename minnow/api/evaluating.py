@@ -118,7 +118,13 @@ def compare(
         written = [_translations(model, pairs, beam, progress) for model in opened]
         compared = compare_translations(names[0], names[1], pairs.targets, written[0], written[1], pairs.into)
         return replace(compared, notes=(*pairs.notes, *compared.notes))
-    said = {"a second file": target_data, "source": source, "target": target, "languages": languages, "beam": beam}
+    said = {
+        "a second file": target_data,
+        "source": source,
+        "target": target,
+        "languages": languages,
+        "beam": beam is not None,
+    }
     if words := [name for name, value in said.items() if value]:
         raise InputError(f"{', '.join(words)}: for models that translate, and neither of these does; leave it out")
     for model in opened:

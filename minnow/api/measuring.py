@@ -42,7 +42,7 @@ def measure(
         if context is not None or stride is not None or samples or training is not None:
             raise InputError("context, stride, samples and training are for language models; leave them out")
         return _translation_report(opened, data, target_data, part, languages, text, label, beam, progress)
-    said = {"a second file": target_data, "languages": languages, "beam": beam}
+    said = {"a second file": target_data, "languages": languages, "beam": beam is not None}
     if words := ", ".join(name for name, value in said.items() if value):
         raise InputError(
             f"{words}: for models that translate, but this model's task is {opened.task.name.replace('_', ' ')}; leave "

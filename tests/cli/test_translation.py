@@ -248,7 +248,7 @@ def test_only_what_has_parts_is_said_to_be_the_test_part(translator: Path, tmp_p
         (["{translator}", "{data}/test.sources", "{data}/test.targets", "--context", "3"], "for language models"),
         (["{translator}", "{data}", "--part", "dev"], "dev|train"),
         (["{writer}", "{data}/test.sources", "{data}/test.targets"], "for models that translate"),
-        (["{writer}", "{data}/test.sources", "--beam", "3"], "beam: for models that translate"),
+        (["{writer}", "{data}/test.sources", "--beam", "0"], "beam: for models that translate"),
     ],
 )
 def test_pairs_that_cannot_be_measured_are_one_line(
@@ -306,7 +306,7 @@ def test_what_cannot_be_compared_is_one_line(
     for arguments, words in (
         ([translator, linear, *pairs], "does not translate"),
         ([linear, translator, *pairs], "does not translate"),
-        ([linear, linear, "--data", colours / "test.csv", "--beam", "2"], "beam: for models that translate"),
+        ([linear, linear, "--data", colours / "test.csv", "--beam", "0"], "beam: for models that translate"),
         ([linear, linear, "--data", colours / "test.csv", "--target-data", test[1]], "for models that translate"),
         ([linear, linear, "--data", colours / "test.csv", "--langs", "en,de"], "for models that translate"),
         ([translator, translator, "--data", test[0]], "has one column"),
