@@ -1,11 +1,11 @@
-"""``minnow data``: list, get, show and clean data sets."""
+"""``minnow data``: list, get and show data sets; ``data_clean.py`` cleans them."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from minnow.cli import data_clean
 from minnow.cli.console import exit_codes, note, out, print_json
 from minnow.cli.display import progress_of
 
@@ -86,55 +86,7 @@ def show(
             _print_summary(about)
 
 
-@app.command("clean")
-def clean_file(
-    source: Annotated[str, typer.Argument(metavar="DATA", help="A file, a folder or the name of a public set.")],
-    out_folder: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where the cleaned file, dropped.jsonl and report.json go.")
-    ],
-    *,
-    text: Text = None,
-    label: Label = None,
-    language: Annotated[
-        str | None, typer.Option(metavar="CODES", help="Keep these languages only, such as en,zh.")
-    ] = None,
-    near_duplicates: Annotated[
-        str, typer.Option(metavar="SHARE", help="Similarity from which texts count as one, or off.")
-    ] = "0.85",
-    max_characters: Annotated[int, typer.Option(metavar="N", min=1, help="Longer texts are dropped.")] = 100_000,
-    encoding: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The file's encoding, where it is not UTF-8.")
-    ] = None,
-    part: Annotated[str, typer.Option(metavar="NAME", help="The part of a folder or public set.")] = "train",
-    as_json: Json = False,
-) -> None:
-    """Repair texts, drop the useless and the repeated ones, and write down what was dropped and why."""
-    from minnow.data.cleaning import clean
-    from minnow.data.examples import source_roles
-    from minnow.data.sources import read_source
-    from minnow.text.clean import CleaningRules
-    from minnow.text.language import known_code
-
-    with exit_codes():
-        rules = CleaningRules(
-            max_characters=max_characters,
-            languages=tuple(known_code(code.strip()) for code in language.split(",")) if language else (),
-            near_duplicates=_similarity(near_duplicates),
-        )
-        read = read_source(source, part, encoding)
-        target = _target(read.path, read.name, out_folder)
-        rules = replace(rules, keep_line_breaks=not target.name.removesuffix(".gz").endswith((".tsv", ".tab", ".txt")))
-        roles = source_roles(read, text, label, need_label=False)
-        for line in (*read.notes, *roles.reasons):
-            note(line)
-        with progress_of("rows") as advance:
-            cleaned = clean(read.frame, roles, rules, advance)
-        report = _write_cleaned(cleaned, target, read.name, read.sha256, rules)
-        if as_json:
-            print_json(report)
-            return
-        _print_counts(cleaned.counts)
-        note(f"written: {target}, dropped.jsonl and report.json beside it")
+app.command("clean")(data_clean.clean)
 
 
 def _listed(entry: Any, here: tuple[str, ...]) -> dict[str, Any]:
@@ -149,69 +101,6 @@ def _listed(entry: Any, here: tuple[str, ...]) -> dict[str, Any]:
         "here": list(here),
         "homepage": entry.homepage,
     }
-
-
-def _similarity(asked: str) -> float | None:
-    from minnow.errors import InputError
-
-    if asked.lower() in ("off", "none", "no"):
-        return None
-    try:
-        value = float(asked)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= 1:
-        raise InputError(f"--near-duplicates must be a number between 0 and 1, or off, but got {asked!r}; try 0.85")
-    return value
-
-
-def _target(path: Path, name: str, out_folder: Path) -> Path:
-    """The cleaned file keeps the name and the format of the input; folders and public sets become jsonl."""
-    from minnow.data.folders import is_table_name
-    from minnow.errors import StorageError
-
-    if path.is_file() and name == path.name:
-        file_name = path.name if is_table_name(path) else f"{path.name}.txt"
-    else:
-        file_name = name.replace("/", "-") + ".jsonl"
-    target = out_folder / file_name
-    if target.exists() and path.exists() and target.samefile(path):
-        raise StorageError(
-            f"--out {out_folder} is the folder of {path}, which would be overwritten; choose another --out"
-        )
-    if file_name in ("dropped.jsonl", "report.json"):
-        raise StorageError(f"{file_name} is the name of a report that cleaning writes; rename {path} first")
-    return target
-
-
-def _write_cleaned(cleaned: Any, target: Path, name: str, sha256: str, rules: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    import orjson
-
-    from minnow.data.table import write_table
-    from minnow.files import write_bytes
-
-    report = {
-        "name": name,
-        "sha256": sha256,
-        "counts": cleaned.counts,
-        "rules": asdict(rules),
-        "files": {"cleaned": target.name, "dropped": "dropped.jsonl"},
-    }
-    write_table(cleaned.frame, target)
-    write_table(cleaned.dropped, target.parent / "dropped.jsonl")
-    write_bytes(target.parent / "report.json", orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
-    return report
-
-
-def _print_counts(counts: dict[str, int]) -> None:
-    from rich.table import Table
-
-    table = Table("", "rows", box=None)
-    for name, count in counts.items():
-        table.add_row(name.replace("_", " "), f"{count:,}")
-    out.print(table)
 
 
 def _print_summary(about: dict[str, Any]) -> None:

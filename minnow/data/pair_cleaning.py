@@ -1,14 +1,15 @@
 """Filters for sentence pairs: what is no translation, or of no use for learning one, goes with its reason counted."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from minnow.data.pairs import Direction, Pairs
-from minnow.errors import InputError
+from minnow.errors import DataError, InputError
 from minnow.text.clean import SURE_LANGUAGE, normalise
 from minnow.text.language import detect, known_languages, primary
 
@@ -63,32 +64,85 @@ class PairCleaningSettings:
             )
 
 
-def clean_pairs(
-    pairs: Pairs, settings: PairCleaningSettings, progress: Progress | None = None
-) -> tuple[Pairs, dict[str, int]]:
-    """Leave out what the settings say, filter by filter; each sees what those before it have left.
+@dataclass(frozen=True)
+class Judged:
+    """What the filters say of N pairs.
+
+    ``reasons`` has for each the name, as in ``REASONS``, of the filter that it goes by, and None for one that stays.
+    ``counts`` has ``rows``, ``kept``, ``dropped`` and one entry for each filter that was on, by its name.
+    """
+
+    reasons: list[str | None]
+    counts: dict[str, int]
+
+    @property
+    def kept(self) -> Mask:
+        """Which of the pairs stay [N]."""
+        return _marked(reason is None for reason in self.reasons)
+
+    def dropped(self, pairs: Pairs) -> pl.DataFrame:
+        """Those of the pairs judged that go: row (counted from 1), reason, languages, source and target."""
+        gone = [row for row, reason in enumerate(self.reasons) if reason is not None]
+        columns = {
+            "row": [row + 1 for row in gone],
+            "reason": [self.reasons[row] for row in gone],
+            "languages": [list(pairs.directions[row]) for row in gone],
+            "source": [pairs.sources[row] for row in gone],
+            "target": [pairs.targets[row] for row in gone],
+        }
+        texts = dict.fromkeys(("reason", "source", "target"), pl.String)
+        return pl.DataFrame(columns, schema_overrides={"row": pl.Int64, "languages": pl.List(pl.String), **texts})
+
+
+def judge_pairs(pairs: Pairs, settings: PairCleaningSettings, progress: Progress | None = None) -> Judged:
+    """Say which pairs go and why, filter by filter; each sees what those before it have left.
 
     Args:
         pairs: of one or several directions; each direction is judged by itself.
         settings: which filters, how strict.
         progress: called with the filter's name, the pairs done and the pairs in all.
-
-    Returns:
-        The pairs that are left, with a note of what went, and counts: ``rows``, ``kept``, ``dropped`` and one for each
-        filter that was on, by its name in ``REASONS``.
     """
-    left = pairs
-    dropped: dict[str, int] = {}
+    reasons: list[str | None] = [None] * len(pairs)
+    found: dict[str, int] = {}
+    left, rows = pairs, np.arange(len(pairs))
     for name, judge in _filters(settings, progress):
         bad = judge(left)
-        dropped[name] = int(bad.sum())
-        if dropped[name]:
-            left = left.chosen(np.flatnonzero(~bad))
-    counts = {"rows": len(pairs), "kept": len(left), "dropped": len(pairs) - len(left), **dropped}
-    told = ", ".join(f"{count:,} {REASONS[name]}" for name, count in dropped.items() if count)
+        found[name] = int(bad.sum())
+        if found[name]:
+            for row in rows[bad]:
+                reasons[row] = name
+            left, rows = left.chosen(np.flatnonzero(~bad)), rows[~bad]
+    return Judged(reasons, {"rows": len(pairs), "kept": len(left), "dropped": len(pairs) - len(left), **found})
+
+
+def clean_pairs(
+    pairs: Pairs, settings: PairCleaningSettings, progress: Progress | None = None
+) -> tuple[Pairs, dict[str, int]]:
+    """Leave out what the settings say, as ``judge_pairs`` does.
+
+    Returns:
+        The pairs that are left, with a note of what went, and the counts.
+    """
+    judged = judge_pairs(pairs, settings, progress)
+    counts = judged.counts
+    left = pairs.chosen(np.flatnonzero(judged.kept)) if counts["dropped"] else pairs
+    told = ", ".join(f"{counts[name]:,} {reason}" for name, reason in REASONS.items() if counts.get(name))
     if told:
         left = replace(left, notes=(*left.notes, f"{counts['dropped']:,} of {len(pairs):,} pairs left out: {told}"))
     return left, counts
+
+
+def nothing_left(name: str, counts: Mapping[str, int], ways: Mapping[str, str]) -> DataError:
+    """Say that all pairs of this name went, why most of them did, and the way to keep those, by its reason."""
+    most = max(REASONS, key=lambda reason: counts.get(reason, 0))
+    hint = "see whether the languages are the right way round" if most == "language" else "mend them"
+    way = f", or keep them with {ways[most]}" if most in ways else ""
+    return DataError(f"all {counts['rows']:,} pairs of {name} were left out, most of them {REASONS[most]}; {hint}{way}")
+
+
+def unjudged(languages: Sequence[str]) -> list[str]:
+    """Those of the languages of which no side is judged by its language, for the detector does not know them."""
+    return [language for language in languages if language not in _codes(languages)]
 
 
 def _filters(settings: PairCleaningSettings, progress: Progress | None) -> Iterator[tuple[str, Judge]]:
@@ -148,8 +202,7 @@ def _duplicates(pairs: Pairs) -> Mask:
 
 
 def _in_another_language(confidence: float, progress: Progress | None, pairs: Pairs) -> Mask:
-    code_of = {language: primary(language) for language in pairs.languages}
-    judged = {language for language, code in code_of.items() if len(code) == 2 and code in known_languages()}
+    code_of = _codes(pairs.languages)
 
     @cache  # many sentences have several translations
     def is_other(text: str, language: str) -> bool:
@@ -161,8 +214,14 @@ def _in_another_language(confidence: float, progress: Progress | None, pairs: Pa
         if progress is not None and row % 256 == 0:
             progress("language", row, len(pairs))
         named = zip(sides, pairs.directions[row], strict=True)
-        bad[row] = any(language in judged and is_other(text, language) for text, language in named)
+        bad[row] = any(language in code_of and is_other(text, language) for text, language in named)
     return bad
+
+
+def _codes(languages: Iterable[str]) -> dict[str, str]:
+    """The detector's code of each language that it knows."""
+    codes = {language: primary(language) for language in languages}
+    return {language: code for language, code in codes.items() if len(code) == 2 and code in known_languages()}
 
 
 def _sides(pairs: Pairs) -> Iterator[tuple[str, str]]:

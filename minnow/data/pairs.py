@@ -120,6 +120,29 @@ def load_pairs(
     Raises:
         DataError: the data cannot be used as asked; one line says what to do.
     """
+    read, sides = read_pairs(
+        source,
+        target,
+        part,
+        languages=languages,
+        source_column=source_column,
+        target_column=target_column,
+        encoding=encoding,
+    )
+    return pairs_from(read, sides, keep_empty)
+
+
+def read_pairs(
+    source: str | Path,
+    target: str | Path | None = None,
+    part: str = "train",
+    *,
+    languages: Sequence[str] = (),
+    source_column: str | None = None,
+    target_column: str | None = None,
+    encoding: str | None = None,
+) -> tuple[Source, Sides]:
+    """The table that the pairs stand in, with all its columns, and the column of each language; as ``load_pairs``."""
     asked = _checked(languages)
     if target is not None:
         read = _read_two(Path(source), Path(target), asked, encoding)
@@ -127,15 +150,13 @@ def load_pairs(
         read = _read_one(source, part, asked, encoding)
     if not read.languages:
         read = replace(read, frame=unfolded(read.frame, read.name))
-        sides = find_sides(read.frame, read.name, asked, source_column, target_column)
-    elif source_column is None and target_column is None:
-        sides = Sides({language: language for language in _chosen(asked, read.languages, read.name)}, "")
-    else:
+        return read, find_sides(read.frame, read.name, asked, source_column, target_column)
+    if source_column is not None or target_column is not None:
         raise DataError(
             f"source_column and target_column are for tables, but {read.name} has a text for each of its languages; "
             f"name those with languages, such as {','.join(read.languages[:2])}"
         )
-    return _paired(read, sides, keep_empty)
+    return read, Sides({language: language for language in _chosen(asked, read.languages, read.name)}, "")
 
 
 def pair_parts(source: str | Path) -> tuple[str, ...]:
@@ -144,6 +165,12 @@ def pair_parts(source: str | Path) -> tuple[str, ...]:
     if path.is_dir() and (found := parallel_parts(path)):
         return tuple(found)
     return ("all",) if not path.exists() and language_files(path) else parts(source)
+
+
+def are_parallel(source: str | Path) -> bool:
+    """Whether this is the prefix, or a folder, of files of which line i belongs to line i."""
+    path = Path(source)
+    return bool(parallel_parts(path) if path.is_dir() else not path.exists() and language_files(path))
 
 
 def _checked(languages: Sequence[str]) -> tuple[str, ...]:
@@ -196,7 +223,7 @@ def _aligned(files: Mapping[str, Path], encoding: str | None) -> Source:
     frame, sha256 = read_parallel(files, encoding)
     told = ", ".join(f"{language}: {path.name}" for language, path in files.items())
     name = "+".join(path.name for path in files.values())
-    return Source(frame, name, next(iter(files.values())), sha256, notes=(told,), languages=tuple(files))
+    return Source(frame, name, next(iter(files.values())), sha256, notes=(told,), languages=tuple(files), files=files)
 
 
 def _chosen(asked: Sequence[str], known: Sequence[str], name: str) -> Sequence[str]:
@@ -213,7 +240,8 @@ def _chosen(asked: Sequence[str], known: Sequence[str], name: str) -> Sequence[s
     return asked or known
 
 
-def _paired(read: Source, sides: Sides, keep_empty: bool) -> Pairs:
+def pairs_from(read: Source, sides: Sides, keep_empty: bool = False) -> Pairs:
+    """Make pairs of a table; of two languages that keep their empty sides, pair i is row i."""
     texts: dict[str, list[str]] = {}
     usable: dict[str, NDArray[np.bool_]] = {}
     for language, name in sides.columns.items():

@@ -4,6 +4,7 @@ Moses, OPUS and most shared tasks publish sentence pairs so; ``train`` is their 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
@@ -11,8 +12,9 @@ import polars as pl
 from minnow.data.catalog import files_sha256
 from minnow.data.columns import side_of
 from minnow.data.folders import PART_NAMES
-from minnow.data.table import read_lines
+from minnow.data.table import packing, read_lines
 from minnow.errors import DataError
+from minnow.files import written_whole
 
 # Two or three letters that name no language.
 _FORMATS = (
@@ -63,6 +65,22 @@ def read_parallel(files: Mapping[str, Path], encoding: str | None = None) -> tup
         raise DataError(f"{' and '.join(map(str, files.values()))} are empty; they need one sentence a line")
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     return frame, files_sha256(dict(sorted(files.items())))
+
+
+def write_parallel(texts: Mapping[Path, Sequence[str]]) -> None:
+    """Write a text a line into each file (``.gz`` packs); none takes its name before all are written.
+
+    Raises:
+        DataError: a text has a line break, which would push the lines below it out of step.
+        StorageError: the disk refuses.
+    """
+    with ExitStack() as stack:
+        for path, lines in texts.items():
+            packed = stack.enter_context(packing(stack.enter_context(written_whole(path)), path))
+            for row, line in enumerate(lines, start=1):
+                if "\n" in line:
+                    raise DataError(f"{path.name} holds one text a line, but text {row:,} has a line break; mend it")
+                packed.write(f"{line}\n".encode())
 
 
 def _parsed(path: Path) -> tuple[str, str | None]:

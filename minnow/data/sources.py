@@ -28,7 +28,8 @@ SPLIT_SEED = 0
 class Source:
     """A table and where it is from; ``notes`` are for the person, ``text`` and ``label`` the columns if known.
 
-    A table of sentence pairs with a column a language has ``languages``, if the columns are known to be that.
+    A table of sentence pairs with a column a language has ``languages``, if the columns are known to be that; ``files``
+    are those of the languages where a caller's own files were read, in which line i of each says the same.
     """
 
     frame: pl.DataFrame
@@ -42,6 +43,7 @@ class Source:
     language: str | None = None
     notes: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 def parts(source: str | Path) -> tuple[str, ...]:

@@ -127,7 +127,7 @@ def write_table(frame: pl.DataFrame, path: Path | str) -> None:
             _flat(frame, (pl.Object,)).write_parquet(stream)
         return
     encoded = _encoders[file_format](frame)
-    with written_whole(path) as stream, _packing(stream, path) as packed:
+    with written_whole(path) as stream, packing(stream, path) as packed:
         _write_all(packed, encoded)
 
 
@@ -146,7 +146,7 @@ def write_texts(rows: Iterable[Sequence[str]], columns: Sequence[str], path: Pat
     if file_format not in ("tsv", "jsonl"):
         raise DataError(f"texts are written as .tsv or .jsonl (.gz packs them), but got {path.name}; choose one")
     encoded = _lines_of(rows, columns) if file_format == "tsv" else _records_of(rows, columns)
-    with written_whole(path) as stream, _packing(stream, path) as packed:
+    with written_whole(path) as stream, packing(stream, path) as packed:
         _write_all(packed, encoded)
 
 
@@ -406,7 +406,7 @@ def _parquet_error(path: Path, error: Exception) -> DataError:
 
 
 @contextmanager
-def _packing(stream: BinaryIO, path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+def packing(stream: BinaryIO, path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     """The stream, or one that packs into it, as the name says."""
     if path.suffix != ".gz":
         yield stream

@@ -20,7 +20,7 @@ from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.provenance import came_from, machine, versions
 from minnow.data.columns import SIDES
 from minnow.data.other_names import add_other_names
-from minnow.data.pair_cleaning import REASONS, PairCleaningSettings, clean_pairs
+from minnow.data.pair_cleaning import REASONS, PairCleaningSettings, clean_pairs, nothing_left
 from minnow.data.pairs import Pairs, load_pairs, pair_parts
 from minnow.data.split import hold_out_pairs, leakage
 from minnow.errors import BundleError, DataError, RecipeError
@@ -228,12 +228,7 @@ def _cleaned(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pairs:
         if counts.get(name):
             note(f"left out {counts[name]:,} pairs {reason}")
     if not len(cleaned):
-        most = max(REASONS, key=lambda name: counts.get(name, 0))
-        hint = "see whether the languages are the right way round" if most == "language" else "mend them"
-        raise DataError(
-            f"all {len(train):,} pairs of {train.name} were left out, most of them {REASONS[most]}; {hint}, or keep "
-            "them with --set pairs.clean=false"
-        )
+        raise nothing_left(train.name, counts, dict.fromkeys(REASONS, "--set pairs.clean=false"))
     return cleaned
 
 

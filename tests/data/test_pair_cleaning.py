@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minnow.data.catalog import find, present
-from minnow.data.pair_cleaning import REASONS, PairCleaningSettings, clean_pairs
+from minnow.data.pair_cleaning import REASONS, PairCleaningSettings, clean_pairs, judge_pairs
 from minnow.data.pairs import Pairs, load_pairs
 from minnow.errors import InputError
 
@@ -65,6 +65,17 @@ def test_every_planted_fault_goes_by_its_own_reason() -> None:
     (note,) = cleaned.notes
     assert note.startswith("6 of 13 pairs left out: 1 with an empty side, ")
     assert all(f"1 {reason}" in note for reason in REASONS.values())
+
+
+def test_every_pair_that_goes_is_told_with_its_row() -> None:
+    planted = made([FAULTS["copy"], *GOOD, FAULTS["empty"], FAULTS["duplicate"]])
+    judged = judge_pairs(planted, PairCleaningSettings(language_confidence=0))
+    assert judged.dropped(planted).rows(named=True) == [
+        {"row": row, "reason": name, "languages": ["en", "de"], "source": FAULTS[name][0], "target": FAULTS[name][1]}
+        for row, name in ((1, "copy"), (9, "empty"), (10, "duplicate"))
+    ]
+    assert rows(planted.chosen(judged.kept.nonzero()[0])) == GOOD
+    assert judge_pairs(made(GOOD), PairCleaningSettings()).dropped(made(GOOD)).rows() == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
