@@ -354,9 +354,9 @@ class LanguageTrainer:
         self.seconds_a_token = (time.monotonic() - started) / self.measured_tokens
         improved = self.progress.best is None or scores["loss"] < self.progress.best
         if improved:
+            self._save_best(self.progress.step)  # first: Ctrl-C may come while a file is written
             self.progress.best, self.progress.best_step = scores["loss"], self.progress.step
             self.progress.extra |= {f"best.{name}": score for name, score in scores.items()}
-            self._save_best()
         row = self._row() | {f"validation_{k}" if k == "loss" else k: v for k, v in scores.items()}
         if self.sample is not None and self.world.leads and not distributed.is_sharded(next(self.model.parameters())):
             row["sample"] = self.sample(self.model, self.progress.step)
@@ -408,22 +408,21 @@ class LanguageTrainer:
     def _learning(self) -> Iterator[tuple[str, nn.Parameter]]:
         return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
 
-    def _save_best(self) -> None:
+    def _save_best(self, step: int) -> None:
         from safetensors.torch import save
 
         weights = self.weights()
         if self.world.leads:
-            write_bytes(self._best_file, save({k: v.contiguous() for k, v in weights.items()}))
+            write_bytes(self._best_file(step), save({k: v.contiguous() for k, v in weights.items()}))
 
-    @property
-    def _best_file(self) -> Path:
-        return self.folder / layout.CHECKPOINT / BEST.format(step=self.progress.best_step)
+    def _best_file(self, step: int) -> Path:
+        return self.folder / layout.CHECKPOINT / BEST.format(step=step)
 
     def _load_best(self) -> None:
         from safetensors.torch import load_file
 
         self.world.wait()
-        self._load(load_file(self._best_file))
+        self._load(load_file(self._best_file(self.progress.best_step)))
 
     def _load(self, weights: dict[str, Tensor]) -> None:
         with torch.no_grad():
@@ -446,7 +445,7 @@ class LanguageTrainer:
         if self.world.leads:
             save_checkpoint(self.folder / layout.CHECKPOINT, self.progress, tensors)
             for older in (self.folder / layout.CHECKPOINT).glob(BEST.format(step="*")):
-                if older != self._best_file:
+                if older != self._best_file(self.progress.best_step):
                     older.unlink(missing_ok=True)
         self.world.wait()
 

@@ -307,8 +307,10 @@ class Trainer:
             return
         self.progress, tensors = found
         self._load([tensors[name] for name, _ in self.model.named_parameters(prefix="model")])
-        self.average = [tensors[f"average.{i}"] for i in range(len(self.average))]
-        self.best = [tensors[f"best.{i}"] for i in range(sum(name.startswith("best.") for name in tensors))]
+        # The file's tensors are on the processor, and the average is added to where the model lies.
+        self.average = [tensors[f"average.{i}"].to(self.device) for i in range(len(self.average))]
+        num_best = sum(name.startswith("best.") for name in tensors)
+        self.best = [tensors[f"best.{i}"].to(self.device) for i in range(num_best)]
         restore_optimizers(self.optimizers, tensors)
         self.replicas.restore_random_states(tensors)
         self.schedule.reductions = self.progress.reductions

@@ -117,9 +117,8 @@ def test_better_weights_than_the_state_tells_of_are_not_its_best(tmp_path: Path)
     assert run.resume()
     run._load_best()
     best = weights(run)
-    run.progress.best_step += 1
     run._load({name: torch.zeros_like(value) for name, value in best.items()})
-    run._save_best()
+    run._save_best(run.progress.best_step + 1)
     again = trainer(tmp_path, net(seed=6))
     assert again.resume()
     again._load_best()
@@ -191,6 +190,26 @@ def test_control_c_keeps_the_best_so_far(tmp_path: Path) -> None:
     assert outcome.interrupted
     assert outcome.step <= 20
     assert run.measure()["loss"] == pytest.approx(outcome.scores["loss"], rel=1e-6)
+
+
+def test_control_c_while_better_weights_are_written_keeps_those_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trainer(tmp_path, validations=3, checkpoint_seconds=60.0)
+    save, kept = run._save_best, {}
+
+    def interrupted(step: int) -> None:
+        if kept:
+            raise KeyboardInterrupt
+        kept.update(weights(run))
+        save(step)
+
+    monkeypatch.setattr(run, "_save_best", interrupted)
+    outcome = run.fit()
+    assert outcome.interrupted
+    assert outcome.step == 4 < run.progress.step
+    assert outcome.scores["loss"] == run.progress.best
+    assert same(weights(run), kept)
 
 
 def test_the_best_weights_are_kept_when_the_last_are_worse(tmp_path: Path) -> None:

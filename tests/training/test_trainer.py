@@ -157,6 +157,18 @@ def test_a_run_cut_off_after_the_last_batch_of_an_epoch_tells_of_it_once(tmp_pat
     assert [row["epoch"] for row in journal(tmp_path)] == [1, 2, 3]
 
 
+def test_what_is_taken_up_lies_where_the_model_does(tmp_path: Path) -> None:
+    """A device that keeps no numbers stands for a GPU: it refuses to compute with tensors of the processor as well."""
+    with pytest.raises(KilledError):
+        trainer(tmp_path, Cut(45, KilledError), checkpoint_seconds=0).fit()
+    run, nowhere = trainer(tmp_path), torch.device("meta")
+    run.model, run.device = run.model.to(nowhere), nowhere
+    run._resume()
+    assert run.best
+    assert {value.device for value in (*run.average, *run.best)} == {nowhere}
+    run._update_average()
+
+
 def test_a_finished_run_that_is_taken_up_again_has_the_same_weights(tmp_path: Path) -> None:
     first, again = net(), net()
     expected = trainer(tmp_path, model=first).fit()
