@@ -335,8 +335,8 @@ def _fit_neural(
         show,
         _class_weights(task, kept.label_ids, recipe),
     )
-    if outcome.interrupted:
-        note(f"interrupted: the best model so far, of step {outcome.step:,}, is kept")
+    for line in outcome.notes:
+        note(line)
     logits = logits_for(model, tokenizer, outside.texts, task.max_tokens, task.keep)  # the texts are prepared already
     if recipe.model.wide:
         model, logits = _with_wide(task, model, logits, kept, outside, recipe, note, show)

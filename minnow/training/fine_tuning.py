@@ -33,7 +33,8 @@ from minnow.training.classification_recipe import ClassificationRecipe, FineTuni
 from minnow.training.labelled import Labelling
 from minnow.training.neural import labelled_rows
 from minnow.training.optimizer import parameter_groups
-from minnow.training.trainer import Outcome, Trainer, choose_device
+from minnow.training.outcome import Outcome
+from minnow.training.trainer import Trainer, choose_device
 
 RECURRENT_RATE, TRANSFORMER_RATE = 0.5, 0.05  # of the head's; attention layers forget at rates that suit recurrent ones
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks)\.(\d+)\.")

@@ -29,7 +29,8 @@ from minnow.training import distributed
 from minnow.training.adapters import adapt, settle
 from minnow.training.distributed import World
 from minnow.training.journal import Journal
-from minnow.training.language_trainer import LanguageTrainer, Outcome
+from minnow.training.language_trainer import LanguageTrainer
+from minnow.training.outcome import Outcome
 from minnow.training.pretraining_recipe import AdapterSettings, seconds_of
 from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import attempt, check_place, check_same_source, drop_state
@@ -213,8 +214,8 @@ class LanguageRun(ABC):
         outcome = replace(outcome, seconds=outcome.seconds + time.monotonic() - ended)
         if not self.world.leads:
             return None
-        if outcome.interrupted:
-            self.note(f"interrupted: the best weights so far, of step {outcome.step:,}, are kept")
+        for line in outcome.notes:
+            self.note(line)
         return self._save(replace(material, model=finished), scores, outcome)
 
     def _plan(self, trainer: LanguageTrainer, material: Material, budget: float) -> None:

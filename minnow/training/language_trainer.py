@@ -7,10 +7,9 @@ R rows of a step, for this process · B rows of a part · S positions · V vocab
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +19,6 @@ from torch import Tensor, nn
 
 from minnow.bundle import layout
 from minnow.data.windows import Window
-from minnow.errors import MinnowError
 from minnow.files import write_bytes
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
 from minnow.listeners import Show
@@ -36,7 +34,8 @@ from minnow.training.distributed import World, whole
 from minnow.training.held_out import HeldOut
 from minnow.training.journal import Journal, peak_memory_mib
 from minnow.training.objectives import Asked, LossSum, Objective, causal
-from minnow.training.optimizer import optimizers
+from minnow.training.optimizer import optimizers, update
+from minnow.training.outcome import INTERRUPTED, DivergedError, Outcome, check_finite
 from minnow.training.pace import Pace, passed
 from minnow.training.pretraining_recipe import PretrainingSettings
 from minnow.training.replicas import Replicas, num_workers_for
@@ -59,18 +58,6 @@ class Windows(Protocol):
     """What each step reads; ``data/windows.py`` has two kinds."""
 
     def batch(self, step: int) -> Window: ...
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: the best validation scores, their step, all seconds, and whether it was interrupted."""
-
-    scores: dict[str, float]
-    step: int
-    num_steps: int
-    seconds: float
-    tokens: int
-    interrupted: bool
 
 
 class LanguageTrainer:
@@ -194,26 +181,35 @@ class LanguageTrainer:
     def fit(self, budget: float = 0.0, spent: float = 0.0) -> Outcome:
         """Train to the end of the plan or until Ctrl-C; then load the best weights.
 
+        A loss that is no number ends a run as Ctrl-C does, if there are weights to keep.
+
         Args:
             budget: seconds, counted from before the loop; 0 for no limit.
             spent: seconds of them that are gone.
+
+        Raises:
+            DivergedError: there are none.
         """
-        interrupted = False
+        ended = advice = ""
         started = time.monotonic() - (self.progress.seconds if self.restored else spent)
         try:
             self._loop(lambda: time.monotonic() - started, budget)
         except KeyboardInterrupt:
-            interrupted = True
+            ended = INTERRUPTED
             if self.progress.best is None:
                 self._validate()
+        except DivergedError as error:
+            ended, advice = error.what, error.advice
+            if self.progress.best is None:
+                raise
         finally:
             self.replicas.close()
         self.progress.seconds = time.monotonic() - started
-        if interrupted or self.progress.best_step != self.progress.step:  # an update may have been cut in half
+        if ended or self.progress.best_step != self.progress.step:  # an update may have been cut in half
             self._load_best()
         scores = {key[5:]: value for key, value in self.progress.extra.items() if key.startswith("best.")}
         done = self.progress
-        return Outcome(scores, done.best_step, done.step, done.seconds, done.tokens, interrupted)
+        return Outcome(scores, done.best_step, done.step, done.seconds, done.tokens, ended, advice)
 
     def _loop(self, clock: Callable[[], float], budget: float) -> None:
         last_saved = last_shown = clock()
@@ -306,17 +302,11 @@ class LanguageTrainer:
         return loss  # type: ignore[no-any-return]
 
     def _update(self, loss: float, rate: float) -> None:
-        if not math.isfinite(loss):
-            raise MinnowError(
-                f"the loss is {loss} at step {self.progress.step}; try a smaller training.learning_rate than "
-                f"{self.settings.learning_rate:g}, or training.precision=float32"
-            )
+        # Of all processes, for they must end together.
+        check_finite(self.world.sum([loss])[0], self.progress.step, self.settings.learning_rate)
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        for one in self.optimizers:
-            for group in one.param_groups:
-                group["lr"] = rate
-            one.step()
+        update(self.optimizers, rate)
 
     def _seed_step(self, step: int) -> None:
         for worker, generator in enumerate(self.replicas.generators):
@@ -351,6 +341,7 @@ class LanguageTrainer:
         """Measure, keep the weights if they are the best so far, write a sample and the journal."""
         started = time.monotonic()
         scores = self.measure(self.measured_tokens)
+        check_finite(scores["loss"], self.progress.step, self.settings.learning_rate)
         self.seconds_a_token = (time.monotonic() - started) / self.measured_tokens
         improved = self.progress.best is None or scores["loss"] < self.progress.best
         if improved:

@@ -21,7 +21,8 @@ from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.labelled import LabelledRows, Labelling
-from minnow.training.trainer import Outcome, Trainer, choose_device
+from minnow.training.outcome import Outcome
+from minnow.training.trainer import Trainer, choose_device
 
 
 def fit_text_classifier(

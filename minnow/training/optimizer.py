@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from minnow.errors import UnknownNameError
@@ -60,6 +61,14 @@ def optimizers(
     if groups:
         found.append(adaptive(groups, lr=learning_rate, betas=(0.9, beta2), fused=fused))
     return found
+
+
+def update(chosen: Sequence[torch.optim.Optimizer], learning_rate: float) -> None:
+    """One step of each at this rate; a group learns at its ``factor`` of it, where it has one."""
+    for one in chosen:
+        for group in one.param_groups:
+            group["lr"] = learning_rate * group.get("factor", 1.0)
+        one.step()
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:

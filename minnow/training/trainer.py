@@ -5,10 +5,8 @@ What is learnt, and what is measured, is a ``Lesson``; the loop knows rows by th
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 
 from minnow.allocator import give_back_freed_memory, keep_freed_memory
 from minnow.bundle import layout
-from minnow.errors import MinnowError, RecipeError
+from minnow.errors import RecipeError
 from minnow.layers.precision import precision_for
 from minnow.listeners import Show
 from minnow.training.adversarial import adversarial_loss, token_embedding
@@ -31,7 +29,8 @@ from minnow.training.checkpoint import (
     save_checkpoint,
 )
 from minnow.training.journal import Journal, peak_memory_mib
-from minnow.training.optimizer import optimizers
+from minnow.training.optimizer import optimizers, update
+from minnow.training.outcome import INTERRUPTED, DivergedError, Outcome, check_finite
 from minnow.training.replicas import Replicas, num_workers_for
 from minnow.training.schedule import Schedule
 from minnow.training.settings import TrainingSettings
@@ -75,16 +74,6 @@ class LearningPlan(Protocol):
     def parameter_groups(self, model: nn.Module, weight_decay: float) -> list[dict[str, Any]]: ...
 
     def freeze(self, model: nn.Module, epochs: float) -> None: ...
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: the best validation scores and their step, and whether it was interrupted."""
-
-    scores: dict[str, float]
-    step: int
-    seconds: float
-    interrupted: bool
 
 
 class Trainer:
@@ -131,26 +120,37 @@ class Trainer:
         self.schedule = Schedule(settings.schedule, settings.epochs * len(self._batches(0)), settings.warmup)
 
     def fit(self) -> Outcome:
-        """Train until the last epoch, until patience or time is spent, or until Ctrl-C; then load the best weights."""
+        """Train until the last epoch, until patience or time is spent, or until Ctrl-C; then load the best weights.
+
+        A loss that is no number ends a run as Ctrl-C does, if there are weights to keep.
+
+        Raises:
+            DivergedError: there are none.
+        """
         if self.device.type == "cpu":
             keep_freed_memory()
         threads = torch.get_num_threads()
         torch.set_num_threads(1 if self.device.type == "cpu" else threads)
-        interrupted = False
+        ended = advice = ""
         try:
             self._resume()
             while self.progress.epoch < self.settings.epochs and not self.progress.stopped:
                 self._epoch()
         except KeyboardInterrupt:
-            interrupted = True
+            ended = INTERRUPTED
             if not self.best:
                 self._validate()
+        except DivergedError as error:
+            ended, advice = error.what, error.advice
+            if not self.best:
+                raise
         finally:
             torch.set_num_threads(threads)
             self.replicas.close()
         self._load(self.best)
         scores = {key[5:]: value for key, value in self.progress.extra.items() if key.startswith("best.")}
-        return Outcome(scores, self.progress.best_step, self.progress.seconds, interrupted)
+        done = self.progress
+        return Outcome(scores, done.best_step, done.step, done.seconds, done.tokens, ended, advice)
 
     def _epoch(self) -> None:
         batches = self._batches(self.progress.epoch)
@@ -188,18 +188,10 @@ class Trainer:
         weights = [self.lesson.weight(part) for part in parts]
         shares = [weight / sum(weights) for weight in weights]
         loss = self.replicas.backward(self._loss, list(zip(parts, shares, strict=True)), shares)
-        if not math.isfinite(loss):
-            raise MinnowError(
-                f"the loss is {loss} at step {self.progress.step}; try a smaller training.learning_rate than "
-                f"{self.settings.learning_rate:g}, or training.precision=float32"
-            )
+        check_finite(loss, self.progress.step, self.settings.learning_rate)
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        rate = self.settings.learning_rate * self._factor()
-        for one in self.optimizers:
-            for group in one.param_groups:
-                group["lr"] = rate * group.get("factor", 1.0)
-            one.step()
+        update(self.optimizers, self.settings.learning_rate * self._factor())
         self._update_average()
         self.progress.step += 1
         self.progress.batch += 1
@@ -255,6 +247,7 @@ class Trainer:
             self._load(self.average)
         scores = self.lesson.measure(self.model)
         loss = scores["loss"]
+        check_finite(loss, self.progress.step, self.settings.learning_rate)
         value = -loss if self.settings.metric == "loss" else scores[self.settings.metric]
         before = self.progress.best
         improved = before is None or (value, -loss) > (before, -self.progress.extra["best.loss"])

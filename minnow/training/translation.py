@@ -36,6 +36,7 @@ from minnow.tasks.registry import task_of
 from minnow.tasks.translation import Direction, Translation, tags
 from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
+from minnow.training.outcome import Outcome
 from minnow.training.recipe_file import to_toml
 from minnow.training.run_folder import (
     attempt,
@@ -46,7 +47,7 @@ from minnow.training.run_folder import (
     seconds_before,
 )
 from minnow.training.settings import has_its_own, keys_asked, unused
-from minnow.training.trainer import Outcome, Trainer, choose_device
+from minnow.training.trainer import Trainer, choose_device
 from minnow.training.translating import Translating, pair_rows
 from minnow.training.translation_evidence import write_evidence
 from minnow.training.translation_recipe import TranslationRecipe
@@ -118,8 +119,8 @@ def train_translation(
         bundle = Bundle(model, task.to_dict(), tokenizer, _provenance(read.train, recipe, seconds), to_toml(recipe))
         bundle.save(folder)
         replacing.end(folder)
-    if outcome.interrupted:
-        note(f"interrupted: the best model so far, of step {outcome.step:,}, is kept")
+    for line in outcome.notes:
+        note(line)
     drop_state(run)
     bundle = Bundle.load(folder)  # what is measured and handed on is what was saved, to the bit
     name = folder_name(folder)
@@ -399,7 +400,8 @@ def _summary(
         "validation": {**validation.scores, "loss": outcome.scores["loss"]},
         "rows": bundle.provenance["data"]["rows"],
         "test_rows": test.data["rows"] if test else None,
-        "steps": outcome.step,
+        "step": outcome.step,
+        "steps": outcome.num_steps,
         "parameters": bundle.model.num_parameters(),
         "size_bytes": size_on_disk(folder),
         "train_seconds": round(seconds, 3),

@@ -278,6 +278,55 @@ def test_all_processes_measure_the_end_as_the_one_that_leads(tmp_path: Path) -> 
     assert run.final_scores(outcome) == outcome.scores
 
 
+def diverging(run: LanguageTrainer, last: int) -> LanguageTrainer:
+    """The run whose weights become no numbers in that step."""
+    update = run._update
+
+    def diverged(loss: float, rate: float) -> None:
+        update(loss, rate)
+        if run.progress.step == last:
+            next(run.model.parameters()).data.fill_(float("nan"))
+
+    run._update = diverged  # type: ignore[method-assign]
+    return run
+
+
+@pytest.mark.parametrize(("last", "best"), [(6, 4), (7, 4)])  # found by the next step, and by a validation
+def test_a_loss_that_is_no_number_ends_a_run_as_ctrl_c_does_and_keeps_the_best(
+    last: int, best: int, tmp_path: Path
+) -> None:
+    run = diverging(trainer(tmp_path, validations=3), last)
+    outcome = run.fit()
+    assert outcome.interrupted
+    assert (outcome.step, outcome.num_steps) == (best, last + 1)
+    assert outcome.notes[0].startswith(f"the loss is nan at step {last + 1}: the best model so far, of step {best},")
+    assert "smaller training.learning_rate" in outcome.notes[0]
+    assert run.measure()["loss"] == pytest.approx(outcome.scores["loss"], rel=1e-6)
+
+    again = trainer(tmp_path, net(seed=5))
+    assert again.resume()
+    found = diverging(again, last).fit()  # goes on, and comes to the same end
+    assert (found.scores, found.step, found.notes) == (outcome.scores, outcome.step, outcome.notes)
+    assert same(weights(again), weights(run))
+
+
+class Elsewhere(World):
+    """Another process of the run gives no number from some question on."""
+
+    def __init__(self, answers: int):
+        super().__init__()
+        object.__setattr__(self, "answers", iter([True] * answers))
+
+    def sum(self, values: list[float]) -> list[float]:
+        alone = len(values) > 1 or next(self.answers, False)  # type: ignore[attr-defined]
+        return values if alone else [float("nan")]
+
+
+def test_where_another_process_has_no_number_all_end(tmp_path: Path) -> None:
+    outcome = trainer(tmp_path, world=Elsewhere(7)).fit()
+    assert (outcome.step, outcome.num_steps, outcome.interrupted) == (4, 7, True)
+
+
 @pytest.mark.parametrize("parallel", ["threads", "replicas"])
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(parallel: str, tmp_path: Path) -> None:
     model = net()

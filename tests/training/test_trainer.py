@@ -3,6 +3,7 @@
 N rows · K labels
 """
 
+import itertools
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,37 @@ def test_the_weights_are_those_of_the_best_validation(tmp_path: Path, metric: st
     assert loss.item() == outcome.scores["loss"] == best["validation_loss"]
 
 
+class Diverging(TextClassification):
+    """The task until so many losses were asked for; then losses that are no numbers."""
+
+    def __init__(self, after: int):
+        super().__init__(TASK.labels)
+        object.__setattr__(self, "left", itertools.count(after, -1))
+
+    def loss(self, *given: Any, **more: Any) -> Tensor:
+        return super().loss(*given, **more) * (1.0 if next(self.left) > 0 else float("nan"))  # type: ignore[attr-defined]
+
+
+def test_a_loss_that_is_no_number_ends_a_run_as_ctrl_c_does_and_keeps_the_best(tmp_path: Path) -> None:
+    run = trainer(tmp_path, Diverging(45), checkpoint_seconds=0)
+    outcome = run.fit()
+    assert outcome.interrupted
+    assert outcome.scores["accuracy"] == max(row["accuracy"] for row in journal(tmp_path))
+    assert 0 < outcome.step < outcome.num_steps == run.progress.step
+    (line,) = outcome.notes
+    assert line.startswith(
+        f"the loss is nan at step {outcome.num_steps}: the best model so far, of step {outcome.step},"
+    )
+    assert "smaller training.learning_rate" in line
+    logits_NK = token_logits(run.model, VALIDATION.tokens)
+    assert TASK.score(logits_NK, VALIDATION.label_ids)["accuracy"] == outcome.scores["accuracy"]
+
+    again = trainer(tmp_path, Diverging(0), net(seed=5))  # goes on, and comes to the same end
+    found = again.fit()
+    assert (found.scores, found.step, found.notes) == (outcome.scores, outcome.step, outcome.notes)
+    assert same(again.model, run.model)
+
+
 class Told(Labelling):
     """Measures what it is told, validation by validation."""
 
@@ -223,6 +255,14 @@ class Told(Labelling):
 
     def measure(self, model: nn.Module) -> dict[str, float]:  # noqa: ARG002
         return self.told.pop(0)
+
+
+def test_a_validation_that_gives_no_number_is_no_best_one(tmp_path: Path) -> None:
+    nan = float("nan")
+    outcome = Trainer(net(), Told((0.5, 1.0), (0.9, nan), (0.6, 0.5)), SETTINGS, tmp_path / "a", lambda _: None).fit()
+    assert (outcome.scores, outcome.interrupted) == ({"accuracy": 0.5, "loss": 1.0}, True)
+    with pytest.raises(MinnowError, match="the loss is nan"):
+        Trainer(net(), Told((0.9, nan)), SETTINGS, tmp_path / "b", lambda _: None).fit()
 
 
 def test_of_equal_scores_the_lower_loss_is_the_better_one_and_no_loss_outweighs_a_score(tmp_path: Path) -> None:
