@@ -118,7 +118,7 @@ def train_classifier(
         task = _task(examples, recipe)
         bundle, held = _fit(task, read, recipe, run, note, show)
         seconds = time.perf_counter() - started
-        bundle = replace(bundle, provenance=_provenance(examples, recipe, seconds), recipe=to_toml(recipe))
+        bundle = replace(bundle, provenance=_provenance(examples, recipe, seconds))
         bundle.save(folder)
         replacing.end(folder)
     seconds = time.perf_counter() - started
@@ -241,7 +241,7 @@ def _task(examples: Examples, recipe: ClassificationRecipe) -> TextClassificatio
 def _fit(
     task: TextClassification, read: _Read, recipe: ClassificationRecipe, run: Path, note: Note, show: Show
 ) -> tuple[Bundle, _Held]:
-    """A calibrated bundle and the held-out rows it was calibrated on."""
+    """A calibrated bundle with the recipe as it was followed, and the held-out rows it was calibrated on."""
     rows = _rows(task, read.train)
     outside = None if read.validation is None else _rows(task, read.validation)
     unknown = 0 if outside is None else len(outside.examples) - len(outside.texts)
@@ -300,7 +300,7 @@ def _fit_ngram(
         f"n-grams: {sum(len(view.vocabulary) for view in model.views):,} in {len(model.views)} "
         f"view{'' if len(model.views) == 1 else 's'}; held-out accuracy {scores['accuracy']:.2%}"
     )
-    return Bundle(model, task.to_dict()), answered
+    return Bundle(model, task.to_dict(), recipe=to_toml(recipe)), answered
 
 
 def _fit_neural(
@@ -324,7 +324,7 @@ def _fit_neural(
         if not len(held_rows):
             raise DataError(f"{len(rows.texts)} rows are too few to hold out a validation part; add rows")
         kept, outside = _chosen(rows, kept_rows), _chosen(rows, held_rows)
-    model, tokenizer, outcome = fit(
+    model, tokenizer, outcome, recipe = fit(
         task,
         kept.texts,
         kept.label_ids,
@@ -340,7 +340,7 @@ def _fit_neural(
     logits = logits_for(model, tokenizer, outside.texts, task.max_tokens, task.keep)  # the texts are prepared already
     if recipe.model.wide:
         model, logits = _with_wide(task, model, logits, kept, outside, recipe, note, show)
-    bundle = Bundle(model, task.to_dict(), tokenizer)
+    bundle = Bundle(model, task.to_dict(), tokenizer, recipe=to_toml(recipe))
     return bundle, _Held(outside.texts, outside.labels, logits, outside.examples, "validation")
 
 

@@ -14,7 +14,6 @@ from minnow.files import folder_name, write_text
 from minnow.tasks.text_classification import TextClassification
 from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.journal import Journal
-from minnow.training.recipe_file import to_toml
 
 
 def write_evidence(
@@ -50,7 +49,7 @@ def write_evidence(
         test_name=str(shown.data["name"]),
         test_part=str(shown.data["part"]),
         scores=shown.scores,
-        recipe=to_toml(recipe),
+        recipe=bundle.recipe,
         provenance=bundle.provenance,
         tables={
             "Scores": f"On {parts_shown}:\n\n{tables.scores_table(shown)}",

@@ -34,7 +34,7 @@ from minnow.training.labelled import Labelling
 from minnow.training.neural import labelled_rows
 from minnow.training.optimizer import parameter_groups
 from minnow.training.outcome import Outcome
-from minnow.training.trainer import Trainer, choose_device
+from minnow.training.trainer import Trainer, choose_device, settled
 
 RECURRENT_RATE, TRANSFORMER_RATE = 0.5, 0.05  # of the head's; attention layers forget at rates that suit recurrent ones
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks)\.(\d+)\.")
@@ -121,8 +121,9 @@ def fit_encoder_classifier(
     folder: Path,
     show: Show,
     class_weights_K: NDArray[np.float32] | None = None,
-) -> tuple[EncoderClassifier, Tokenizer, Outcome]:
-    """Train from the encoder of ``fine_tuning.model``, or from the checkpoint in ``folder``."""
+) -> tuple[EncoderClassifier, Tokenizer, Outcome, ClassificationRecipe]:
+    """Train from the encoder of ``fine_tuning.model``, or from the checkpoint in ``folder``; the recipe comes back with
+    what was left open decided."""
     source = Bundle.load(recipe.fine_tuning.model).merged()
     torch.manual_seed(recipe.training.seed)
     model, tokenizer = classifier_from(source, len(task.labels), recipe.fine_tuning)
@@ -132,8 +133,9 @@ def fit_encoder_classifier(
     weights = None if class_weights_K is None else torch.from_numpy(class_weights_K)
     plan = plan_for(model, recipe.fine_tuning)
     lesson = Labelling(task, train, validation, recipe.training.label_smoothing, weights)
+    recipe = settled(recipe, model, folder)
     outcome = Trainer(model, lesson, recipe.training, folder, show, plan).fit()
-    return model.to("cpu").eval().requires_grad_(), tokenizer, outcome
+    return model.to("cpu").eval().requires_grad_(), tokenizer, outcome, recipe
 
 
 def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe) -> tuple[EncoderClassifier, Tokenizer]:

@@ -22,7 +22,7 @@ from minnow.text.tokenizer import Tokenizer
 from minnow.training.classification_recipe import ClassificationRecipe
 from minnow.training.labelled import LabelledRows, Labelling
 from minnow.training.outcome import Outcome
-from minnow.training.trainer import Trainer, choose_device
+from minnow.training.trainer import Trainer, choose_device, settled
 
 
 def fit_text_classifier(
@@ -35,8 +35,9 @@ def fit_text_classifier(
     folder: Path,
     show: Show,
     class_weights_K: NDArray[np.float32] | None = None,
-) -> tuple[TextClassifier, Tokenizer, Outcome]:
-    """Train from scratch, or from the checkpoint in ``folder``, where the tokenizer of the run stands too."""
+) -> tuple[TextClassifier, Tokenizer, Outcome, ClassificationRecipe]:
+    """Train from scratch, or from the checkpoint in ``folder``, where the tokenizer of the run stands too; the recipe
+    comes back with what was left open decided."""
     tokenizer = _tokenizer(texts, recipe, folder / layout.TOKENIZER)
     shape = _shape(recipe)
     vectors = _vectors(recipe, tokenizer)
@@ -60,9 +61,10 @@ def fit_text_classifier(
     show({"num_parameters": model.num_parameters(), "vocab_size": tokenizer.vocab_size})
     weights = None if class_weights_K is None else torch.from_numpy(class_weights_K)
     lesson = Labelling(task, train, validation, recipe.training.label_smoothing, weights)
+    recipe = settled(recipe, model, folder)
     outcome = Trainer(model, lesson, recipe.training, folder, show).fit()
     thaw()
-    return model.to("cpu").eval(), tokenizer, outcome
+    return model.to("cpu").eval(), tokenizer, outcome, recipe
 
 
 def check_neural(recipe: ClassificationRecipe) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from minnow.allocator import give_back_freed_memory, keep_freed_memory
 from minnow.bundle import layout
 from minnow.errors import RecipeError
+from minnow.files import write_text
 from minnow.layers.precision import precision_for
 from minnow.listeners import Show
 from minnow.training.adversarial import adversarial_loss, token_embedding
@@ -31,6 +33,7 @@ from minnow.training.checkpoint import (
 from minnow.training.journal import Journal, peak_memory_mib
 from minnow.training.optimizer import optimizers, update
 from minnow.training.outcome import INTERRUPTED, DivergedError, Outcome, check_finite
+from minnow.training.recipe_file import to_toml
 from minnow.training.replicas import Replicas, num_workers_for
 from minnow.training.schedule import Schedule
 from minnow.training.settings import TrainingSettings
@@ -40,6 +43,7 @@ TIDY_SECONDS = 20.0  # between two times that freed memory is given back
 
 
 Rows = NDArray[np.int64]
+Recipe = TypeVar("Recipe", bound=Any)  # with a section ``training``
 
 
 class Lesson(Protocol):
@@ -308,6 +312,18 @@ class Trainer:
         self.replicas.restore_random_states(tensors)
         self.schedule.reductions = self.progress.reductions
         self.journal.cut_after(self.progress.epoch)
+
+
+def settled(recipe: Recipe, model: nn.Module, run: Path) -> Recipe:
+    """The recipe with its arithmetic chosen, as the folder of the run keeps it.
+
+    Timed anew, a run that goes on could take another.
+    """
+    said: TrainingSettings = recipe.training
+    precision = precision_for(said.precision, model, choose_device(said.device))
+    chosen: Recipe = replace(recipe, training=replace(said, precision=precision))
+    write_text(run / layout.RECIPE, to_toml(chosen))
+    return chosen
 
 
 def choose_device(name: str) -> torch.device:

@@ -47,7 +47,7 @@ from minnow.training.run_folder import (
     seconds_before,
 )
 from minnow.training.settings import has_its_own, keys_asked, unused
-from minnow.training.trainer import Trainer, choose_device
+from minnow.training.trainer import Trainer, choose_device, settled
 from minnow.training.translating import Translating, pair_rows
 from minnow.training.translation_evidence import write_evidence
 from minnow.training.translation_recipe import TranslationRecipe
@@ -114,7 +114,7 @@ def train_translation(
         write_text(run / layout.RECIPE, to_toml(recipe))
         tokenizer = _tokenizer(read.train, recipe, task, source, run)
         lessons = replace(read, train=_with_other_names(read.train, recipe, note))
-        model, task, outcome = _fit(task, tokenizer, lessons, recipe, source, run, note, show)
+        model, task, outcome, recipe = _fit(task, tokenizer, lessons, recipe, source, run, note, show)
         seconds = time.perf_counter() - started
         bundle = Bundle(model, task.to_dict(), tokenizer, _provenance(read.train, recipe, seconds), to_toml(recipe))
         bundle.save(folder)
@@ -306,7 +306,8 @@ def _fit(
     run: Path,
     note: Note,
     show: Show,
-) -> tuple[Seq2Seq, Translation, Outcome]:
+) -> tuple[Seq2Seq, Translation, Outcome, TranslationRecipe]:
+    """The model with its task, how the run ended, and the recipe with what was left open decided."""
     rows = pair_rows(task, tokenizer, read.train)
     short = [row for row, length in enumerate(rows.lengths) if length <= MOST_TOKENS]
     if len(short) < len(rows):
@@ -329,8 +330,9 @@ def _fit(
         bpe_dropout=recipe.tokenizer.bpe_dropout,
         r_drop=recipe.training.r_drop,
     )
+    recipe = settled(recipe, model, run)
     outcome = Trainer(model, lesson, recipe.training, run, show).fit()
-    return model.to("cpu").eval(), task, outcome
+    return model.to("cpu").eval(), task, outcome, recipe
 
 
 def _model(tokenizer: Tokenizer, recipe: TranslationRecipe, source: Bundle | None) -> Seq2Seq:

@@ -12,7 +12,6 @@ from minnow.evaluation.translation import TranslationReport
 from minnow.explain.attention import attention_map
 from minnow.files import folder_name, write_text
 from minnow.training.journal import Journal
-from minnow.training.recipe_file import to_toml
 from minnow.training.translation_recipe import TranslationRecipe
 
 MOST_DRAWN = 40  # words of a side; of more the names beside a picture cannot be read
@@ -53,7 +52,7 @@ def write_evidence(
         },
         curves=curves,
         data=data,
-        recipe=to_toml(recipe),
+        recipe=bundle.recipe,
         provenance=bundle.provenance,
     )
     write_text(folder / layout.CARD, render_translation_card(card))

@@ -1,6 +1,7 @@
 """The main job as a function: what it decides, what it writes, and that equal seeds give equal files."""
 
 import json
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,31 @@ def test_a_finished_folder_holds_the_model_the_evidence_and_no_state(neural: Pat
     evidence = [*(f"evaluation/{name}" for name in [*pictures, "report.json", "validation/report.json"])]
     run = [f"run/{name}" for name in ("curves.png", "curves.svg", "journal.jsonl", "recipe.toml")]
     assert found == sorted([*model, *evidence, *run])
+
+
+def test_a_run_goes_on_in_the_arithmetic_that_it_began_in(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two kinds are timed once: another measurement, as a busy machine may give, must not change a run half-way."""
+    settings = NET | {"training.precision": "auto", "training.epochs": 2, "training.checkpoint_seconds": 0}
+
+    def measures(gain: float) -> None:
+        monkeypatch.setattr("minnow.layers.precision.bfloat16_gain", lambda: gain)
+
+    def killed(row: dict[str, Any]) -> None:
+        if row.get("epoch") == 2:
+            raise RuntimeError("killed")
+
+    measures(2.0)
+    whole = trained(colours / "train.csv", tmp_path / "whole", settings)
+    with pytest.raises(RuntimeError, match="killed"):
+        trained(colours / "train.csv", tmp_path / "cut", settings, show=killed)
+    measures(1.0)
+    kept = recipe_from(tomllib.loads((tmp_path / "cut" / "run" / "recipe.toml").read_text()))
+    train_classifier(kept, tmp_path / "cut", resume=True)
+    assert written(tmp_path / "cut") == written(whole.folder)
+    for name in ("recipe.toml", "run/recipe.toml", "README.md"):
+        assert 'precision = "bfloat16"' in (whole.folder / name).read_text()
 
 
 def test_a_run_goes_on_only_with_the_data_it_began_with(colours: Path, tmp_path: Path) -> None:
