@@ -96,6 +96,10 @@ class EncoderClassifier(TorchModel):
         self.head_dropout = FeatureDropout(config.head_dropout)
         self.head = nn.Linear(config.head_size or size, config.num_labels)
 
+    @property
+    def output_matrix(self) -> Tensor:
+        return self.head.weight
+
     def forward(self, token_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:
         """Logits [B, K]."""
         return self.attend(token_ids_BS, lengths_B)[0]

@@ -72,6 +72,10 @@ class MaskedModel(TorchModel):
         """Weights of the output layer, those of the embedding."""
 
     @property
+    def output_matrix(self) -> Tensor:
+        return self.output_weight_VD
+
+    @property
     @abstractmethod
     def output_bias_V(self) -> Tensor:
         """Biases of the output layer."""

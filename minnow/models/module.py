@@ -46,6 +46,11 @@ class TorchModel(nn.Module):
         super().__init__()
         self.config = config
 
+    @property
+    def output_matrix(self) -> Tensor | None:
+        """Weights of the layer that answers, which some optimisers treat apart; None where there is none."""
+        return None
+
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 

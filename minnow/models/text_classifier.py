@@ -111,6 +111,10 @@ class TextClassifier(TorchModel):
         self.dropout = FeatureDropout(config.dropout)
         self.head = nn.Linear(pooling.pooled_size(config.pooling, size), config.num_labels)
 
+    @property
+    def output_matrix(self) -> Tensor:
+        return self.head.weight
+
     def forward(self, token_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:
         """Logits [B, K]."""
         return self.attend(token_ids_BS, lengths_B)[0]

@@ -42,6 +42,10 @@ class Writer(TorchModel):
         """Weights of the output layer; where they are tied, those of the embedding."""
 
     @property
+    def output_matrix(self) -> Tensor:
+        return self.output_weight_VD
+
+    @property
     def output_bias_V(self) -> Tensor | None:
         return None
 

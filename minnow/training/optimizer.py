@@ -94,7 +94,7 @@ def _learning(groups: Groups) -> Groups:
 
 def _matrices_inside(model: nn.Module, groups: Groups) -> tuple[Groups, Groups]:
     """Each group cut in two: matrices that turn features into features, and the rest."""
-    outer = _embeddings(model) | {id(getattr(model, "output_weight_VD", None))}
+    outer = _embeddings(model) | {id(getattr(model, "output_matrix", None))}
     inside, rest = (
         [
             group | {"params": [p for p in group["params"] if (p.dim() == 2 and id(p) not in outer) is wanted]}

@@ -18,10 +18,11 @@ class TrainingSettings:
         epochs: passes over the training rows, at most.
         tokens_per_batch: padded tokens of a batch; rows of like length share one. 0 for a hundredth of all training
             tokens, within 512 and 8192.
-        optimizer: sgd, rmsprop, adam, adamw, or muon (matrices; AdamW for the rest).
+        optimizer: sgd, rmsprop, adam, adamw, or muon (matrices inside; AdamW for embeddings, output layer and vectors).
         learning_rate: the highest; warm-up leads to it, the schedule away from it.
         weight_decay: of matrices; vectors and embeddings are spared.
-        schedule: constant, linear, cosine, or plateau (halved when validation does not improve).
+        schedule: constant, linear, cosine, warmup_stable_decay (falls in the last three tenths), or plateau (halved
+            when validation does not improve).
         warmup: share of all steps over which the learning rate rises from zero.
         clip: the largest norm of the gradient; 0 for no clipping.
         label_smoothing: share of each target that goes to all labels evenly.

@@ -11,8 +11,11 @@ from minnow.errors import InputError, RecipeError
 from minnow.training import pretraining_recipe, translation_recipe
 from minnow.training.classification_recipe import MODELS, ClassificationRecipe, read_recipe, recipe_from, render
 from minnow.training.recipe_file import attribute_lines, parse, to_toml
+from minnow.training.schedule import SCHEDULES
+from minnow.training.settings import OPTIMIZERS, TrainingSettings
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+TRAINING_PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
 SECTIONS = [section.name for section in fields(ClassificationRecipe)]
 CHANGED = [
     "data.train=reviews.csv",
@@ -39,6 +42,14 @@ def test_every_key_of_a_written_recipe_has_a_comment() -> None:
     keys = [at for at, line in enumerate(lines) if " = " in line and not line.startswith("#")]
     assert len(keys) == sum(len(table) for table in tomllib.loads(render(ClassificationRecipe())).values())
     assert [lines[at] for at in keys if not lines[at - 1].startswith("# ")] == []
+
+
+def test_every_name_that_the_loop_knows_is_told() -> None:
+    said = attribute_lines(TrainingSettings)
+    for key, names in {"schedule": SCHEDULES, "optimizer": OPTIMIZERS}.items():
+        (row,) = [line for line in TRAINING_PAGE.splitlines() if line.startswith(f"| `{key}` |")]
+        for told in (" ".join(said[key]), row):
+            assert not [name for name in names if name not in told]
 
 
 def test_comments_are_the_lines_of_the_docstring() -> None:

@@ -1,13 +1,18 @@
 """Every optimiser finds its way down, and weight decay touches matrices only."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from minnow.errors import UnknownNameError
+from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifierConfig
+from minnow.models.registry import architecture
+from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.training.muon import Muon
 from minnow.training.optimizer import OPTIMIZERS, optimizers
-from training.language_runs import net
+from training.language_runs import SHAPES, VOCABULARY, net
 
 
 class Net(nn.Module):
@@ -86,6 +91,40 @@ def test_muon_takes_the_matrices_inside_and_adamw_the_rest() -> None:
     assert inside | others == {id(p) for p in model.parameters()}
     assert not inside & others
     assert id(model.output_weight_VD) in others
+
+
+def encoder_classifier(name: str) -> EncoderClassifier:
+    encoder = {"model_type": name, "vocab_size": VOCABULARY, **SHAPES[name]}
+    return EncoderClassifier(EncoderClassifierConfig(encoder, 3, head_size=8))
+
+
+def seq2seq(name: str, **shape: Any) -> nn.Module:
+    config_class, model_class = architecture(name)
+    return model_class(config_class(vocab_size=12, target_vocab_size=14, hidden_size=16, tied=False, **shape))
+
+
+ANSWERING = {
+    "text_classifier": (lambda: TextClassifier(TextClassifierConfig(20, 3, 8, hidden_size=6)), {"head.weight"}),
+    "over bert": (lambda: encoder_classifier("bert"), {"head.weight"}),
+    "over rnn_lm": (lambda: encoder_classifier("rnn_lm"), {"head.weight"}),
+    "rnn_lm": (lambda: net("rnn_lm"), {"embedding.weight"}),
+    "rnn_lm untied": (lambda: net("rnn_lm", tied=False), {"output_weight"}),
+    "bert": (lambda: net("bert"), {"bert.embeddings.word_embeddings.weight"}),
+    "transformer_seq2seq": (lambda: seq2seq("transformer_seq2seq", num_heads=2), {"output_weight"}),
+    "rnn_seq2seq": (lambda: seq2seq("rnn_seq2seq", embedding_size=8), {"output_weight"}),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERING)
+def test_muon_leaves_what_answers_and_what_embeds_to_adamw(name: str) -> None:
+    make, answering = ANSWERING[name]
+    model = make()
+    first, second = optimizers("muon", model, 0.02, 0.1)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    inside, others = ({names[id(p)] for group in one.param_groups for p in group["params"]} for one in (first, second))
+    matrices = {name for name, parameter in model.named_parameters() if parameter.dim() == 2}
+    assert answering <= others
+    assert inside == {name for name in matrices - answering if "embedding" not in name}
 
 
 def test_muon_keeps_what_a_group_says_and_leaves_out_what_holds_still() -> None:
