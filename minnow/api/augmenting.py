@@ -31,8 +31,8 @@ def augment(
 ) -> "Augmented":
     """Make pairs of the lines of a text: a model of the other direction writes the source of each.
 
-    The table has a column for each language and goes to ``minnow train TABLE --task translation``. It is written as it
-    comes, in constant memory, and stands there whole or not at all.
+    The table has a column for each language and goes to ``minnow train TABLE --task translation``. What the model makes
+    is written as it comes, in constant memory; the real pairs are held whole. It stands there whole or not at all.
 
     Args:
         file: a text, one sentence a line, in the language that is to be translated into.

@@ -57,7 +57,7 @@ class BackTranslator:
     Attributes:
         into: the language to write.
         progress: called with what is done, how much of it, and of how much (0 for unknown).
-        part: how many calls there were; each draws from a random stream of its own.
+        num_lines: that were handed over before; each line of them all draws from a random stream of its own.
     """
 
     task: Translation
@@ -66,13 +66,13 @@ class BackTranslator:
     settings: TranslationSettings
     into: str
     progress: Callable[[str, int, int], None] | None = None
-    part: int = 0
+    num_lines: int = 0
     num_pieces: int = field(default=0, repr=False)
 
     def __call__(self, lines: Sequence[str]) -> list[Text]:
-        drawn = replace(self.settings, seed=self.settings.seed + self.part) if self.settings.sample else self.settings
-        self.part += 1
-        best = self.task.translate(self.model, self.tokenizer, lines, drawn, self.into, self._advance)
+        settings = replace(self.settings, first=self.settings.first + self.num_lines)
+        self.num_lines += len(lines)
+        best = self.task.translate(self.model, self.tokenizer, lines, settings, self.into, self._advance)
         return [texts[0] for texts in best]
 
     def _advance(self, num_pieces: int) -> None:
@@ -84,10 +84,10 @@ class BackTranslator:
 def write_pairs(
     file: Path, out: Path, direction: Direction, translate: Translate, real: Pairs | None = None, tag: str = ""
 ) -> Augmented:
-    """Write the real pairs and those of the file as a table with a column for each language, in constant memory.
+    """Write the real pairs and those of the file as a table with a column for each language.
 
     Args:
-        file: the targets, one a line.
+        file: the targets, one a line; read, translated and written part by part, in constant memory.
         tag: stands before every synthetic source, so that the model can tell them from real ones (Caswell et al. 2019,
             "Tagged Back-Translation").
 

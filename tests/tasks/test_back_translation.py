@@ -1,13 +1,17 @@
 """Back-translation: pairs of lines and what a model makes of them, in the direction that is to be learnt."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from minnow.data.pairs import Pairs, load_pairs
 from minnow.data.table import read_table
+from minnow.decoding.sampling import MAX_SEED
+from minnow.decoding.translating import TranslationSettings
 from minnow.errors import DataError, InputError
-from minnow.tasks.back_translation import back_translated, direction_of_pairs, write_pairs
+from minnow.tasks.back_translation import BackTranslator, back_translated, direction_of_pairs, write_pairs
 from minnow.tasks.signature import Text
 from minnow.tasks.translation import Translation
 
@@ -69,6 +73,22 @@ def test_lines_are_handed_on_as_they_are_read(tmp_path: Path) -> None:
     write_pairs(tmp_path / "mono.de", tmp_path / "out.tsv", ("en", "de"), model)
     assert max(map(len, model.asked)) == 1024
     assert read_table(tmp_path / "out.tsv").height == 5_000
+
+
+def test_no_two_lines_draw_alike_in_whichever_part_they_come() -> None:
+    """Parts of one seed would else be those of the seeds beside it, and the largest seed would end with the first."""
+
+    class Watching(Translation):
+        def translate(self, _model: Any, _tokenizer: Any, lines: Sequence[str], settings: Any, *_: Any) -> Any:  # type: ignore[override]
+            drawn.extend((settings.seed, settings.first + place) for place in range(len(lines)))
+            return [[Text(line, 1, "stop")] for line in lines]
+
+    drawn: list[tuple[int, int]] = []
+    settings = TranslationSettings(sample=True, beam=1, seed=MAX_SEED)
+    model: Any = BackTranslator(Watching((("de", "en"),)), None, None, settings, "en")  # type: ignore[arg-type]
+    for lines in (["eins", "zwei"], ["drei"], ["vier", "fünf"]):
+        assert [text.text for text in model(lines)] == lines
+    assert drawn == [(MAX_SEED, number) for number in range(5)]
 
 
 def test_the_model_writes_the_source_and_has_learnt_to_read_the_target() -> None:
