@@ -41,13 +41,18 @@ class Conversations:
     def __len__(self) -> int:
         return len(self.dialogues)
 
+    @property
+    def texts(self) -> list[str]:
+        """The words of each, by which conversations are equal or not, whoever says them."""
+        return ["\n".join(message.content for message in dialogue) for dialogue in self.dialogues]
+
     def held_out(self, share: float, seed: int) -> tuple[Self, Self]:
         """What is left, and the share that was taken out; by the hash of the words, so that equal ones stay together.
 
         Raises:
             DataError: there are too few for both.
         """
-        kept, held = hold_out(["\n".join(m.content for m in dialogue) for dialogue in self.dialogues], share, seed)
+        kept, held = hold_out(self.texts, share, seed)
         if not len(kept) or not len(held):
             raise DataError(
                 f"{self.name} has {len(self)} conversations, too few to hold out {share:g} of them; give more, or a "

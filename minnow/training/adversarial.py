@@ -25,7 +25,7 @@ def adversarial_loss(loss: Callable[[], Tensor], embedding: nn.Module, size: flo
         share: by which the caller multiplies the mean before going backward.
     """
     plain, embedded_BSE = _watched(loss, embedding)
-    if not embedded_BSE.requires_grad:  # of frozen embeddings: there is nothing that could follow the push
+    if not embedded_BSE.requires_grad:  # frozen: a push would cost the whole way back that freezing saves
         return plain
     embedded_BSE.retain_grad()
     (plain * (share / 2)).backward()  # type: ignore[no-untyped-call]

@@ -164,7 +164,8 @@ class FineTuningRecipe:
         unfreeze_epochs: after so many epochs one layer more begins to learn, from the head down (1 in the paper); 0 for
             all at once.
         adversarial: how far embeddings are pushed against the label in training, as a share of their length (Miyato et
-            al. 2017: 0.016), at twice the work; 0 for not at all.
+            al. 2017: 0.016), at twice the work; 0 for not at all. With unfreeze_epochs it begins when the embeddings
+            begin to learn.
         max_tokens: of a text that are read; 0 for all that the encoder can.
         keep: which tokens stay of a longer text: first, last or both ends.
     """

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from minnow.bundle.bundle import Bundle
 from minnow.data.conversations import Conversations, read_conversations
 from minnow.data.folders import folder_parts
+from minnow.data.split import leakage
 from minnow.data.windows import RowWindows, padded
 from minnow.decoding.chat import ROLE_TOKENS, house_template, taught_ids
 from minnow.errors import BundleError, DataError, RecipeError
@@ -157,6 +158,10 @@ class _Instruction(LanguageRun):
             if part is not None:
                 for line in part.notes:
                     self.note(f"{part.name}: {line}")
+        for part in (held_out, test):
+            leaked = 0 if part is None else leakage(train.texts, part.texts).count
+            if part is not None and leaked:
+                self.note(f"{leaked:,} of {len(part):,} conversations of {part.name} stand in the training part too")
         source = self._source()
         tokenizer = self._tokenizer(source)
         taught, measured = (self._rows(part, tokenizer, source.model) for part in (train, held_out))

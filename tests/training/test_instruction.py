@@ -280,6 +280,28 @@ def test_a_run_goes_on_only_with_what_it_began_with(chats: Path, bases: dict[str
     command("train", "--resume", "--out", tmp_path / "m")
 
 
+def test_conversations_that_stand_in_the_training_part_too_are_counted(
+    chats: Path, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    lines = chats.read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, chosen in (("train", lines[:12]), ("valid", lines[10:15]), ("test", [*lines[:1], *lines[15:18]])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(chosen), encoding="utf-8")
+    notes: list[str] = []
+
+    def told(line: str) -> None:
+        notes.append(line)
+        if line.startswith("chat template"):  # all that is read has been told by then
+            raise KeyboardInterrupt
+
+    parts = [f"data.{part}={tmp_path / name}.jsonl" for part, name in (("validation", "valid"), ("test", "test"))]
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "train.jsonl", bases["llama"], tmp_path / "m", *parts, note=told)
+    assert [line for line in notes if "training part" in line] == [
+        "2 of 5 conversations of valid.jsonl stand in the training part too",
+        "1 of 4 conversations of test.jsonl stand in the training part too",
+    ]
+
+
 def test_what_is_tested_on_is_measured_at_the_end_and_nothing_is_chosen_by_it(
     chats: Path, bases: dict[str, Path], tmp_path: Path
 ) -> None:
