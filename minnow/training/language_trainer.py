@@ -303,7 +303,7 @@ class LanguageTrainer:
 
     def _update(self, loss: float, rate: float) -> None:
         # Of all processes, for they must end together.
-        check_finite(self.world.sum([loss])[0], self.progress.step, self.settings.learning_rate)
+        check_finite(self.world.sum([loss])[0], self.progress.step, self.settings)
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         update(self.optimizers, rate)
@@ -341,7 +341,7 @@ class LanguageTrainer:
         """Measure, keep the weights if they are the best so far, write a sample and the journal."""
         started = time.monotonic()
         scores = self.measure(self.measured_tokens)
-        check_finite(scores["loss"], self.progress.step, self.settings.learning_rate)
+        check_finite(scores["loss"], self.progress.step, self.settings)
         self.seconds_a_token = (time.monotonic() - started) / self.measured_tokens
         improved = self.progress.best is None or scores["loss"] < self.progress.best
         if improved:

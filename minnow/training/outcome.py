@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from minnow.errors import MinnowError
 
@@ -43,16 +44,28 @@ class Outcome:
         return [f"{self.ended}: the best model so far, of step {self.step:,}, is kept{then}"]
 
 
+class Followed(Protocol):
+    """Settings of a loop."""
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    @property
+    def precision(self) -> str: ...
+
+
 class DivergedError(MinnowError):
     """A loss is no finite number, and no step from there would make it one again."""
 
-    def __init__(self, loss: float, step: int, learning_rate: float):
+    def __init__(self, loss: float, step: int, settings: Followed):
         self.what = f"the loss is {loss} at step {step:,}"
-        self.advice = f"try a smaller training.learning_rate than {learning_rate:g}, or training.precision=float32"
+        self.advice = f"try a smaller training.learning_rate than {settings.learning_rate:g}"
+        if settings.precision != "float32":
+            self.advice += ", or training.precision=float32"
         super().__init__(f"{self.what}; {self.advice}")
 
 
-def check_finite(loss: float, step: int, learning_rate: float) -> None:
+def check_finite(loss: float, step: int, settings: Followed) -> None:
     """DivergedError where the loss after so many steps is none that a run could go on from."""
     if not math.isfinite(loss):
-        raise DivergedError(loss, step, learning_rate)
+        raise DivergedError(loss, step, settings)

@@ -192,7 +192,7 @@ class Trainer:
         weights = [self.lesson.weight(part) for part in parts]
         shares = [weight / sum(weights) for weight in weights]
         loss = self.replicas.backward(self._loss, list(zip(parts, shares, strict=True)), shares)
-        check_finite(loss, self.progress.step, self.settings.learning_rate)
+        check_finite(loss, self.progress.step, self.settings)
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         update(self.optimizers, self.settings.learning_rate * self._factor())
@@ -251,7 +251,7 @@ class Trainer:
             self._load(self.average)
         scores = self.lesson.measure(self.model)
         loss = scores["loss"]
-        check_finite(loss, self.progress.step, self.settings.learning_rate)
+        check_finite(loss, self.progress.step, self.settings)
         value = -loss if self.settings.metric == "loss" else scores[self.settings.metric]
         before = self.progress.best
         improved = before is None or (value, -loss) > (before, -self.progress.extra["best.loss"])
