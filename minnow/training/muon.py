@@ -66,11 +66,12 @@ def orthogonal(matrices_NRC: Tensor, dtype: torch.dtype | None = None) -> Tensor
     x = matrices_NRC.to(dtype or matrices_NRC.dtype)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x  # the square in the middle is taken over the shorter side
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = (x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)).contiguous()
     a, b, c = QUINTIC
     for _ in range(ROUNDS):
         square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
+        # Sums inside the products are rounded once, and no pass over memory is theirs.
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     found: Tensor = x.mT if tall else x
     return found
 
