@@ -6,18 +6,21 @@ copies of Currey et al. (2017); but what is put in is text, so that nothing is s
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from minnow.data.pairs import Pairs
 from minnow.errors import RecipeError
+from minnow.text.terms import UNSPACED
 
 LONGEST = 10  # letters of a made-up name
 AT_BEGINNING = 0.1  # of the added pairs those whose name begins a sentence: else a rare word there is taken for one
+FEW_NAMES = 100  # with fewer than these, letters follow each other as in all words with a capital
 TRIES = 20  # for a name that is none of those known
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(rf"[^\W\d_{UNSPACED}]+")  # of a script that spells words with spaces between
+_FIRST_WORD = re.compile(rf"[\W\d_]*({_WORD.pattern})")  # none where another script's character stands before
 _VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿ")
 _START, _END = "^", "$"
 Place = tuple[int, str]
@@ -28,8 +31,8 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
 
     A name is a word with a capital that stands once on each side; at the beginning of a side, where every word has a
     capital, it is none if it stands in small letters somewhere. Those put in are drawn letter by letter, each after
-    the two before it, from the names that are there; one that begins with a vowel gives way to one that does, as
-    articles and prepositions may hang on it.
+    the two before it, from the names that are there (if they are few, from all words with a capital); one that begins
+    with a vowel gives way to one that does, as articles and prepositions may hang on it.
 
     Args:
         share: how many are added, as a share of the pairs; each from a name drawn anew, one in ten from those at the
@@ -49,7 +52,7 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
     if not (first or within) or not count:
         return pairs, 0
     random = np.random.default_rng((seed, 1))
-    letters = _Letters(name for places in (first, within) for _, name in places)
+    letters = _Letters(_models([name for places in (first, within) for _, name in places], pairs.sources))
     sources, targets, directions = list(pairs.sources), list(pairs.targets), list(pairs.directions)
     for _ in range(count):
         places = first if not within or (first and random.random() < AT_BEGINNING) else within
@@ -113,15 +116,27 @@ def _places(pairs: Pairs) -> tuple[list[Place], list[Place]]:
     return first, within
 
 
+def _models(names: Sequence[str], sources: Iterable[str]) -> list[str]:
+    """What made-up names are to look like: the names; of a target language with letters of its own, in which few names
+    stand as the source spells them, the sources' words with a capital inside a sentence besides."""
+    if len(set(names)) >= FEW_NAMES:
+        return list(names)
+    return [*names, *(word for text in sources for word in _WORD.findall(text)[1:] if _is_name(word))]
+
+
 def _first(text: str) -> str:
-    match = _WORD.search(text)
-    return match[0] if match else ""
+    match = _FIRST_WORD.match(text)
+    return match[1] if match else ""
 
 
 def _names(source: str, target: str) -> list[str]:
     """Words with a capital and small letters behind it that stand once on each side."""
     here, there = _WORD.findall(source), _WORD.findall(target)
-    return [word for word in here if word.istitle() and len(word) > 2 and here.count(word) == there.count(word) == 1]
+    return [word for word in here if _is_name(word) and here.count(word) == there.count(word) == 1]
+
+
+def _is_name(word: str) -> bool:
+    return word.istitle() and len(word) > 2
 
 
 def _put(text: str, old: str, new: str) -> str:

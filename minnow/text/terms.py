@@ -9,10 +9,10 @@ from minnow.errors import InputError, UnknownNameError
 from minnow.text.language import HAN, KANA
 
 # Scripts that set no spaces between words: Chinese, Japanese, Thai, Lao, Tibetan, Burmese, Khmer.
-_UNSPACED = f"{KANA}{HAN}\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
-_LETTER = rf"[^\W{_UNSPACED}]"
+UNSPACED = f"{KANA}{HAN}\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
+_LETTER = rf"[^\W{UNSPACED}]"
 _ONE_LETTER = re.compile(_LETTER)
-_UNIT = re.compile(rf"[{_UNSPACED}]|{_LETTER}+|[^\w\s]")
+_UNIT = re.compile(rf"[{UNSPACED}]|{_LETTER}+|[^\w\s]")
 _NUMBER = re.compile(rf"(?<!{_LETTER})\d+(?:(?:-\d+){{2,}}|(?:[.,:/]\d+)*)(?!{_LETTER})")  # with two dashes a date
 _CODE = re.compile(
     r"(?:https?://|www\.)[^\s<>\"'，。、；：（）「」《》]*[^\s<>\"'，。、；：（）「」《》.,;:!?)\]]"  # addresses

@@ -52,6 +52,24 @@ def test_only_the_name_is_another_and_alike_on_both_sides() -> None:
     assert len(found.directions) == len(found) == len(given) + count
 
 
+def test_a_name_is_found_among_characters_that_set_no_spaces() -> None:
+    sides = {
+        "My name is Tom.": "我叫Tom。",
+        "Where is Mary?": "Mary在哪裡？",
+        "We saw London and Canada.": "我們看到了倫敦和加拿大。",
+        "Is it Monday?": "今天是星期一嗎？",
+    }
+    found, count = add_other_names(Pairs(list(sides), list(sides.values()), [("en", "zh")] * 4, "talk", "0"), 1, seed=0)
+    assert count == 4
+    said = {(source, target) for source, target in zip(found.sources[4:], found.targets[4:], strict=True)}
+    names = {re.sub(r"[^A-Za-z]", "", target) for _, target in said}
+    assert len(names) > 1, "drawn from all words with a capital, as two names give no others"
+    for source, target in said:
+        assert any((f"My name is {name}.", f"我叫{name}。") == (source, target) for name in names) or any(
+            (f"Where is {name}?", f"{name}在哪裡？") == (source, target) for name in names
+        )
+
+
 def test_few_of_the_names_begin_a_sentence() -> None:
     """Of everyday pairs half do, and a model would take every rare word that begins one for a name."""
     sides = {f"{name} saw number {n}.": f"{name} a vu le {n}." for n in range(40) for name in NAMES}
