@@ -2,6 +2,8 @@
 
 import hashlib
 import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,28 @@ def weights_hash(folder: str) -> str:
         return ""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def made_of(model: str, data: Mapping[str, Any], start: str, seconds: float, **more: Any) -> dict[str, Any]:
+    """What a folder tells of the run that made it.
+
+    Args:
+        model: its type.
+        data: what was learnt from.
+        start: the folder of the model that the run started from, "" for none.
+        seconds: that it trained.
+        more: what runs of its kind count.
+    """
+    return {
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "train_seconds": round(seconds, 3),
+        "data": data,
+        "model": model,
+        **came_from(start),
+        **more,
+        "machine": machine(),
+        "versions": versions(),
+    }
 
 
 def came_from(folder: str) -> dict[str, Any]:

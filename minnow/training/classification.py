@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.provenance import came_from, machine, versions
+from minnow.bundle.provenance import made_of
 from minnow.data.examples import Examples, load_examples
 from minnow.data.sources import parts
 from minnow.data.split import hold_out, leakage
@@ -118,7 +117,9 @@ def train_classifier(
         task = _task(examples, recipe)
         bundle, held = _fit(task, read, recipe, run, note, show)
         seconds = time.perf_counter() - started
-        bundle = replace(bundle, provenance=_provenance(examples, recipe, seconds))
+        start = recipe.fine_tuning.model if recipe.model.name == "encoder_classifier" else ""
+        made = made_of(recipe.model.name, described(examples, "train"), start, seconds)
+        bundle = replace(bundle, provenance=made)
         bundle.save(folder)
         replacing.end(folder)
     seconds = time.perf_counter() - started
@@ -410,21 +411,6 @@ def _validation_report(name: str, bundle: Bundle, held: _Held) -> Report:
         data=described(held.examples, held.part),
     )
     return replace(report, notes=[*held.examples.notes, *report.notes])
-
-
-def _provenance(examples: Examples, recipe: ClassificationRecipe, seconds: float) -> dict[str, Any]:
-    source = {}
-    if recipe.model.name == "encoder_classifier":
-        source = came_from(recipe.fine_tuning.model)
-    return {
-        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "train_seconds": round(seconds, 3),
-        "data": described(examples, "train"),
-        "model": recipe.model.name,
-        **source,
-        "machine": machine(),
-        "versions": versions(),
-    }
 
 
 def _summary(folder: Path, bundle: Bundle, validation: Report, test: Report | None, seconds: float) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +18,7 @@ import torch
 from minnow.allocator import keep_freed_memory
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.provenance import came_from, machine, versions
+from minnow.bundle.provenance import made_of
 from minnow.errors import RecipeError
 from minnow.files import write_text
 from minnow.listeners import Note, Show, unheard
@@ -241,17 +240,8 @@ class LanguageRun(ABC):
 
     def _save(self, material: Material, scores: dict[str, float], outcome: Outcome) -> Pretrained:
         model, recipe = material.model, to_toml(self.recipe)
-        provenance = {
-            "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "train_seconds": round(outcome.seconds, 3),
-            "data": self.data(material),
-            "model": model.config.model_type,
-            **came_from(self.start),
-            "steps": outcome.num_steps,
-            "tokens_seen": outcome.tokens,
-            "machine": machine(),
-            "versions": versions(),
-        }
+        counted = {"steps": outcome.num_steps, "tokens_seen": outcome.tokens}
+        provenance = made_of(model.config.model_type, self.data(material), self.start, outcome.seconds, **counted)
         base = settle(model, self.recipe.adapter, self.start)
         bundle = Bundle(model, self.task(model), material.tokenizer, provenance, recipe, base)
         bundle.save(self.folder)

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch
 
 from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
-from minnow.bundle.provenance import came_from, machine, versions
+from minnow.bundle.provenance import made_of
 from minnow.data.columns import SIDES
 from minnow.data.other_names import add_other_names
 from minnow.data.pair_cleaning import REASONS, PairCleaningSettings, clean_pairs, nothing_left
@@ -116,7 +115,8 @@ def train_translation(
         lessons = replace(read, train=_with_other_names(read.train, recipe, note))
         model, task, outcome, recipe = _fit(task, tokenizer, lessons, recipe, source, run, note, show)
         seconds = time.perf_counter() - started
-        bundle = Bundle(model, task.to_dict(), tokenizer, _provenance(read.train, recipe, seconds), to_toml(recipe))
+        made = made_of(recipe.model.name, _described(read.train), recipe.model.start, seconds)
+        bundle = Bundle(model, task.to_dict(), tokenizer, made, to_toml(recipe))
         bundle.save(folder)
         replacing.end(folder)
     for line in outcome.notes:
@@ -363,21 +363,13 @@ def _config(recipe: TranslationRecipe, vocab_size: int, target_vocab_size: int =
         raise RecipeError(str(error).replace("config.json", "shape")) from error
 
 
-def _provenance(train: Pairs, recipe: TranslationRecipe, seconds: float) -> dict[str, Any]:
+def _described(train: Pairs) -> dict[str, Any]:
     return {
-        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "train_seconds": round(seconds, 3),
-        "data": {
-            "name": train.name,
-            "rows": len(train),
-            "directions": {f"{a}-{b}": count for (a, b), count in Counter(train.directions).items()},
-            "sha256": train.sha256,
-            "licence": train.licence,
-        },
-        "model": recipe.model.name,
-        **came_from(recipe.model.start),
-        "machine": machine(),
-        "versions": versions(),
+        "name": train.name,
+        "rows": len(train),
+        "directions": {f"{a}-{b}": count for (a, b), count in Counter(train.directions).items()},
+        "sha256": train.sha256,
+        "licence": train.licence,
     }
 
 
