@@ -29,7 +29,7 @@ def remember(place: Path, folder: Path, name: str) -> None:
         StorageError: the disk refuses.
     """
     known = read_table(place / MEMORY)
-    hashed = _hash_of(folder)
+    hashed = weights_hash(folder)
     if not hashed or known.get(hashed) == name:
         return
     write_bytes(place / MEMORY, orjson.dumps(known | {hashed: name}))
@@ -37,11 +37,27 @@ def remember(place: Path, folder: Path, name: str) -> None:
 
 def base_of(place: Path, folder: Path) -> str | None:
     """The name of the model that this one was made from, where that was pushed to the hub or pulled from it before."""
-    provenance = read_table(folder / MANIFEST).get("provenance")
+    hashed = source_hash(read_table(folder / MANIFEST).get("provenance"))
+    name = read_table(place / MEMORY).get(hashed)
+    return name if isinstance(name, str) else None
+
+
+def source_hash(provenance: Any) -> str:
+    """The hash of the weights that a model was made from, or its adapter beside; "" where its provenance tells none."""
     source = provenance.get("from") if isinstance(provenance, dict) else None
     hashed = source.get("weights_sha256") if isinstance(source, dict) else None
-    name = read_table(place / MEMORY).get(hashed) if isinstance(hashed, str) else None
-    return name if isinstance(name, str) else None
+    return hashed if isinstance(hashed, str) else ""
+
+
+def weights_hash(folder: Path) -> str:
+    """sha256 of a folder's weights; of pulled ones the name that the client keeps them under. "" without weights."""
+    path = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if path is None:
+        return ""
+    if path.is_symlink() and SHA256.fullmatch(path.readlink().name):
+        return path.readlink().name
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
@@ -86,14 +102,3 @@ def _front_matter(card: Path) -> dict[str, Any]:
 
 def _link(source: str, target: str) -> None:
     Path(target).symlink_to(Path(source).resolve())
-
-
-def _hash_of(folder: Path) -> str:
-    """sha256 of a folder's weights; of pulled ones the name that the client keeps them under. "" without weights."""
-    path = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
-    if path is None:
-        return ""
-    if path.is_symlink() and SHA256.fullmatch(path.readlink().name):
-        return path.readlink().name
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -10,6 +10,7 @@ import orjson
 import torch
 from torch import Tensor, nn
 
+from minnow.bases import source_hash, weights_hash
 from minnow.bundle.adapter_config import AdapterConfig, read_config
 from minnow.bundle.adapter_file import HEAD, PREFIX, Pair, check_pairs, is_shared, matrix_of, read_brought, unfit
 from minnow.bundle.layout import ADAPTER_CONFIG as CONFIG
@@ -72,6 +73,17 @@ def base_of(folder: Path) -> Path:
     if not base.is_dir():
         raise BundleError(f"the adapter {folder} belongs to a model at {base}, but nothing is there; move it back")
     return base
+
+
+def check_beneath(folder: Path, base: Path, provenance: Mapping[str, Any]) -> None:
+    """Raise BundleError where the weights of ``base`` are others than those that the adapter in ``folder`` was made
+    beside. One whose provenance does not tell is taken as it is."""
+    wanted = source_hash(provenance)
+    if wanted and weights_hash(base) != wanted:
+        raise BundleError(
+            f"the model at {base} has changed since the adapter {folder} was made beside it; put the old one back, or "
+            "train the adapter again"
+        )
 
 
 def load_adapter(folder: Path, model: Any) -> Any:

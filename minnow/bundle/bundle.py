@@ -61,7 +61,7 @@ class Bundle:
             raise BundleError(f"{folder / layout.MANIFEST} names no task; train the model again or fetch it anew")
         if not isinstance(manifest.get("provenance", {}), dict):
             raise _damaged(folder / layout.MANIFEST, TypeError("provenance must be an object"))
-        model, base = cls._model(folder)
+        model, base = cls._model(folder, manifest.get("provenance", {}))
         tokenizer = open_tokenizer(folder / layout.TOKENIZER) if manifest.get("tokenizer") else None
         if tokenizer is not None and (folder / layout.TARGET_TOKENIZER).is_file():
             tokenizer.target = open_tokenizer(folder / layout.TARGET_TOKENIZER)
@@ -76,17 +76,18 @@ class Bundle:
         )
 
     @classmethod
-    def _model(cls, folder: Path) -> tuple[Any, Path | None]:
+    def _model(cls, folder: Path, provenance: Mapping[str, Any]) -> tuple[Any, Path | None]:
         """The model of a folder, and where that holds an adapter, the folder of the model beneath."""
         if not (folder / layout.ADAPTER_CONFIG).is_file():
             return model_from(_read_json(folder / layout.CONFIG), load_weights(folder / layout.WEIGHTS)), None
-        from minnow.bundle.adapter import base_of, load_adapter  # which needs torch
+        from minnow.bundle.adapter import base_of, check_beneath, load_adapter  # which needs torch
         from minnow.layers.lora import adapters
 
         base = base_of(folder)
         beneath = cls.load(base)
         if beneath.base is not None:
             raise BundleError(f"the adapter {folder} belongs to {base}, which is itself an adapter; give a whole model")
+        check_beneath(folder, base, provenance)
         model = load_adapter(folder, beneath.model)
         return model, base if adapters(model) else None
 

@@ -11,7 +11,7 @@ from minnow.bundle.bundle import Bundle
 from minnow.bundle.foreign_adapter import Beside, read_foreign_adapter
 from minnow.bundle.huggingface import read_huggingface, weight_files
 from minnow.bundle.llama2c import read_llama2c
-from minnow.bundle.provenance import versions
+from minnow.bundle.provenance import came_from, versions
 from minnow.errors import BundleError
 from minnow.files import write_bytes
 from minnow.listeners import Note
@@ -34,7 +34,8 @@ def read_foreign(source: Path, tokenizer: Path | None, note: Note, beside: Besid
         raise BundleError(f"there is no tokenizer at {tokenizer}; name a file or a folder that is there")
     if layout.is_foreign_adapter(source):
         bundle = read_foreign_adapter(source, beside, tokenizer, note)
-        return replace(bundle, provenance=_provenance(source, "PEFT", [source / layout.ADAPTER_WEIGHTS]))
+        beneath = came_from(str(bundle.base)) if bundle.base is not None else {}
+        return replace(bundle, provenance=_provenance(source, "PEFT", [source / layout.ADAPTER_WEIGHTS]) | beneath)
     if beside != Beside():
         raise BundleError(f"{source} is no adapter, which --base and --merge are for; leave them out")
     single = source if source.is_file() else _llama2c_in(source)

@@ -1,6 +1,5 @@
 """Where a model comes from: which data, which code, which machine, how long."""
 
-import hashlib
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from minnow.bundle import layout
+from minnow.bases import weights_hash
 from minnow.cores import available_cores
 
 PACKAGES = ("minnow-lm", "torch", "numpy", "numba", "tokenizers", "safetensors", "polars")
@@ -28,16 +27,6 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, Any]:
     """The processor and how many cores; no host name, for a card is made to be shared."""
     return {"processor": _processor(), "cores": available_cores(), "system": platform.system()}
-
-
-def weights_hash(folder: str) -> str:
-    """sha256 of a model's weights; where there are none, reading the model says so."""
-    places = (Path(folder) / name for name in (layout.WEIGHTS, layout.ADAPTER_WEIGHTS))
-    path = next((path for path in places if path.is_file()), None)
-    if path is None:
-        return ""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def made_of(model: str, data: Mapping[str, Any], start: str, seconds: float, **more: Any) -> dict[str, Any]:
@@ -64,7 +53,7 @@ def made_of(model: str, data: Mapping[str, Any], start: str, seconds: float, **m
 
 def came_from(folder: str) -> dict[str, Any]:
     """What provenance says of the model that a run started from; nothing where it began anew."""
-    return {"from": {"name": Path(folder).name, "weights_sha256": weights_hash(folder)}} if folder else {}
+    return {"from": {"name": Path(folder).name, "weights_sha256": weights_hash(Path(folder))}} if folder else {}
 
 
 def _processor() -> str:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from minnow.bases import weights_hash
 from minnow.bundle import layout, replacing
-from minnow.bundle.provenance import weights_hash
 from minnow.errors import DataError, MinnowError, StorageError
 from minnow.files import read_table, write_text
 
@@ -59,7 +59,17 @@ def check_place(folder: Path, start: str, overwrite: bool, resume: bool) -> None
 def check_same_source(run: Path, start: str, resume: bool) -> None:
     """``check_same`` for the weights of the model that a run starts from, where it starts from one."""
     if start:
-        check_same(run / SOURCE_HASH, weights_hash(start), resume, f"the model {start}")
+        check_same(run / SOURCE_HASH, _hash_of(Path(start)), resume, f"the model {start}")
+
+
+def _hash_of(folder: Path) -> str:
+    """Of a model's weights; of an adapter's and those of the model beneath, for both are read."""
+    own = weights_hash(folder)
+    if not (folder / layout.ADAPTER_CONFIG).is_file():
+        return own
+    from minnow.bundle.adapter import base_of  # which needs torch
+
+    return f"{own} {weights_hash(base_of(folder))}"
 
 
 def check_same_data(run: Path, train: Hashed, validation: Hashed | None, resume: bool) -> None:

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from minnow.bundle.adapter import CONFIG, WEIGHTS, base_of, load_adapter, save_adapter
+from minnow.bundle.bundle import Bundle
+from minnow.bundle.provenance import came_from
 from minnow.bundle.weights import load_weights, save_weights
 from minnow.errors import BundleError
 from minnow.layers.lora import LoraSettings, adapters, attach
@@ -129,3 +131,24 @@ def test_a_surplus_tensor_and_a_damaged_file_are_refused(tmp_path: Path) -> None
     (tmp_path / WEIGHTS).write_bytes(b"\x00" * 7)
     with pytest.raises(BundleError, match="damaged"):
         load_adapter(tmp_path, llama())
+
+
+def test_a_model_that_has_changed_since_the_adapter_was_made_is_refused(tmp_path: Path) -> None:
+    task = {"name": "text_generation", "version": 1}
+    base, folder = tmp_path / "base", tmp_path / "adapter"
+    Bundle(llama(), task).save(base)
+    Bundle(adapted(llama(), "q_proj"), task, None, came_from(str(base)), base=base).save(folder)
+    before = logits(Bundle.load(folder).model)
+    torch.manual_seed(99)
+    Bundle(Llama(llama().config), task).save(base)
+    with pytest.raises(BundleError, match=r"base has changed since the adapter .*adapter was made beside it; put the"):
+        Bundle.load(folder)
+    Bundle(llama(), task).save(base)
+    assert torch.equal(logits(Bundle.load(folder).model), before)
+
+
+def test_an_adapter_that_does_not_tell_the_weights_beneath_is_taken_as_it_is(tmp_path: Path) -> None:
+    task = {"name": "text_generation", "version": 1}
+    Bundle(llama(), task).save(tmp_path / "base")
+    Bundle(adapted(llama(), "q_proj"), task, None, {"from": "base"}, base=tmp_path / "base").save(tmp_path / "adapter")
+    assert Bundle.load(tmp_path / "adapter").base == tmp_path / "base"

@@ -142,7 +142,9 @@ def test_an_adapter_of_peft_comes_in_beside_its_model_or_as_one_with_it(
     minnow("import", foreign, "--out", tmp_path / "base")
     told = minnow("import", adapter, "--base", tmp_path / "base", "--out", tmp_path / "apart", "--json").json
     assert told["base"] == str((tmp_path / "base").resolve())
-    assert package.load(tmp_path / "apart").bundle.provenance["imported"]["format"] == "PEFT"
+    provenance = package.load(tmp_path / "apart").bundle.provenance
+    assert provenance["imported"]["format"] == "PEFT"
+    assert provenance["from"]["name"] == "base"
     merged = minnow("import", adapter, "--base", tmp_path / "base", "--merge", "--out", tmp_path / "merged", "--json")
     assert "base" not in merged.json
     direct = minnow("import", adapter, "--base", foreign, "--out", tmp_path / "direct")

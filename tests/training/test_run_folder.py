@@ -1,14 +1,15 @@
 """A run has its folder to itself."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from minnow.bundle import layout
-from minnow.errors import MinnowError, StorageError
+from minnow.errors import DataError, MinnowError, StorageError
 from minnow.training.checkpoint import Progress, save_checkpoint
-from minnow.training.run_folder import attempt, check_place, seconds_before
+from minnow.training.run_folder import attempt, check_place, check_same_source, seconds_before
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -47,3 +48,17 @@ def test_where_nothing_can_go_on_the_old_model_is_back(error: BaseException, lin
     with pytest.raises(type(error)):
         fail()
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir() if path.is_file()}
+
+
+def test_the_model_beneath_an_adapter_may_not_change_before_a_run_goes_on(tmp_path: Path) -> None:
+    base, adapter, run = tmp_path / "base", tmp_path / "adapter", tmp_path / "run"
+    for folder, name in ((base, layout.WEIGHTS), (adapter, layout.ADAPTER_WEIGHTS)):
+        folder.mkdir()
+        (folder / name).write_bytes(b"weights")
+    config = {"peft_type": "LORA", "base_model_name_or_path": "../base", "r": 1, "lora_alpha": 1, "target_modules": []}
+    (adapter / layout.ADAPTER_CONFIG).write_text(json.dumps(config))
+    check_same_source(run, str(adapter), resume=False)
+    check_same_source(run, str(adapter), resume=True)
+    (base / layout.WEIGHTS).write_bytes(b"other weights")
+    with pytest.raises(DataError, match="has changed since the run began"):
+        check_same_source(run, str(adapter), resume=True)
