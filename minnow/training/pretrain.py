@@ -152,7 +152,7 @@ class Pretraining(LanguageRun):
         if not self.start:
             return None
         bundle = Bundle.load(self.start)
-        if bundle.tokenizer is None or not hasattr(bundle.model, "output_weight_VD"):
+        if bundle.tokenizer is None or not _foretells(type(bundle.model)):
             raise BundleError(
                 f"{self.start} is no language model but a {bundle.model.config.model_type}; pre-training goes on from "
                 "llama, gpt2, rnn_lm or bert"
@@ -388,9 +388,14 @@ def _language_architecture(name: str) -> tuple[Any, Any]:
         config_class, model_class = architecture(name)
     except UnknownNameError as error:
         raise UnknownNameError("language model", name, known) from error
-    if not hasattr(model_class, "output_weight_VD"):
+    if not _foretells(model_class):
         raise RecipeError(f"a {name} is no language model; choose one of: {', '.join(known)}")
     return config_class, model_class
+
+
+def _foretells(model_class: type) -> bool:
+    """Whether its output is tokens of the text that it reads, and not of another beside it, as a translator's is."""
+    return hasattr(model_class, "output_weight_VD") and getattr(model_class, "reads", "") == "tokens"
 
 
 def _built(recipe: PretrainingRecipe, config_class: Any, model_class: Any, shape: dict[str, Any], shares: int) -> Any:

@@ -256,6 +256,8 @@ def test_a_vocabulary_that_the_corpus_cannot_fill_is_refused(novel: Path, tmp_pa
         ("model.name=lama", "llama"),
         ("model.name=ngram", "language model"),
         ("model.name=text_classifier", "language model"),
+        ("model.name=transformer_seq2seq", "is no language model"),
+        ("model.name=rnn_seq2seq", "is no language model"),
         ("shape.hiden_size=8", "hidden_size"),
         ("shape.vocab_size=3", "vocab_size"),
         ("shape.vocab_size=big", "vocab_size"),
