@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from command import files_in, minnow
 
 from minnow.data.pairs import load_pairs
-from tests.command import files_in, minnow
 
 GOOD = [
     ("Two children are playing in the snow.", "Zwei Kinder spielen im Schnee."),

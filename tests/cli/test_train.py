@@ -199,6 +199,7 @@ def test_mistakes_are_one_line_with_the_next_step(
 
 def test_a_run_that_fails_by_itself_ends_with_code_1(colours: Path, tmp_path: Path) -> None:
     wild = net(training__learning_rate=99, training__optimizer="sgd", training__clip=0, training__warmup=0)
+    wild += ["--set", "training.tokens_per_batch=32"]  # so many steps that none is validated before the loss is none
     failed = minnow(
         "train", colours / "train.csv", "--out", tmp_path / "out", *wild, "--set", "training.epochs=500", fails=True
     )
