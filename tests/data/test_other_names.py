@@ -61,7 +61,7 @@ def test_a_name_is_found_among_characters_that_set_no_spaces() -> None:
     }
     found, count = add_other_names(Pairs(list(sides), list(sides.values()), [("en", "zh")] * 4, "talk", "0"), 1, seed=0)
     assert count == 4
-    said = {(source, target) for source, target in zip(found.sources[4:], found.targets[4:], strict=True)}
+    said = set(zip(found.sources[4:], found.targets[4:], strict=True))
     names = {re.sub(r"[^A-Za-z]", "", target) for _, target in said}
     assert len(names) > 1, "drawn from all words with a capital, as two names give no others"
     for source, target in said:
