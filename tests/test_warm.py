@@ -25,6 +25,7 @@ def test_every_kernel_of_a_language_model_is_compiled_for_both_arithmetics() -> 
         activations._silu_gate_backward,
         fused_attention._softmax,
         fused_attention._softmax_backward,
+        norm._add,
         norm._norm,
         norm._norm_backward,
         positions._rotate,

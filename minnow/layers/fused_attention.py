@@ -2,9 +2,9 @@
 
 The library's fused attention is made for long texts; at the few hundred positions of a small model its backward pass
 takes six times its forward pass, a quarter of a training step. Here the scores of a block of queries are one batched
-product, only the keys that some query of the block may see are multiplied at all, and padding costs nothing. Rows as
-short as sentences are multiplied all at once instead, padding and all: there, every call costs more than what it
-computes.
+product, and only the keys that some query of the block may see are multiplied at all. Where texts are read from left to
+right a block is of all rows at once, for every call costs more than what it computes; where rows are padded they come
+one after the other, so that padding costs nothing, unless they are as short as sentences.
 
 B rows · H heads · G heads of keys · S positions · D features of a head
 Q queries of a block · K keys that a block sees · N heads of all rows · T queries where they are not the keys' positions
@@ -44,7 +44,10 @@ def causal_attention(query_BHSD: Tensor, key_BGSD: Tensor, value_BGSD: Tensor, s
         )
     if groups > 1:
         key_BGSD, value_BGSD = (x.repeat_interleave(groups, dim=1) for x in (key_BGSD, value_BGSD))
-    return _attended(query_BHSD, key_BGSD, value_BGSD, scale, None)
+    attended: Tensor = _CausalAttention.apply(  # type: ignore[no-untyped-call]
+        query_BHSD, key_BGSD, value_BGSD, scale
+    )
+    return attended
 
 
 def padded_attention(
@@ -71,7 +74,11 @@ def padded_attention(
     longest = max(query_BHTD.shape[2], key_BHSD.shape[2])
     if longest > (SHORT if across else LONGEST) or not suits_kernels(query_BHTD):
         return F.scaled_dot_product_attention(query_BHTD, key_BHSD, value_BHSD, mask, scale=scale)
-    return _attended(query_BHTD, key_BHSD, value_BHSD, scale, lengths_B.tolist())
+    way = _ShortAttention if longest <= SHORT else _Attention
+    attended: Tensor = way.apply(  # type: ignore[no-untyped-call]
+        query_BHTD, key_BHSD, value_BHSD, scale, lengths_B.tolist()
+    )
+    return attended
 
 
 def _cast(*tensors: Tensor) -> Sequence[Tensor]:
@@ -80,23 +87,53 @@ def _cast(*tensors: Tensor) -> Sequence[Tensor]:
     return [x.to(torch.bfloat16) for x in tensors] if narrow else tensors
 
 
-def _attended(query: Tensor, key: Tensor, value: Tensor, scale: float, lengths: list[int] | None) -> Tensor:
-    way = _ShortAttention if max(query.shape[2], key.shape[2]) <= SHORT else _Attention
-    attended: Tensor = way.apply(query, key, value, scale, lengths)  # type: ignore[no-untyped-call]
-    return attended
+class _CausalAttention(torch.autograd.Function):
+    """The probabilities P are kept from the forward pass; with O = P V the backward pass is
+    dV = P' dO, dP = dO V', dS = P (dP - sum(P dP)), dQ = dS K, dK = dS' Q.
+    """
+
+    @staticmethod
+    def forward(context: Any, query_BHSD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float) -> Tensor:
+        query, key, value = (x.flatten(0, 1) for x in (query_BHSD, key_BHSD, value_BHSD))
+        attended_NSD = torch.empty_like(value)
+        kept = []
+        for block in _causal_blocks(query.shape[1]):
+            weights_NQK = torch.bmm(query[:, block.queries], key[:, block.keys].transpose(1, 2))
+            _softmax(array_of(weights_NQK), *block.sees(len(query)), scale)
+            torch.bmm(weights_NQK, value[:, block.keys], out=attended_NSD[:, block.queries])
+            kept.append(weights_NQK)
+        context.save_for_backward(query, key, value, *kept)
+        context.scale = scale
+        return attended_NSD.view(query_BHSD.shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, *kept = context.saved_tensors
+        given = gradients[0].flatten(0, 1)
+        d_query, d_key, d_value = (torch.empty_like(x) for x in (query, key, value))
+        blocks = _causal_blocks(query.shape[1])
+        for block, weights_NQK in reversed(list(zip(blocks, kept, strict=True))):
+            keys, queries, begun = block.keys, block.queries, block is not blocks[-1]
+            d_scores_NQK = torch.bmm(given[:, queries], value[:, keys].transpose(1, 2))
+            _softmax_backward(array_of(weights_NQK), array_of(d_scores_NQK), *block.sees(len(query)), context.scale)
+            torch.bmm(d_scores_NQK, key[:, keys], out=d_query[:, queries])
+            _into(d_key[:, keys], d_scores_NQK, query[:, queries], begun)
+            _into(d_value[:, keys], weights_NQK, given[:, queries], begun)
+        shape = gradients[0].shape
+        return d_query.view(shape), d_key.view(shape), d_value.view(shape), None
 
 
 class _ShortAttention(torch.autograd.Function):
-    """As ``_Attention``, with all heads of all rows in one product."""
+    """Over padded rows, with all heads of all of them in one product."""
 
     @staticmethod
     def forward(
-        context: Any, query_BHTD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float, lengths: list[int] | None
+        context: Any, query_BHTD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float, lengths: list[int]
     ) -> Tensor:
         query, key, value = (x.flatten(0, 1) for x in (query_BHTD, key_BHSD, value_BHSD))
         weights_NTS = torch.bmm(query, key.transpose(1, 2))
-        first_sees_B, more = ([1] * len(query_BHTD), 1) if lengths is None else (lengths, 0)
-        sees = np.repeat(np.array(first_sees_B), query_BHTD.shape[1]), more
+        sees = np.repeat(np.array(lengths), query_BHTD.shape[1]), 0
         _softmax(array_of(weights_NTS), *sees, scale)
         context.save_for_backward(query, key, value, weights_NTS)
         context.scale, context.sees = scale, sees
@@ -117,22 +154,17 @@ class _ShortAttention(torch.autograd.Function):
 
 
 class _Attention(torch.autograd.Function):
-    """The probabilities P are kept from the forward pass; with O = P V the backward pass is
-    dV = P' dO, dP = dO V', dS = P (dP - sum(P dP)), dQ = dS K, dK = dS' Q.
-
-    One row after the other, so that what a row needs stays in the cache. The heads of a row are read and written where
-    they lie, which is side by side at each position. ``lengths`` of rows whose queries see all of them; None for causal
-    attention over whole rows.
-    """
+    """Over padded rows, one after the other. The heads of a row are read and written where they lie, which is side by
+    side at each position."""
 
     @staticmethod
     def forward(
-        context: Any, query_BHSD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float, lengths: list[int] | None
+        context: Any, query_BHSD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float, lengths: list[int]
     ) -> Tensor:
         attended_BHSD = _like(query_BHSD)
         kept = []
         for row, query_HSD in enumerate(query_BHSD):
-            for block in _blocks(query_BHSD.shape[2], None if lengths is None else lengths[row]):
+            for block in _blocks(lengths[row]):
                 weights_HQK = torch.bmm(query_HSD[:, block.queries], key_BHSD[row, :, block.keys].transpose(1, 2))
                 _softmax(array_of(weights_HQK), *block.sees(len(query_HSD)), scale)
                 torch.bmm(weights_HQK, value_BHSD[row, :, block.keys], out=attended_BHSD[row, :, block.queries])
@@ -147,12 +179,10 @@ class _Attention(torch.autograd.Function):
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query_BHSD, key_BHSD, value_BHSD, *kept = context.saved_tensors
         d_query, d_key, d_value = _like(query_BHSD), _like(key_BHSD), _like(value_BHSD)
-        lengths, weights = context.lengths, iter(kept)
+        weights = iter(kept)
         for row, gradient_HSD in enumerate(gradients[0]):
-            blocks = _blocks(query_BHSD.shape[2], None if lengths is None else lengths[row])
-            # The last block sees all keys, so it begins their sums and the others are added.
-            for block, weights_HQK in reversed(list(zip(blocks, weights, strict=False))):
-                keys, queries, begun = block.keys, block.queries, block is not blocks[-1]
+            for block in (blocks := _blocks(context.lengths[row])):
+                weights_HQK, keys, queries, begun = next(weights), block.keys, block.queries, block is not blocks[0]
                 query_HQD, gradient_HQD = query_BHSD[row, :, queries], gradient_HSD[:, queries]
                 d_scores_HQK = torch.bmm(gradient_HQD, value_BHSD[row, :, keys].transpose(1, 2))
                 sees = block.sees(len(gradient_HSD))
@@ -160,7 +190,7 @@ class _Attention(torch.autograd.Function):
                 torch.bmm(d_scores_HQK, key_BHSD[row, :, keys], out=d_query[row, :, queries])
                 _into(d_key[row, :, keys], d_scores_HQK, query_HQD, begun)
                 _into(d_value[row, :, keys], weights_HQK, gradient_HQD, begun)
-        _clear_padding(lengths, d_query, d_key, d_value)
+        _clear_padding(context.lengths, d_query, d_key, d_value)
         return d_query, d_key, d_value, None, None
 
 
@@ -179,16 +209,20 @@ class _Block:
         return np.full(num_heads, self.first_sees), self.more
 
 
-def _blocks(num_positions: int, length: int | None) -> list[_Block]:
-    """Causal blocks of a whole row; or, with a ``length``, blocks whose queries see all keys."""
-    if length is not None:
-        return [_Block(slice(i, min(i + BLOCK, length)), slice(0, length), length, 0) for i in range(0, length, BLOCK)]
+def _blocks(length: int) -> list[_Block]:
+    """Blocks of a row whose queries see all of its ``length`` keys."""
+    return [_Block(slice(i, min(i + BLOCK, length)), slice(0, length), length, 0) for i in range(0, length, BLOCK)]
+
+
+def _causal_blocks(num_positions: int) -> list[_Block]:
+    """Blocks whose queries see the keys up to their own positions. The last one sees all keys, so on the way back it
+    begins their sums and the others are added."""
     ends = [(first, min(first + BLOCK, num_positions)) for first in range(0, num_positions, BLOCK)]
     return [_Block(slice(first, last), slice(0, last), first + 1, 1) for first, last in ends]
 
 
-def _clear_padding(lengths: list[int] | None, *tensors_BHSD: Tensor) -> None:
-    for row, length in enumerate(lengths or ()):
+def _clear_padding(lengths: list[int], *tensors_BHSD: Tensor) -> None:
+    for row, length in enumerate(lengths):
         for x_BHSD in tensors_BHSD:
             x_BHSD[row, :, length:] = 0
 

@@ -15,6 +15,7 @@ from minnow.errors import InputError
 from minnow.layers.activations import activation
 from minnow.layers.cache import Pair
 from minnow.layers.dropout import FeatureDropout
+from minnow.layers.norm import LayerNorm
 from minnow.layers.transformer import HeadedAttention, Sight, start_weights
 from minnow.models.decoder import Decoder
 from minnow.models.foreign import ForeignConfig, check_heads
@@ -117,15 +118,15 @@ class GPT2Block(nn.Module):
 
     def __init__(self, config: GPT2Config, layer: int):
         super().__init__()
-        self.ln_1 = nn.LayerNorm(config.n_embd, config.layer_norm_epsilon)
+        self.ln_1 = LayerNorm(config.n_embd, config.layer_norm_epsilon)
         self.attn = GPT2Attention(config, layer)
-        self.ln_2 = nn.LayerNorm(config.n_embd, config.layer_norm_epsilon)
+        self.ln_2 = LayerNorm(config.n_embd, config.layer_norm_epsilon)
         self.mlp = GPT2FeedForward(config)
 
     def forward(self, x_BSD: Tensor, sight: Sight, layer: int) -> tuple[Tensor, Pair]:
         taken_BSD, pair = self.attn(self.ln_1(x_BSD), sight, layer)
-        x_BSD = x_BSD + taken_BSD
-        return x_BSD + self.mlp(self.ln_2(x_BSD)), pair
+        x_BSD, normed_BSD = self.ln_2.after(x_BSD, taken_BSD)
+        return x_BSD + self.mlp(normed_BSD), pair
 
 
 class GPT2Body(nn.Module):
@@ -137,7 +138,7 @@ class GPT2Body(nn.Module):
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
         self.drop = FeatureDropout(config.embd_pdrop)
         self.h = nn.ModuleList(GPT2Block(config, layer) for layer in range(config.n_layer))
-        self.ln_f = nn.LayerNorm(config.n_embd, config.layer_norm_epsilon)
+        self.ln_f = LayerNorm(config.n_embd, config.layer_norm_epsilon)
 
 
 class GPT2(Decoder):

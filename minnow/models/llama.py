@@ -228,8 +228,8 @@ class LlamaBlock(nn.Module):
 
     def forward(self, x_BSD: Tensor, sight: Sight, layer: int) -> tuple[Tensor, Pair]:
         taken_BSD, pair = self.self_attn(self.input_layernorm(x_BSD), sight, layer)
-        x_BSD = x_BSD + taken_BSD
-        return x_BSD + self.mlp(self.post_attention_layernorm(x_BSD)), pair
+        x_BSD, normed_BSD = self.post_attention_layernorm.after(x_BSD, taken_BSD)
+        return x_BSD + self.mlp(normed_BSD), pair
 
 
 class LlamaBody(nn.Module):

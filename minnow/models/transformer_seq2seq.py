@@ -151,8 +151,9 @@ class EncoderBlock(nn.Module):
         self.dropout = FeatureDropout(config.dropout)
 
     def forward(self, x_BSD: Tensor, sight: Sight) -> Tensor:
-        x_BSD = x_BSD + self.dropout(self.attention(self.attention_norm(x_BSD), sight, 0)[0])
-        output_BSD: Tensor = x_BSD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BSD)))
+        taken_BSD, _ = self.attention(self.attention_norm(x_BSD), sight, 0)
+        x_BSD, normed_BSD = self.feed_forward_norm.after(x_BSD, self.dropout(taken_BSD))
+        output_BSD: Tensor = x_BSD + self.dropout(self.feed_forward(normed_BSD))
         return output_BSD
 
 
@@ -176,8 +177,9 @@ class DecoderBlock(nn.Module):
 
     def look_across(self, x_BTD: Tensor, memory: Pair, sight: Sight) -> Tensor:
         """The stream after attention to the source and the feed-forward layer."""
-        x_BTD = x_BTD + self.dropout(self.cross(self.cross_norm(x_BTD), memory, sight))
-        output_BTD: Tensor = x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
+        taken_BTD = self.cross(self.cross_norm(x_BTD), memory, sight)
+        x_BTD, normed_BTD = self.feed_forward_norm.after(x_BTD, self.dropout(taken_BTD))
+        output_BTD: Tensor = x_BTD + self.dropout(self.feed_forward(normed_BTD))
         return output_BTD
 
 
