@@ -38,24 +38,25 @@ EXPLAINED = """\
 Tokens a second of whole training steps (forward, backward, clipping, AdamW) on random ids: the median over the rounds
 of each process's median step, with the lowest and the highest round in brackets. No dropout, no reading of text. **of
 the ceiling**: six operations a parameter and token and those of attention, as a share of the machine's matrix product
-in its faster arithmetic. Minnow chooses the arithmetic by itself, as `minnow pretrain` does. torch is compiled in the
-arithmetic that is faster here; in the slower one it ran in the first round alone. The columns behind say how many times
-as fast each row is as each peer."""
+in its faster arithmetic, the best that was measured before the rounds and after each. Minnow chooses the arithmetic by
+itself, as `minnow pretrain` does; torch is compiled in the one that is faster here. The columns behind say how many
+times as fast each row is as each peer."""
 
 
 def main() -> None:
     given = arguments()
-    stamped = {**stamp(0), "ceiling": run([sys.executable, str(HERE / "ceiling.py")]) or {}}
     for model in given.only:
+        stamped, most = stamp(0), ceiling()
         found: dict[str, list[Report]] = {}
         for number in range(given.rounds):
-            for title, (script, options) in contenders(model, number).items():
+            for title, (script, options) in contenders(model).items():
                 tell(f"{model}, round {number + 1} of {given.rounds}: {title}")
                 report = run([sys.executable, str(HERE / "peers" / script), model, *options])
                 if report is not None:
                     tell(f"  {report['tokens_per_second']:,.0f} tokens/s")
                     found.setdefault(title, []).append(report)
-            keep(given.out, model, {**stamped, "rounds": found})
+            most = highest(most, ceiling())
+            keep(given.out, model, {**stamped, "ceiling": most, "rounds": found})
 
 
 def keep(out: Path, model: str, content: Report) -> None:
@@ -76,16 +77,23 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def contenders(model: str, number: int) -> dict[str, tuple[str, list[str]]]:
-    """Those of a round. Compiling an LSTM changes nothing, as its steps are one call of the library; and what torch
-    does in the slower arithmetic, the first round tells."""
+def contenders(model: str) -> dict[str, tuple[str, list[str]]]:
+    """Those of a model. Compiling an LSTM changes nothing, as its steps are one call of the library."""
 
     def runs(title: str) -> bool:
-        if "compiled" in title:
-            return model != "lstm" and FASTER in title
-        return number == 0 or not title.startswith("torch") or FASTER in title
+        return "compiled" not in title or (model != "lstm" and FASTER in title)
 
     return {title: one for title, one in CONTENDERS.items() if runs(title)}
+
+
+def ceiling() -> dict[str, float]:
+    """What the machine reaches at most, or nothing where that cannot be measured."""
+    return run([sys.executable, str(HERE / "ceiling.py")]) or {}
+
+
+def highest(*measured: dict[str, float]) -> dict[str, float]:
+    """Of each limit the highest that was seen: a neighbour can only lower it."""
+    return {name: max(one.get(name, 0.0) for one in measured) for name in measured[0]}
 
 
 def page(kept: dict[str, Report]) -> list[str]:
