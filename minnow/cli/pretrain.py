@@ -82,10 +82,11 @@ def pretrain(
         if as_json:
             print_json(trained.summary)
         else:
-            _print_summary(trained.summary, target)
+            _print_summary(trained.summary, target, trained.bundle.task["name"] == "fill_mask")
 
 
-def _print_summary(summary: dict[str, Any], folder: Path) -> None:
+def _print_summary(summary: dict[str, Any], folder: Path, fills: bool) -> None:
+    """``fills``: the model fills gaps in a text, instead of writing on."""
     from minnow.evaluation.tables import as_score
 
     for name in ("loss", "perplexity", "word_perplexity", "bits_per_byte"):
@@ -98,7 +99,7 @@ def _print_summary(summary: dict[str, Any], folder: Path) -> None:
     out.print(f"{'tokens read':<28}{summary['tokens']:,} in {summary['steps']:,} steps")
     out.print(f"{'train seconds':<28}{summary['train_seconds']:.1f}")
     out.print(f"{'model':<28}{folder}")
-    if summary["model_type"] == "bert":
+    if fills:
         note(f'next: minnow predict {folder} "a text with [MASK] in it"   ·   card: {folder}/README.md')
     else:
         note(f'next: minnow generate {folder} "a beginning"   ·   card: {folder}/README.md')

@@ -57,6 +57,6 @@ def _about(folder: Path) -> dict[str, Any]:
     if (folder / layout.EVALUATION / "report.json").is_file():
         report = read_report(folder / layout.EVALUATION)
         about |= {"measured_on": report["data"], "scores": report["scores"]}
-    told = ("imported", "data", "made", "train_seconds", "machine", "versions")
+    told = ("imported", "data", "from", "made", "train_seconds", "steps", "tokens_seen", "machine", "versions")
     about |= {key: bundle.provenance[key] for key in told if bundle.provenance.get(key) is not None}
     return about

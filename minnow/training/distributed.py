@@ -6,6 +6,7 @@ Gloo joins processes on processors, NCCL those on GPUs. DDP keeps the whole mode
 
 from __future__ import annotations
 
+import itertools
 import os
 import warnings
 from collections.abc import Iterator
@@ -16,9 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from minnow.errors import MinnowError
 
+_RUNS = itertools.count()  # of this process; all processes of torchrun begin the same ones
 LOST = ("Connection closed by peer", "Connection reset by peer")  # gloo's words where another process is gone
 
 
@@ -78,7 +82,10 @@ def world(device: str = "auto") -> Iterator[World]:
     if on_gpu:
         torch.cuda.set_device(local)
     try:
-        dist.init_process_group("nccl" if on_gpu else "gloo")
+        store, rank, size = next(rendezvous("env://"))
+        # What torchrun keeps for its processes outlives a run; a second one would wait for the words of the first.
+        store = PrefixStore(f"run {next(_RUNS)}", store)
+        dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size)
     except (RuntimeError, ValueError) as error:
         raise MinnowError(
             f"the processes of torchrun could not join ({error}); check MASTER_ADDR and the port"

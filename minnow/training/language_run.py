@@ -212,10 +212,13 @@ class LanguageRun(ABC):
         finished = _finished(trainer, material.model)
         outcome = replace(outcome, seconds=outcome.seconds + time.monotonic() - ended)
         if not self.world.leads:
+            self.world.wait()  # for the folder, which whoever asked may go on to read
             return None
         for line in outcome.notes:
             self.note(line)
-        return self._save(replace(material, model=finished), scores, outcome)
+        saved = self._save(replace(material, model=finished), scores, outcome)
+        self.world.wait()
+        return saved
 
     def _plan(self, trainer: LanguageTrainer, material: Material, budget: float) -> None:
         """Time a few steps, decide how many there will be, and tell the person before the first."""
@@ -223,7 +226,13 @@ class LanguageRun(ABC):
         a_step = trainer.rehearse()
         measuring = trainer.rehearse_validation(budget)
         if budget:
-            trainer.plan(a_step, budget, self.world.told(time.monotonic() - self.started))
+            spent = self.world.told(time.monotonic() - self.started)
+            trainer.plan(a_step, budget, spent)
+            if spent + a_step > budget:
+                self.note(
+                    f"reading and trying out have taken {duration(spent)} of the {duration(budget)}, so there is time "
+                    "for a single step; give a longer --budget"
+                )
         steps = trainer.pace.num_steps
         *lines, last = self.plan(material, steps, a_step, self.recipe.training.validations * measuring)
         for line in (*lines, f"{last}, {trainer.memory_mib():,.0f} MiB of memory"):

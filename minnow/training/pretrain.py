@@ -137,7 +137,10 @@ class Pretraining(LanguageRun):
     def unread(self, material: Material) -> Iterator[str]:
         yield from super().unread(material)
         said, usual = self.recipe.training, PretrainingSettings()
-        asked = {"training.mask_share": said.mask_share != usual.mask_share}
+        asked = {
+            "training.mask_share": said.mask_share != usual.mask_share,
+            "training.activation_checkpointing": said.activation_checkpointing and model_carries(material.model),
+        }
         if not is_causal(material.model):
             asked = {
                 "training.sample_tokens": said.sample_tokens not in (0, usual.sample_tokens),

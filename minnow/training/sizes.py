@@ -124,7 +124,7 @@ def shape_for(name: str, parameters: int, vocab_size: int, context: int) -> Shap
         "llama": _llama,
         "mistral": _llama,
         "qwen2": _llama,
-        "qwen3": _llama,
+        "qwen3": _qwen3,
         "gpt2": _gpt2,
         "bert": _bert,
         "distilbert": _distilbert,
@@ -152,6 +152,12 @@ def _llama(parameters: int, vocab_size: int, context: int) -> Shape:
             "num_key_value_heads": _kv(width) * _heads(width) // width,
         }
     return {**shape, "max_position_embeddings": context, "tie_word_embeddings": True}
+
+
+def _qwen3(parameters: int, vocab_size: int, context: int) -> Shape:
+    """A Llama's; left open, a head would have 128 features whatever the width."""
+    shape = _llama(parameters, vocab_size, context)
+    return {**shape, "head_dim": shape["hidden_size"] // shape["num_attention_heads"]}
 
 
 def _gpt2(parameters: int, vocab_size: int, context: int) -> Shape:

@@ -41,6 +41,13 @@ def test_without_json_a_person_reads_the_scores(novel: Path, tmp_path: Path) -> 
     assert f"minnow generate {tmp_path / 'm'}" in done.err
 
 
+def test_a_model_that_fills_gaps_is_asked_for_one(novel: Path, tmp_path: Path) -> None:
+    done = minnow("pretrain", novel, "--model", "distilbert", "--out", tmp_path / "m", *SMALL)
+    assert f"minnow predict {tmp_path / 'm'}" in done.err
+    text = "the [MASK] sat"
+    assert minnow("predict", tmp_path / "m", text, "--json").json
+
+
 def test_text_without_spaces_fills_no_page_with_digits(novel: Path, tmp_path: Path) -> None:
     novel.write_text(("那猫坐在席子上看着门外的雨慢慢地下着" * 20 + "\n") * 20, encoding="utf-8")
     done = minnow("pretrain", novel, "--out", tmp_path / "m", *SMALL)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command import minnow
+from command import minnow, with_settings
 
 from minnow.bundle.bundle import Bundle
 
@@ -46,3 +46,15 @@ def test_a_task_that_nobody_knows_is_named(linear: Path, tmp_path: Path) -> None
     failed = minnow("show", tmp_path / "odd", fails=True)
     assert failed.code == 2
     assert "did you mean 'text_classification'" in failed.error
+
+
+def test_a_language_model_tells_how_long_it_learnt_and_from_what(tmp_path: Path) -> None:
+    text, few = tmp_path / "novel.txt", {"training.steps": 2, "training.context": 16, "training.batch_rows": 2}
+    text.write_text("the cat sat on the mat.\n" * 200, encoding="utf-8")
+    small = ("--size", "20K", "--tokenizer", "character", *with_settings({**few, "training.sample_tokens": 0}))
+    minnow("pretrain", text, "--out", tmp_path / "first", *small)
+    few_more = with_settings({**few, "training.sample_tokens": 0})
+    minnow("pretrain", text, "--from", tmp_path / "first", "--out", tmp_path / "second", *few_more)
+    about = minnow("show", tmp_path / "second", "--json").json
+    assert about["from"]["name"] == "first"
+    assert (about["steps"], about["tokens_seen"]) == (2, 64)

@@ -59,6 +59,12 @@ def test_two_processes_that_were_cut_go_on_to_the_same_curve(kind: tuple[str, st
     assert_same_run(runs / "-".join((*kind, "cut")), runs / "-".join(kind))
 
 
+def test_every_process_goes_on_with_the_model_that_python_asked_for(runs: Path) -> None:
+    said = [(runs / f"asked-{rank}").read_text(encoding="utf-8") for rank in (0, 1)]
+    assert said[0]
+    assert said[0] == said[1]
+
+
 def test_a_process_that_has_lost_another_says_so_in_a_line() -> None:
     lost = "[tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:60637. This is typically caused by a remote worker"
     with pytest.raises(MinnowError, match="another process of this run has ended"), explained():

@@ -104,6 +104,13 @@ def test_the_plan_is_told_before_the_first_step(novel: Path, tmp_path: Path) -> 
     assert told.index(plan) < told.index("step")
 
 
+def test_a_budget_that_reading_has_used_up_is_told(novel: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    trained = run(novel, tmp_path / "m", "training.steps=0", "training.budget=0.001s", note=told.append)
+    assert trained.summary["steps"] == 1
+    assert any("time for a single step" in line for line in told)
+
+
 @pytest.mark.parametrize(("size", "said"), [(1, "threads"), (2, "2 processes (fsdp)")])
 def test_the_plan_says_how_a_step_is_shared_out(size: int, said: str, tmp_path: Path) -> None:
     recipe = recipe_from({"training": {"parallel": "threads", "distributed": "fsdp"}})
@@ -134,6 +141,7 @@ def test_pretraining_goes_on_from_a_model_with_its_tokenizer(novel: Path, tmp_pa
             ("no column of novel.txt can be chosen", "adapter.rank is 0", "the model is llama"),
         ),
         ("bert", ("training.sample_prompt=the", "training.mask_share=0.2"), ("the model is bert",)),
+        ("rnn_lm", ("training.activation_checkpointing=true",), ("the model is rnn_lm",)),
     ],
 )
 def test_what_the_run_does_not_read_is_told(

@@ -6,7 +6,7 @@ from minnow.models.registry import architecture
 from minnow.training import sizes
 from minnow.training.pretraining_recipe import parameters_of
 
-NAMES = ("llama", "gpt2", "bert", "rnn_lm")
+NAMES = ("llama", "mistral", "qwen2", "qwen3", "gpt2", "bert", "distilbert", "rnn_lm")
 
 
 @pytest.mark.parametrize("name", NAMES)

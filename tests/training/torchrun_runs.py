@@ -1,6 +1,8 @@
 """What each of the two processes under ``torchrun`` does: all runs that ``test_distributed`` looks at, one by one."""
 
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import minnow
 from minnow.data.windows import Window
 from minnow.training import distributed
 from minnow.training.distributed import World
@@ -53,6 +56,24 @@ def main(folder: Path) -> None:
         for kind in CUT:
             run(folder / "-".join((*kind, "cut")), world, *kind, cut=True)
             run(folder / "-".join((*kind, "cut")), world, *kind)
+    asked_in_python(folder)
+
+
+def asked_in_python(folder: Path) -> None:
+    """As a script that a person starts with ``torchrun``: every process goes on with the model."""
+    text = folder / "novel.txt"
+    if world_rank() == 0:
+        text.write_text("the cat sat on the mat.\n" * 200, encoding="utf-8")
+    while not text.is_file():
+        time.sleep(0.01)
+    settings = {"model.size": "20K", "tokenizer.kind": "character", "training.device": "cpu", "training.steps": 4}
+    rows = {"training.context": 16, "training.batch_rows": 4, "training.validations": 1, "training.sample_tokens": 0}
+    model = minnow.pretrain(text, out=folder / "asked", settings={**settings, **rows})
+    (folder / f"asked-{world_rank()}").write_text(str(model.generate("the", max_tokens=5, temperature=0)))
+
+
+def world_rank() -> int:
+    return int(os.environ["RANK"])
 
 
 if __name__ == "__main__":
