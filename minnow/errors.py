@@ -16,6 +16,10 @@ class InputError(MinnowError):
     exit_code = 2
 
 
+class ContextError(InputError):
+    """A text leaves no room to write in the model's context."""
+
+
 class DataError(InputError):
     """A file, a table or a column that cannot be read as asked."""
 

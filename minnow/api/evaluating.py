@@ -111,10 +111,10 @@ def compare(
     if any(model.task.name == "translation" for model in opened):
         from minnow.evaluation.translation import compare_translations
 
-        for model in opened:
-            model.translator()  # which says so where one does not translate
+        tasks = [model.translator() for model in opened]  # which says so where one does not translate
         asked = languages_asked(source, target, languages)
-        pairs = pairs_to_measure(opened[0], data, target_data, part, asked, text, label)
+        telling = next((model for model, task in zip(opened, tasks, strict=True) if not task.unnamed), opened[0])
+        pairs = pairs_to_measure(telling, data, target_data, part, asked, text, label)
         written = [_translations(model, pairs, beam, progress) for model in opened]
         compared = compare_translations(names[0], names[1], pairs.targets, written[0], written[1], pairs.into)
         return replace(compared, notes=(*pairs.notes, *compared.notes))

@@ -116,6 +116,10 @@ def pairs_to_measure(
     if target_data is None and not languages and not task.unnamed and pair_parts(data) != ("all",):
         languages = task.directions[0] if len(task.directions) == 1 else task.languages
     pairs = load_pairs(data, target_data, part, languages=languages, keep_empty=True, **columns)
+    turned = {direction[::-1] for direction in task.directions}
+    if target_data is None and not languages and len(turned) == 1 and set(pairs.directions) == turned:
+        # What the file lists the other way round is still what this model translates.
+        pairs = load_pairs(data, None, part, languages=task.directions[0], keep_empty=True, **columns)
     return pairs.named(task.directions)
 
 

@@ -83,19 +83,18 @@ class Model(Opened):
             template: Jinja text; without it the model's own, or where it has none, a plain dialogue.
             seed, settings: as in ``generate``.
         """
-        from minnow.decoding.chat import PLAIN, PLAIN_STOP, messages_from
+        from minnow.decoding.chat import messages_from, plain_stop, template_of
 
         writer = self.writer()  # which says so where the model writes no text
-        chosen = template or self.tokenizer().chat_template or PLAIN
-        if chosen is PLAIN and settings.get("stop") is None:
-            settings["stop"] = PLAIN_STOP
+        if not template and not self.tokenizer().chat_template and settings.get("stop") is None:
+            settings["stop"] = plain_stop(self.tokenizer())
         said = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
         return writer.chat(
             self.bundle.model,
             self.tokenizer(),
             messages_from(said),
             self._generation_settings(seed, settings),
-            chosen,
+            template or template_of(self.tokenizer()),
         )
 
     @overload

@@ -84,4 +84,6 @@ def augment(
         speed = made.synthetic / max(made.seconds, 1e-9)
         out.print(f"{'synthetic pairs':<28}{made.synthetic:,}  ({speed:,.0f} a second)")
         out.print(f"{'written':<28}{made.path}, columns {made.source} and {made.target}")
-        note(f"next: minnow train {made.path} --task translation --langs {made.source},{made.target}")
+        note("some of these pairs are held out to choose by, made-up sources among them; real ones are better")
+        learn = f"minnow train {made.path} --task translation --langs {made.source},{made.target}"
+        note(f"next: {learn} --validation REAL")

@@ -61,6 +61,7 @@ def chat(
         settings |= {"top_k": top_k, "top_p": top_p, "min_p": min_p, "repetition_penalty": repetition_penalty}
         settings |= {"frequency_penalty": frequency_penalty, "presence_penalty": presence_penalty}
         written = _template(template)
+        _check(settings, written)
         if not written and (loaded.bundle.tokenizer is None or loaded.bundle.tokenizer.chat_template is None):
             note("the model has no chat template: it was taught to write on, not to answer; a plain dialogue is used")
         beginning = [{"role": "system", "content": system}] if system else []
@@ -72,20 +73,24 @@ def chat(
                 remembered = list(beginning)
                 continue
             asked = {"role": "user", "content": line}
-            text, remembered = _answer(loaded, [*remembered, asked], len(beginning), written, settings, not as_json)
+            said = _answer(loaded, [*remembered, asked], len(beginning), written, settings, not as_json)
+            if said is None:
+                continue
+            text, seen = said
             answer = {"role": "assistant", "content": text}
-            remembered.append(answer)
+            remembered = [*seen, answer]
             conversations[-1] += [asked, answer]
         if as_json:
-            said = [{"messages": messages} for messages in conversations if len(messages) > len(beginning)]
-            print_json({"model": model, "conversations": said})
+            held = [{"messages": messages} for messages in conversations if len(messages) > len(beginning)]
+            print_json({"model": model, "conversations": held})
 
 
 def _answer(
     loaded: Any, messages: list[dict[str, str]], num_kept: int, template: str, settings: dict[str, Any], show: bool
-) -> tuple[str, list[dict[str, str]]]:
-    """The answer, and the messages that the model still saw: the oldest go where the context is full."""
-    from minnow.errors import InputError
+) -> tuple[str, list[dict[str, str]]] | None:
+    """The answer, and the messages that the model still saw: the oldest go where the context is full. None, and why is
+    told, where the last one is too long by itself."""
+    from minnow.errors import ContextError
 
     while True:
         pieces: list[str] = []
@@ -97,15 +102,26 @@ def _answer(
                 if show:
                     sys.stdout.write(shown)
                     sys.stdout.flush()
-        except InputError:
+        except ContextError as error:
             if len(messages) <= num_kept + 1:
-                raise
+                note(f"{error}; this message is left out")
+                return None
             note("the conversation is longer than the model's context; its oldest turn is forgotten")
             messages = messages[:num_kept] + messages[num_kept + 2 :]
             continue
         if show:
             sys.stdout.write("\n")
         return "".join(pieces).rstrip(), messages
+
+
+def _check(settings: dict[str, Any], template: str) -> None:
+    """What cannot be is told before the person says anything."""
+    from minnow.decoding.chat import check_template
+    from minnow.decoding.writing import GenerationSettings
+
+    GenerationSettings.of(**settings)
+    if template:
+        check_template(template)
 
 
 def _lines() -> Iterator[str]:

@@ -1,5 +1,7 @@
 """``minnow``: the verbs, each in a file of its own."""
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -77,5 +79,8 @@ app.add_typer(hub.app, name="hub", short_help="Serve and keep a hub of one's own
 
 def main() -> None:
     """The entry point of the command ``minnow``."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")  # as files are, whatever is said of the terminal
     bars_for_people()
     app()

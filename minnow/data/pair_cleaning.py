@@ -206,8 +206,10 @@ def _in_another_language(confidence: float, progress: Progress | None, pairs: Pa
 
     @cache  # many sentences have several translations
     def is_other(text: str, language: str) -> bool:
-        found = detect(text)
-        return found.code not in (code_of[language], "und") and found.confidence >= confidence
+        found, code = detect(text), code_of[language]
+        # A Japanese text without a letter of its own cannot be told from Chinese.
+        fits = found.code in (code, "und") or (code, found.code) == ("ja", "zh")
+        return not fits and found.confidence >= confidence
 
     bad = np.zeros(len(pairs), dtype=bool)
     for row, sides in enumerate(_sides(pairs)):

@@ -76,6 +76,8 @@ def render_chat(
             compiled.render(
                 messages=[message.to_dict() for message in messages],
                 add_generation_prompt=add_generation_prompt,
+                tools=None,  # there are none here, and templates ask whether there are
+                documents=None,
                 **special_tokens,
             )
         )
@@ -83,14 +85,34 @@ def render_chat(
         raise InputError(f"the chat template cannot render these messages: {error}") from error
 
 
+def check_template(template: str) -> None:
+    """InputError where it is no Jinja template."""
+    _compiled(template)
+
+
 def house_template(tokenizer: Tokenizer) -> str:
     """The template of a model of this house: by tokens of the roles where the tokenizer has them, else by their names.
 
     Every message ends with the token that ends a text, so an answer does.
     """
-    begins = bool(tokenizer.prefix_ids) and tokenizer.prefix_ids == (tokenizer.bos_id,)
     marked = set(ROLE_TOKENS) <= set(tokenizer.vocabulary)
-    return ("{{ bos_token }}" if begins else "") + (_MARKED if marked else _WORDED)
+    return _beginning(tokenizer) + (_MARKED if marked else _WORDED)
+
+
+def template_of(tokenizer: Tokenizer) -> str:
+    """The model's own template, or for a model that was taught no chat a plain dialogue, behind the token that stands
+    before every text."""
+    return tokenizer.chat_template or (_beginning(tokenizer) + PLAIN)
+
+
+def plain_stop(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """What ends an answer in a plain dialogue, as this tokenizer can spell it."""
+    return tuple(stop.lower() if tokenizer.lowercase else stop for stop in PLAIN_STOP)
+
+
+def _beginning(tokenizer: Tokenizer) -> str:
+    begins = bool(tokenizer.prefix_ids) and tokenizer.prefix_ids == (tokenizer.bos_id,)
+    return "{{ bos_token }}" if begins else ""
 
 
 def chat_ids(tokenizer: Tokenizer, template: str, messages: Sequence[Message]) -> list[int]:
@@ -220,7 +242,8 @@ def _compiled(template: str) -> Any:
         from jinja2.sandbox import ImmutableSandboxedEnvironment
     except ImportError as error:
         raise MinnowError('chat templates need jinja2; install it with: pip install "minnow-lm[generate]"') from error
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    extensions = [loopcontrols, _answers_marked()]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
     # What the templates of published models call.
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _refuse
@@ -231,8 +254,28 @@ def _compiled(template: str) -> Any:
         raise InputError(f"the chat template is damaged: {error}") from error
 
 
-def _to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _answers_marked() -> Any:
+    """``{% generation %} … {% endgeneration %}``, by which templates mark the assistant's words for those who teach."""
+    from jinja2.ext import Extension
+
+    class Generation(Extension):
+        tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
+
+        def parse(self, parser: Any) -> Any:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    return Generation
+
+
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
 def _refuse(message: str) -> str:

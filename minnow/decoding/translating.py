@@ -68,6 +68,8 @@ class TranslationSettings:
         check_whole("first", self.first, 0, MAX_SEED, "try 0")
         if not self.sample and (self.temperature, self.top_k, self.seed) != (1.0, 0, 0):
             raise InputError("temperature, top_k and seed are of a draw; add sample (--sample), or leave them out")
+        if self.sample and self.length_penalty != 1.0:
+            raise InputError("length_penalty weighs the texts of a search; leave it out, or the draw (--sample)")
         if self.sample and self.n_best > 1:
             raise InputError(f"a draw gives one text for each source, but got n_best={self.n_best}; leave it out")
         _ = self.sampling
@@ -111,6 +113,7 @@ def translate_rows(
     advance: Callable[[int], None] = lambda _: None,
     required: Required | None = None,
     numbers: Sequence[int] | None = None,
+    text_of: Callable[[Sequence[int]], object] = tuple,
 ) -> list[list[Hypothesis]]:
     """The best targets of each row of source ids, in the order of the rows.
 
@@ -124,12 +127,21 @@ def translate_rows(
         advance: told how many rows more are done, from whichever thread.
         required: not for texts that are drawn.
         numbers: of the rows, by which each has a random stream of its own; else by their places.
+        text_of: what token ids spell; of targets that spell the same the best alone counts, so there may be fewer than
+            ``n_best``.
     """
     device = next(model.parameters()).device
     writer = packed_for(model)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.long, device=device) if banned_ids else None
     beams = BeamSettings(settings.beam, settings.length_penalty)
     found: list[list[Hypothesis]] = [[] for _ in rows]
+
+    def different(texts: Sequence[Hypothesis]) -> list[Hypothesis]:
+        best: dict[object, Hypothesis] = {}
+        for one in texts:
+            best.setdefault(text_of(one.token_ids), one)
+        return list(best.values())[: settings.n_best]
+
     unmet: list[int] = []
 
     def is_met(row: int) -> bool:
@@ -148,7 +160,7 @@ def translate_rows(
             else:
                 texts = batched.search(writer, logits_BV, state, most_B, beams, end_id, banned, vocab_size)
         for row, best in zip(batch, texts, strict=True):
-            found[row] = best[: settings.n_best]
+            found[row] = different(best)
         again = [row for row in batch if not is_met(row)]
         unmet.extend(again)
         advance(len(batch) - len(again))
@@ -167,7 +179,7 @@ def translate_rows(
                 *(banned, vocab_size, sight),
             )
         for row, best in zip(batch, texts, strict=True):
-            found[row] = best[: settings.n_best]
+            found[row] = different(best)
         advance(len(batch))
 
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]))

@@ -17,7 +17,7 @@ from minnow.decoding.rows import STOP, Row
 from minnow.decoding.sampling import MAX_SEED, SamplingSettings, check_whole, check_within, generator_for
 from minnow.decoding.search import MOST_PENALTY, BeamSettings, Hypothesis, Written, beam_search, read_prompts, sample
 from minnow.decoding.stopping import StopStrings
-from minnow.errors import InputError, nearest
+from minnow.errors import ContextError, InputError, nearest
 from minnow.text.foreign import ForeignTokenizer
 from minnow.text.streaming import TextStream
 from minnow.text.tokenizer import Tokenizer
@@ -72,6 +72,8 @@ class GenerationSettings(SamplingSettings):
             raise InputError("beam search knows no penalties for repetition; leave them out, or the beam")
         if self.beam > 1 and (self.top_k, self.top_p, self.min_p) != (0, 1.0, 0.0):
             raise InputError("beam search draws nothing, so top_k, top_p and min_p mean nothing; leave them out")
+        if self.beam == 1 and self.length_penalty != 1.0:
+            raise InputError("length_penalty weighs the texts of a beam search; ask for a beam, or leave it out")
         if 1 < self.beam < self.num_samples:
             raise InputError(f"a beam of {self.beam} has no {self.num_samples} best texts; widen it or ask for fewer")
         for name, texts in (("stop", self.stop), ("choices", self.choices), ("regex", (self.regex or "",))):
@@ -253,22 +255,24 @@ def write(
 def fitted(
     prompt: Sequence[int], context_size: int | None, settings: GenerationSettings, prefix_ids: Sequence[int] = ()
 ) -> Sequence[int]:
-    """The prompt, or with ``truncate`` its end, where it leaves no room to write.
+    """The prompt, where it leaves room to write; with ``truncate`` its end, where it leaves too little.
 
-    What is cut leaves room for ``max_tokens``, or half the context where that is less. If the prompt begins with
-    ``prefix_ids``, which stand before every text that the model knows, so does what is left.
+    Enough is room for ``max_tokens``, or half the context where that is less. If the prompt begins with ``prefix_ids``,
+    which stand before every text that the model knows, so does what is left.
 
     Raises:
-        InputError: it leaves no room and ``truncate`` was not said.
+        ContextError: it leaves no room and ``truncate`` was not said.
     """
-    if context_size is None or len(prompt) < context_size:
+    if context_size is None:
+        return prompt
+    kept = max(1, context_size - min(settings.max_tokens, context_size // 2))
+    if len(prompt) <= (kept if settings.truncate else context_size - 1):
         return prompt
     if not settings.truncate:
-        raise InputError(
+        raise ContextError(
             f"the prompt has {len(prompt):,} tokens, but the model reads and writes {context_size:,} in all and one "
             "must be left to write; shorten the prompt, or lose its beginning with --truncate (in Python truncate=True)"
         )
-    kept = max(1, context_size - min(settings.max_tokens, context_size // 2))
     first = len(prefix_ids)
     if tuple(prompt[:first]) == tuple(prefix_ids) and first < kept:
         return [*prefix_ids, *prompt[first - kept :]]

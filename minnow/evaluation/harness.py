@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from minnow.bundle.bundle import Bundle
-from minnow.decoding.chat import PLAIN, messages_from, render_chat
+from minnow.decoding.chat import messages_from, render_chat, template_of
 from minnow.decoding.writing import GenerationSettings
 from minnow.errors import InputError, MinnowError
 from minnow.evaluation.perplexity import causal_nats
@@ -81,7 +81,9 @@ class HarnessModel(LM):  # type: ignore[misc]
         answers = []
         for request in requests:
             before = self.tokenizer.prefix_ids[-1:] or (self.tokenizer.eos_id,)
-            token_ids = self._ids(request.args[0])[len(self.tokenizer.prefix_ids) :] if request.args[0] else []
+            text = request.args[0]  # a document, in which no token is meant, whatever was asked before
+            prompt = self.task.prompt_ids(self.tokenizer, text) if text else []
+            token_ids = prompt[len(self.tokenizer.prefix_ids) :]
             read = np.array([*before, *token_ids], np.int64)
             length = self.model.context_size or len(token_ids)
             answers.append(-float(causal_nats(self.model, read, length, length).sum()) if token_ids else 0.0)
@@ -118,13 +120,13 @@ class HarnessModel(LM):  # type: ignore[misc]
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
         """The model's own; the harness keeps it with its results."""
-        return (self.tokenizer.chat_template or PLAIN) if chat_template else ""
+        return template_of(self.tokenizer) if chat_template else ""
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The text of a conversation; from then on special tokens in a context are meant."""
         self._chats = True
-        template = self.tokenizer.chat_template or PLAIN
         messages = messages_from(chat_history)
+        template = template_of(self.tokenizer)
         return render_chat(template, messages, self.tokenizer.special_tokens, add_generation_prompt)
 
     # Texts to numbers
@@ -152,7 +154,8 @@ class HarnessModel(LM):  # type: ignore[misc]
         ids_BS = torch.zeros(len(asked), max(len(one.token_ids) for one in asked), dtype=torch.int64)
         for row, one in enumerate(asked):
             ids_BS[row, : len(one.token_ids)] = torch.tensor(one.token_ids)
-        hidden_BSD = self.model.hidden(ids_BS[:, :-1].to(device))[0]
+        lengths_B = torch.tensor([len(one.token_ids) - 1 for one in asked], device=device)
+        hidden_BSD = self.model.encode(ids_BS[:, :-1].to(device), lengths_B)
         for row, one in enumerate(asked):
             end = len(one.token_ids) - 1
             log_NV = self.model.logits(hidden_BSD[row, end - one.num_asked : end]).float().log_softmax(-1)
@@ -161,16 +164,9 @@ class HarnessModel(LM):  # type: ignore[misc]
             yield float(nats), bool((log_NV.argmax(-1) == targets_N).all())
 
     def _written(self, contexts: Sequence[str], settings: GenerationSettings) -> list[str]:
-        if not self._chats:
-            return [text.text for text in self.task.answers(self.model, self.tokenizer, contexts, settings)]
-        from minnow.decoding.writing import Piece, write
-
-        texts = [""] * len(contexts)
         prompts = [self._ids(context) for context in contexts]
-        for event in write(self.model, self.tokenizer, prompts, settings):
-            if isinstance(event, Piece):
-                texts[event.number] += event.text
-        return texts
+        found = self.task.answers_to(self.model, self.tokenizer, prompts, settings, self.batch_rows)
+        return [text.text for text in found]
 
 
 def _settings(said: dict[str, Any]) -> GenerationSettings:

@@ -97,7 +97,13 @@ def measure_translation(
         data={"name": pairs.name, "part": part, "sha256": pairs.sha256, "licence": pairs.licence},
         seconds=seconds,
     )
-    told = [f"{source}-{target} was never learnt: the model pairs languages by itself" for source, target in zero_shot]
+    reads = {source for source, _ in task.directions}
+    told = [
+        f"{source}-{target} was never learnt: the model pairs languages by itself"
+        if source in reads
+        else f"the model has never read {source}; it reads {', '.join(sorted(reads))}"
+        for source, target in zero_shot
+    ]
     return replace(report, notes=[*pairs.notes, *report.notes, *told], retrieval=_retrieval(task, bundle, pairs))
 
 

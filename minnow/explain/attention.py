@@ -3,6 +3,7 @@
 S words of the source · T words of the target · N, M their tokens
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +169,8 @@ def _inside(text: str, place: int) -> bool:
 
 
 def _of_word(character: str) -> bool:
-    return (character.isalnum() or character in "'’-") and not "\u3040" <= character <= "\u9fff"
+    is_part = character.isalnum() or character in "'’-" or unicodedata.category(character)[0] == "M"
+    return is_part and not "\u3040" <= character <= "\u9fff"
 
 
 def _spelt(tokenizer: Tokenizer, source: str, target: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

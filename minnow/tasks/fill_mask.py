@@ -18,6 +18,7 @@ from minnow.tasks.signature import Candidate, Field, Filled, Signature
 from minnow.text.tokenizer import Tokenizer
 
 GAPS = ("[MASK]", "<mask>")  # either may be written, whatever the model's own token is called
+LEADING_SPACE = ("bpe", "unigram")  # kinds whose tokens begin with the space before a word
 ROWS_AT_ONCE = 16
 
 
@@ -84,9 +85,12 @@ class FillMask(Task):
         own = tokenizer.special_tokens.get("mask_token", GAPS[0])
         for gap in GAPS:
             text = text.replace(gap, own)
-        parts = tokenizer.encode_ids(text.split(own))
-        if len(parts) < 2:
+        *before, last = text.split(own)
+        if not before:
             raise InputError(f"the text has no gap to fill: {text[:60]!r}; write {own} where a word is missing")
+        if tokenizer.kind in LEADING_SPACE:  # the space is the hidden token's, as in training
+            before = [part.removesuffix(" ") for part in before]
+        parts = tokenizer.encode_ids([*before, last])
         assert tokenizer.mask_id is not None  # see check
         joined = parts[0] + [token_id for part in parts[1:] for token_id in (tokenizer.mask_id, *part)]
         token_ids = tokenizer.frame(joined)

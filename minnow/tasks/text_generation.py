@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from minnow.errors import BundleError, DataError, InputError
+from minnow.errors import BundleError, ContextError, DataError, MinnowError
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Field, Signature, Text
 from minnow.text.tokenizer import Tokenizer
@@ -27,8 +27,9 @@ class Generation:
     Nothing is computed before the first piece is asked for. A second iteration repeats the pieces. Where several
     samples were asked for, the pieces and ``str()`` are those of the first.
 
-    Raises, on the first use:
+    Raises, on every use:
         InputError: the prompt does not fit the model's context, or the constraint cannot be followed.
+        MinnowError: the writing was interrupted.
     """
 
     def __init__(self, prompt: str, tokenizer: Tokenizer, events: Iterator[Any], seed: int):
@@ -38,6 +39,7 @@ class Generation:
         self._events = events
         self._pieces: list[tuple[int, str]] = []
         self._finished: dict[int, Any] = {}
+        self._failed: MinnowError | None = None
 
     def __iter__(self) -> Iterator[str]:
         return (text for number, text in self.pieces() if number == 0)
@@ -103,7 +105,16 @@ class Generation:
         """One event further; False where there are no more."""
         from minnow.decoding.writing import Piece
 
-        event = next(self._events, None)
+        if self._failed is not None:
+            raise self._failed
+        try:
+            event = next(self._events, None)
+        except MinnowError as error:
+            self._failed = error
+            raise
+        except BaseException:  # Ctrl-C above all, behind which the search cannot go on
+            self._failed = MinnowError("the writing of this text was interrupted; generate it again")
+            raise
         if event is None:
             return False
         if isinstance(event, Piece):
@@ -162,7 +173,7 @@ class TextGeneration(Task):
         """The assistant's next message.
 
         Raises:
-            InputError: the conversation leaves less room for it than a quarter of the context.
+            ContextError: the conversation leaves less room for it than a quarter of the context.
         """
         from minnow.decoding.chat import chat_ids
         from minnow.decoding.writing import ends_lines
@@ -172,7 +183,7 @@ class TextGeneration(Task):
         token_ids = chat_ids(tokenizer, template, messages)
         size = model.context_size
         if size is not None and not settings.truncate and len(token_ids) + min(settings.max_tokens, size // 4) > size:
-            raise InputError(
+            raise ContextError(
                 f"the conversation has {len(token_ids):,} tokens, which leaves too little of the model's context of "
                 f"{size:,} for an answer; leave out its oldest messages"
             )
@@ -188,11 +199,23 @@ class TextGeneration(Task):
         self, model: Any, tokenizer: Tokenizer, prompts: Sequence[str], settings: GenerationSettings
     ) -> list[Text]:
         """The first text of each prompt, many prompts at a time; each as it would be alone."""
+        rows = [self.prompt_ids(tokenizer, prompt) for prompt in prompts]
+        return self.answers_to(model, tokenizer, rows, settings)
+
+    def answers_to(
+        self,
+        model: Any,
+        tokenizer: Tokenizer,
+        rows: Sequence[Sequence[int]],
+        settings: GenerationSettings,
+        rows_at_once: int = ROWS_AT_ONCE,
+    ) -> list[Text]:
+        """The same for prompts that are token ids already."""
         from minnow.decoding.writing import write
 
         found: list[Text] = []
-        for start in range(0, len(prompts), ROWS_AT_ONCE):
-            part = [self.prompt_ids(tokenizer, prompt) for prompt in prompts[start : start + ROWS_AT_ONCE]]
+        for start in range(0, len(rows), rows_at_once):
+            part = rows[start : start + rows_at_once]
             together = Generation("", tokenizer, write(model.eval(), tokenizer, part, settings), settings.seed)
             found += together.by_number(range(0, len(part) * settings.num_samples, settings.num_samples))
         return found

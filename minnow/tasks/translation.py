@@ -16,7 +16,7 @@ from minnow.errors import BundleError, InputError, RecipeError, nearest
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Field, Signature, Text
 from minnow.text.language import sentence_space
-from minnow.text.terms import Requirement, Terms, normal, stands_in
+from minnow.text.terms import Requirement, Span, Terms, normal, stands_in
 from minnow.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ Direction = tuple[str, str]
 BETWEEN_SENTENCES = " "
 NUMBERS_BETWEEN = 1 << 40  # two pieces of one source, in the count of random streams: more sources than there will be
 # A sentence ends behind its last mark and the quotes and brackets that close there; Chinese has no space behind it.
-_SENTENCE = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’»)\]]))\s+|(?<=[。！？])(?![。！？”’」』）])")
-_CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[，；：、])")
+_SENTENCE = re.compile(r"(?:(?<=[.!?…।॥؟۔])|(?<=[.!?…।॥؟۔][\"'”’»)\]]))\s+|(?<=[。！？])(?![。！？”’」』）])")
+_ABBREVIATED = re.compile(r"(?<!\w)(?:[A-Z]|Mrs?|Ms|Mme|Mlle|Drs?|Prof|Ste?|Sr|Jr|Nr|No|vs)\.$")  # ends no sentence
+_CLAUSE = re.compile(r"(?<=[,;:،؛])\s+|(?<=[，；：、])")
 _SPACE = re.compile(r"\s+")
 
 
@@ -159,7 +160,7 @@ class Translation(Task):
                 was to hold.
         """
         languages = [self.into(to)] * len(sources) if to is None or isinstance(to, str) else [*map(self.into, to)]
-        pieces = [self.pieces(tokenizer, source) for source in sources]
+        pieces = [self.pieces(tokenizer, source, terms) for source in sources]
         flat = [(piece, target) for parts, target in zip(pieces, languages, strict=True) for piece, _ in parts]
         numbers = [
             settings.first + number + NUMBERS_BETWEEN * place
@@ -219,6 +220,8 @@ class Translation(Task):
 
         writing = tokenizer.writing
         more: dict[str, Any] = {"advance": advance, "required": required, "numbers": numbers}
+        if settings.n_best > 1:  # one text can be spelt in several ways
+            more["text_of"] = writing.decode
         return translate_rows(
             model.eval(), rows, settings, writing.eos_id, self._silent(writing), writing.vocab_size, **more
         )
@@ -272,8 +275,8 @@ class Translation(Task):
             silent |= {self._tag_id(writing, target) for target in self.targets if _tag(target) in writing.vocabulary}
         return sorted(silent)
 
-    def pieces(self, tokenizer: Tokenizer, source: str) -> list[tuple[str, str]]:
-        """What is translated by itself, and the white space behind it."""
+    def pieces(self, tokenizer: Tokenizer, source: str, terms: Requirement | None = None) -> list[tuple[str, str]]:
+        """What is translated by itself, and the white space behind it; no cut goes through one of the ``terms``."""
         pieces: list[tuple[str, str]] = []
 
         besides = 2 if self.tagged else 1  # the end, and the language that is to be written
@@ -281,10 +284,11 @@ class Translation(Task):
         def is_short(text: str) -> bool:
             return len(tokenizer.encode_ids([text])[0]) + besides <= self.max_tokens
 
-        for line in source.splitlines() or [""]:
+        for line in map(clean, source.splitlines() or [""]):
             parts = [line]
             if not is_short(line):
-                parts = [part for sentence in sentences_of(line) for part in parts_of(sentence, is_short)]
+                asked = terms.places(line).values() if terms is not None and normal(line) == line else ()
+                parts = parts_of_line(line, is_short, [span for spans in asked for span in spans])
             pieces += [(part, BETWEEN_SENTENCES) for part in parts]
             pieces[-1] = (pieces[-1][0], "\n")
         pieces[-1] = (pieces[-1][0], "")
@@ -322,20 +326,51 @@ class Translation(Task):
 
 def sentences_of(line: str) -> list[str]:
     """The sentences of a line, by their marks."""
-    return [part for part in _SENTENCE.split(line) if part]
+    return [line[slice(*span)] for span in _sentences(line, ())]
 
 
-def parts_of(sentence: str, is_short: Callable[[str], bool]) -> list[str]:
+def parts_of_line(line: str, is_short: Callable[[str], bool], held: Sequence[Span] = ()) -> list[str]:
+    """The sentences of a line, and of those that are too long parts; no cut goes through what is ``held`` together."""
+    return [
+        part
+        for begin, end in _sentences(line, held)
+        for part in parts_of(line[begin:end], is_short, _moved(held, begin))
+    ]
+
+
+def parts_of(sentence: str, is_short: Callable[[str], bool], held: Sequence[Span] = ()) -> list[str]:
     """A sentence in parts that are short enough: halved where a clause ends near its middle, else at the nearest space,
     else, where it has none, anywhere."""
     if len(sentence) < 2 or is_short(sentence):
         return [sentence]
     length = len(sentence)
-    clauses = [match.span() for match in _CLAUSE.finditer(sentence)]
-    spaces = [match.span() for match in _SPACE.finditer(sentence.rstrip())]
-    inner = [span for span in clauses if length <= 4 * span[0] <= 3 * length] or [span for span in spaces if span[0]]
+    spaces = _cuts(_SPACE, sentence.rstrip(), held)
+    clauses = [span for span in _cuts(_CLAUSE, sentence, held) if length <= 4 * span[0] <= 3 * length]
+    inner = clauses or [span for span in spaces if span[0]]
     end, begin = min(inner or [(length // 2, length // 2)], key=lambda span: abs(span[0] + span[1] - length))
-    return [*parts_of(sentence[:end], is_short), *parts_of(sentence[begin:], is_short)]
+    return [
+        *parts_of(sentence[:end], is_short, held),
+        *parts_of(sentence[begin:], is_short, _moved(held, begin)),
+    ]
+
+
+def _sentences(line: str, held: Sequence[Span]) -> list[Span]:
+    spans, begin = [], 0
+    for end, next_one in _cuts(_SENTENCE, line, held):
+        if not _ABBREVIATED.search(line, max(0, end - 8), end):
+            spans.append((begin, end))
+            begin = next_one
+    return [span for span in (*spans, (begin, len(line))) if span[0] < span[1]]
+
+
+def _cuts(pattern: re.Pattern[str], text: str, held: Sequence[Span]) -> list[Span]:
+    """Where the text may be cut, but for the inside of what is held together."""
+    found = (match.span() for match in pattern.finditer(text))
+    return [(start, end) for start, end in found if not any(left < start and end < right for left, right in held)]
+
+
+def _moved(spans: Sequence[Span], by: int) -> list[Span]:
+    return [(left - by, right - by) for left, right in spans]
 
 
 def clean(text: str) -> str:

@@ -10,7 +10,9 @@ from minnow.text.language import HAN, KANA
 
 # Scripts that set no spaces between words: Chinese, Japanese, Thai, Lao, Tibetan, Burmese, Khmer.
 UNSPACED = f"{KANA}{HAN}\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
-_LETTER = rf"[^\W{UNSPACED}]"
+# Vowel signs and the like, which belong to the word that they stand in but are no letters to the library.
+_MARKS = "".join(c for c in map(chr, range(0x300, 0xAC00)) if unicodedata.category(c)[0] == "M")
+_LETTER = rf"(?:[^\W{UNSPACED}]|(?![{UNSPACED}])[{_MARKS}])"
 _ONE_LETTER = re.compile(_LETTER)
 _UNIT = re.compile(rf"[{UNSPACED}]|{_LETTER}+|[^\w\s]")
 _NUMBER = re.compile(rf"(?<!{_LETTER})\d+(?:(?:-\d+){{2,}}|(?:[.,:/]\d+)*)(?!{_LETTER})")  # with two dashes a date
@@ -79,13 +81,9 @@ class Terms:
     def __bool__(self) -> bool:
         return bool(self._kept or self._is_name or self._longest)
 
-    def required(self, source: str) -> list[Translations]:
-        """What the target of this source must hold, each once: the translations of its terms, the longest that fit, and
-        what is kept of the rest."""
-        return list(self.places(source))
-
     def places(self, source: str) -> dict[Translations, list[Span]]:
-        """The same, with where in ``normal(source)`` the terms stand that ask for it: first character and the one
+        """What the target of this source must hold, each once: the translations of its terms, the longest that fit, and
+        what is kept of the rest; with where in ``normal(source)`` stands what asks for it: first character and the one
         behind the last."""
         text = normal(source)
         found: dict[Translations, list[Span]] = {}
@@ -140,16 +138,27 @@ def _begins_sentence(text: str, place: int) -> bool:
 
 
 def stands_in(text: str, phrase: str) -> bool:
-    """Whether the phrase stands in the text as whole words."""
+    """Whether the phrase stands in the text as whole words; with a capital where it begins a sentence."""
+    if any(_whole(text, phrase, place) for place in _places(text, phrase)):
+        return True
+    capital = phrase[:1].upper() + phrase[1:]
+    return capital != phrase and any(
+        _begins_sentence(text, place) and _whole(text, capital, place) for place in _places(text, capital)
+    )
+
+
+def _places(text: str, phrase: str) -> Iterator[int]:
     start = text.find(phrase)
     while phrase and start >= 0:
-        end = start + len(phrase)
-        before, behind = text[max(0, start - 1) : start], text[end : end + 1]
-        begins = not (is_letter(phrase[0]) and is_letter(before))
-        if begins and not (is_letter(phrase[-1]) and is_letter(behind)):
-            return True
+        yield start
         start = text.find(phrase, start + 1)
-    return False
+
+
+def _whole(text: str, phrase: str, start: int) -> bool:
+    """Whether no word goes on before or behind the phrase, which stands there."""
+    end = start + len(phrase)
+    before, behind = text[max(0, start - 1) : start], text[end : end + 1]
+    return not (is_letter(phrase[0]) and is_letter(before)) and not (is_letter(phrase[-1]) and is_letter(behind))
 
 
 def is_letter(character: str) -> bool:

@@ -177,9 +177,11 @@ def _read(recipe: TranslationRecipe, source: Bundle | None, note: Note) -> _Read
     if not len(train) or not len(validation):
         raise DataError(f"{train.name} has too few pairs to learn from and to hold some out; add pairs")
     for other in (validation, test):
-        leaked = 0 if other is None else leakage(train.sources, other.sources).count
-        if other is not None and leaked:
-            note(f"{leaked:,} of {len(other):,} sources of {other.name} stand in the training part too")
+        if other is None:
+            continue
+        for side in ("sources", "targets"):
+            if leaked := leakage(getattr(train, side), getattr(other, side)).count:
+                note(f"{leaked:,} of {len(other):,} {side} of {other.name} stand in the training part too")
     return _Read(train, validation, test)
 
 

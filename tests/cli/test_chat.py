@@ -73,7 +73,7 @@ def test_what_is_wrong_is_one_line_and_code_2(writer: Path, linear: Path, tmp_pa
         (writer, "--temperature", -1),
         (linear,),
     ):
-        failed = minnow("chat", *arguments, given="Hello\n", fails=True)
+        failed = minnow("chat", *arguments, given="", fails=True)  # before anything is said
         assert failed.code == 2
         assert failed.error
 
@@ -87,9 +87,18 @@ def test_the_oldest_turns_are_forgotten_where_the_context_is_full(tmp_path: Path
     assert "its oldest turn is forgotten" in told.err
     messages = told.json["conversations"][0]["messages"]
     assert [one["role"] for one in messages] == ["system", *["user", "assistant"] * 6]
-    failed = minnow("chat", tmp_path / "model", given="Hello " * 30 + "\n", fails=True)
-    assert failed.code == 2
-    assert "leaves too little of the model's context of 100" in failed.error
+
+
+def test_a_message_that_is_too_long_is_left_out_and_the_conversation_goes_on(tmp_path: Path) -> None:
+    made = tokenizer()
+    shape = {"vocab_size": made.vocab_size, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    config = LlamaConfig.from_dict({**shape, "num_attention_heads": 2, "max_position_embeddings": 100})
+    Bundle(Llama(config), {"name": "text_generation", "version": 1}, made).save(tmp_path / "model")
+    lines = ("Hello", "Hello " * 30, "girl")
+    told = minnow("chat", tmp_path / "model", "--max-tokens", 10, "--json", given="\n".join(lines))
+    assert "leaves too little of the model's context of 100" in told.err
+    said = [one["content"] for one in told.json["conversations"][0]["messages"] if one["role"] == "user"]
+    assert said == ["Hello", "girl"]
 
 
 def test_bytes_that_are_no_utf8_are_read_as_far_as_they_go(writer: Path) -> None:

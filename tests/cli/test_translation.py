@@ -208,6 +208,26 @@ def test_a_model_whose_pairs_told_no_languages_takes_those_of_what_it_is_measure
     assert compared["differences"]["bleu"]["a"] == unnamed["bleu"]
 
 
+def test_files_and_models_may_name_their_languages_in_any_order(
+    translator: Path, turning: Path, tmp_path: Path
+) -> None:
+    test = sides(turning, "test")
+    german = shutil.copytree(translator, tmp_path / "german")
+    manifest = json.loads((german / "minnow.json").read_text())
+    manifest["task"]["directions"] = [["en", "de"]]
+    (german / "minnow.json").write_text(json.dumps(manifest))
+    rows = list(zip(*(path.read_text().splitlines() for path in test), strict=True))
+    (tmp_path / "turned.tsv").write_text("de\ten\n" + "".join(f"{target}\t{source}\n" for source, target in rows))
+    right = minnow("evaluate", german, *test, "--source", "en", "--target", "de", "--json").json
+    assert minnow("evaluate", german, tmp_path / "turned.tsv", "--json").json["bleu"] == right["bleu"]
+    for models in ((german, translator), (translator, german)):
+        found = minnow("compare", *models, "--data", test[0], "--target-data", test[1], "--json").json
+        assert found["differences"]["bleu"]["a"] == right["bleu"]
+    (tmp_path / "read.tsv").write_text("fr\tde\n" + "".join(f"{source}\t{target}\n" for source, target in rows))
+    notes = minnow("evaluate", german, tmp_path / "read.tsv", "--json").json["notes"]
+    assert "the model has never read fr; it reads en" in notes
+
+
 def test_a_model_may_be_measured_in_bfloat16(translator: Path, turning: Path) -> None:
     asked = ("evaluate", translator, *sides(turning, "test"), "--json")
     assert minnow(*asked, "--precision", "bfloat16").json["bleu"] == pytest.approx(minnow(*asked).json["bleu"], abs=5)

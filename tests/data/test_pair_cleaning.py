@@ -57,6 +57,12 @@ def test_good_pairs_stay() -> None:
     assert cleaned.notes == ()
 
 
+def test_a_japanese_text_may_look_chinese() -> None:
+    pairs = made([("Preamble of the Constitution of Japan", "日本国憲法前文")], ("en", "ja"))
+    assert len(clean_pairs(pairs, PairCleaningSettings())[0]) == 1
+    assert len(clean_pairs(replace(pairs, directions=[("en", "ko")]), PairCleaningSettings())[0]) == 0
+
+
 def test_every_planted_fault_goes_by_its_own_reason() -> None:
     planted = made([*GOOD, *FAULTS.values()])
     cleaned, counts = clean_pairs(planted, PairCleaningSettings())

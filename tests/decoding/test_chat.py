@@ -1,6 +1,7 @@
 """Chat templates: as transformers renders them, in a sandbox, with special tokens from the template alone."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from houses import byte_level
@@ -15,8 +16,10 @@ from minnow.decoding.chat import (
     chat_ids,
     house_template,
     messages_from,
+    plain_stop,
     render_chat,
     taught_ids,
+    template_of,
 )
 from minnow.errors import InputError
 from minnow.text.foreign import ForeignTokenizer
@@ -167,3 +170,18 @@ def test_a_template_that_rewrites_what_was_said_is_refused() -> None:
     template = "{{ messages | length }}{% if add_generation_prompt %}A:{% endif %}"
     with pytest.raises(InputError, match="cannot be taught from"):
         taught_ids(tokenizer("bpe"), template, [Message("user", "a"), Message("assistant", "b")])
+
+
+def test_the_words_of_published_templates_are_known() -> None:
+    template = (
+        "{% if tools is not none %}TOOLS{% endif %}{% for message in messages %}{% generation %}"
+        "{{ message.content | tojson(separators=(',', ':'), ensure_ascii=true) }}{% endgeneration %}{% endfor %}"
+    )
+    assert render_chat(template, [Message("user", "é")]) == '"\\u00e9"'
+
+
+def test_a_plain_dialogue_stands_behind_what_stands_before_every_text() -> None:
+    assert template_of(tokenizer("bpe")) == PLAIN
+    begun = SimpleNamespace(chat_template=None, prefix_ids=(1,), bos_id=1, lowercase=True)
+    assert template_of(begun) == "{{ bos_token }}" + PLAIN  # type: ignore[arg-type]
+    assert plain_stop(begun) == ("\nuser:", "\nassistant:")  # type: ignore[arg-type]

@@ -85,6 +85,16 @@ def test_as_many_texts_are_given_as_were_asked_for() -> None:
         assert [texts[0].token_ids for texts in found] == [tuple(row[:-1]) for row in ROWS]
 
 
+def test_of_targets_that_spell_the_same_the_best_stays() -> None:
+    settings = TranslationSettings(4, n_best=4)
+    every = translate_rows(Echo(16), ROWS, settings, END)
+    found = translate_rows(Echo(16), ROWS, settings, END, text_of=len)
+    for texts, kept in zip(every, found, strict=True):
+        first = {len(one.token_ids): one.token_ids for one in reversed(texts)}
+        assert [one.token_ids for one in kept] == sorted(first.values(), key=[one.token_ids for one in texts].index)
+    assert sum(map(len, found)) < sum(map(len, every))
+
+
 @pytest.mark.parametrize("settings", [TranslationSettings(3), TranslationSettings(1), TranslationSettings(sample=True)])
 def test_a_model_that_gives_no_numbers_is_told_of(model: Any, settings: TranslationSettings) -> None:
     with torch.no_grad():
@@ -111,6 +121,7 @@ def test_a_model_that_gives_no_numbers_is_told_of(model: Any, settings: Translat
         ({"max_ratio": "2"}, "max_ratio must lie between"),
         ({"max_extra": 2.5}, "max_extra must be a whole number from 0 to 10,000, but got 2.5"),
         ({"n_best": 5}, "but got 5"),
+        ({"sample": True, "length_penalty": 0.5}, "length_penalty weighs the texts of a search"),
         ({"length_penalty": -0.1}, "length_penalty must lie between 0 and 10"),
         ({"length_penalty": float("nan")}, "but got length_penalty=nan"),
         ({"max_ratio": 0}, "max_ratio must be above 0"),

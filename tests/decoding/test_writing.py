@@ -123,7 +123,9 @@ class TestRoom:
     def test_only_when_asked_it_loses_its_beginning(self) -> None:
         cut = GenerationSettings(truncate=True, max_tokens=3)
         assert fitted(list(range(20)), 8, cut) == [15, 16, 17, 18, 19]
-        assert fitted(list(range(7)), 8, cut) == list(range(7))
+        assert fitted(list(range(7)), 8, cut) == [2, 3, 4, 5, 6], "one left to write is too few where three were asked"
+        assert fitted(list(range(7)), 8, GenerationSettings(max_tokens=3)) == list(range(7))
+        assert fitted(list(range(5)), 8, cut) == list(range(5))
         assert len(fitted(list(range(20)), 8, GenerationSettings(truncate=True))) == 4
         assert fitted(list(range(20)), 1, cut) == [19]
 

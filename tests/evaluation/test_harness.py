@@ -168,6 +168,36 @@ def test_a_conversation_is_set_by_the_template_of_the_model() -> None:
     assert text == model.generate_until(asked((context, {"max_gen_toks": 5})))[0]
 
 
+def test_a_document_is_read_the_same_behind_a_conversation() -> None:
+    model = HarnessModel(decoder())
+    before = model.loglikelihood_rolling(asked(("Once upon a time",)))
+    model.apply_chat_template([{"role": "user", "content": "Hello"}])
+    assert model.loglikelihood_rolling(asked(("Once upon a time",))) == before
+
+
+def test_conversations_are_answered_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = writer("bpe")
+    model = HarnessModel(made, batch_rows=2)
+    context = model.apply_chat_template([{"role": "user", "content": "Hello"}])
+    rows = []
+    prefill = made.model.prefill
+    monkeypatch.setattr(made.model, "prefill", lambda ids, lengths: rows.append(len(ids)) or prefill(ids, lengths))
+    model.generate_until(asked(*[(f"{context}{n}", {"until": [], "max_gen_toks": 2}) for n in range(5)]))
+    assert rows == [2, 2, 1]
+
+
+def test_a_request_is_scored_as_if_it_were_alone() -> None:
+    """Where the rotation hangs on the length of the text, that of the row counts and not that of its neighbours."""
+    made = decoder(context=8)
+    shape = {**made.model.config.to_dict(), "rope_scaling": {"rope_type": "dynamic", "factor": 4.0}}
+    turned = Llama(LlamaConfig.from_dict(shape)).eval()
+    turned.load_state_dict(made.model.state_dict())
+    model = HarnessModel(Bundle(turned, made.task, made.tokenizer))
+    pairs = [("Once", " upon"), ("Once upon a time, there was a little", " girl")]
+    alone = [model.loglikelihood(asked(pair))[0][0] for pair in pairs]
+    assert [nats for nats, _ in model.loglikelihood(asked(*pairs))] == pytest.approx(alone, abs=1e-5)
+
+
 def test_a_classifier_is_refused(linear: Path) -> None:
     with pytest.raises(InputError, match="text_classification"):
         HarnessModel(linear)

@@ -80,3 +80,14 @@ def test_model_tokenizer_and_task_must_fit(bundle: Bundle) -> None:
         task_from({**bundle.task, "num_candidate": 3})
     with pytest.raises(RecipeError, match="num_candidates must be at least 1"):
         FillMask(0)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "character", "word"])
+def test_a_gap_is_read_as_training_hides_a_token(kind: str, bundle: Bundle) -> None:
+    settings = TokenizerSettings(kind=kind, vocab_size=300, min_frequency=1)
+    made = Tokenizer.train([SENTENCE] * 20, settings).with_special_tokens(["<mask>"])
+    (whole,) = made.encode_ids([SENTENCE])
+    word = "cat" if kind != "character" else "c"
+    place = next(i for i, one in enumerate(whole) if made.decode([one]).strip() == word)
+    hidden = [*whole[:place], made.mask_id, *whole[place + 1 :]]
+    assert FillMask._token_ids(made, SENTENCE.replace(word, "[MASK]", 1), bundle.model) == made.frame(hidden)

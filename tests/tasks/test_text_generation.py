@@ -1,13 +1,15 @@
 """Text generation as a task: prompts in, texts out, in one piece or many."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from writers import KINDS, bundle, folder, model, tokenizer
 
 import minnow
 from minnow.api import Model
-from minnow.errors import BundleError, DataError, InputError
+from minnow.errors import BundleError, DataError, InputError, MinnowError
 from minnow.tasks.registry import task_from, task_of
 from minnow.tasks.text_generation import TextGeneration
 
@@ -39,6 +41,25 @@ def test_a_text_tells_how_it_came_about() -> None:
         "tokens": writing.tokens,
         "finish_reason": writing.finish_reason,
     }
+
+
+def test_what_failed_fails_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = opened("bpe").generate("Once", regex="[", max_tokens=4)
+    for _ in range(2):
+        with pytest.raises(InputError, match="expression"):
+            str(refused)
+    stopped = opened().generate("Once", max_tokens=30, seed=1)
+    next(iter(stopped))
+
+    def interrupted() -> Iterator[Any]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(stopped, "_events", interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        str(stopped)
+    with pytest.raises(MinnowError, match="interrupted; generate it again"):
+        str(stopped)
 
 
 def test_without_a_seed_every_text_is_another_and_tells_its_seed() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from pairs import SHAPES, Echo, net, tokenizer
 
+from minnow.decoding import translating
 from minnow.decoding.search import Hypothesis
 from minnow.decoding.translating import TranslationSettings
 from minnow.errors import BundleError, InputError, RecipeError
@@ -127,6 +128,9 @@ def test_equal_lines_of_one_text_are_drawn_apart() -> None:
         ("他说：“好的。”然后他走了。真的！？是的。", ["他说：“好的。”然后他走了。", "真的！？", "是的。"]),
         ("no mark at all but quite a few words", ["no mark at all but quite a few words"]),
         ("What?! Really... Yes.", ["What?!", "Really...", "Yes."]),
+        ("We met Mr. Smith in St. Ives. It rained.", ["We met Mr. Smith in St. Ives.", "It rained."]),
+        ("यह एक वाक्य है। यह दूसरा है।", ["यह एक वाक्य है।", "यह दूसरा है।"]),
+        ("هل أنت هنا؟ نعم أنا هنا.", ["هل أنت هنا؟", "نعم أنا هنا."]),
     ],
 )
 def test_of_a_long_line_sentences_are_translated(text: str, sentences: list[str], space: str) -> None:
@@ -161,6 +165,28 @@ def test_a_long_sentence_is_cut_where_a_clause_or_a_word_ends(sentence: str, mos
         return len(text.split() if " " in sentence else text) <= most
 
     assert parts_of(sentence, is_short) == parts
+
+
+def test_no_cut_goes_through_a_term() -> None:
+    line, terms = "it rained all day in New York and in Sri Lanka too", Terms({"New York": "NY", "Sri Lanka": "SL"})
+    for most in range(12, 40):
+        held = [piece for piece, _ in replace(ONE, max_tokens=most).pieces(BYTES, line, terms)]
+        assert sum(len(terms.places(piece)) for piece in held) == 2, held
+    loose = [piece for piece, _ in replace(ONE, max_tokens=16).pieces(BYTES, line)]
+    assert "New York" not in " | ".join(loose)
+
+
+def test_white_space_makes_no_line_long() -> None:
+    assert len(replace(ONE, max_tokens=20).pieces(BYTES, "the cat" + " " * 60 + "sat")) == 1
+
+
+def test_of_several_spellings_of_one_text_the_best_alone_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    search = translating.translate_rows
+    monkeypatch.setattr(translating, "translate_rows", lambda *row, **more: given.update(more) or search(*row, **more))
+    ONE.translate(Echo(BYTES.vocab_size), BYTES, ["a"], TranslationSettings(2, n_best=2))
+    (once,), (twice,) = BYTES.encode_ids(["a"]), BYTES.encode_ids(["aa"])
+    assert given["text_of"]([*once, *once]) == given["text_of"](twice) == "aa"
 
 
 @pytest.mark.parametrize("language", [ONE, THREE], ids=["one", "several"])

@@ -141,7 +141,8 @@ def test_validation_pairs_may_be_named(data: Path, tmp_path: Path) -> None:
     made = trained(data, tmp_path / "m", said=said, note=notes.append)
     assert made.validation.data["rows"] == 4
     assert made.summary["rows"] == 90
-    assert "3 of 4 sources of valid.sources+valid.targets stand in the training part too" in notes
+    for side in ("sources", "targets"):
+        assert f"3 of 4 {side} of valid.sources+valid.targets stand in the training part too" in notes
 
 
 def test_a_finished_folder_holds_the_model_the_evidence_and_no_state(data: Path, tmp_path: Path) -> None:
