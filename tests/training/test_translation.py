@@ -289,14 +289,13 @@ def test_three_languages_make_one_model_with_a_tag_each(table: Path, tmp_path: P
 
 def test_a_direction_that_was_never_learnt_is_told_of(table: Path, tmp_path: Path) -> None:
     made = trained(table, tmp_path / "m", said={"pairs.languages": '["en", "de", "fr"]', "training.epochs": 1})
-    bundle = Bundle(
-        made.bundle.model,
-        {**made.bundle.task, "directions": [["en", "de"], ["fr", "en"], ["en", "fr"]]},
-        made.bundle.tokenizer,
-    )
-    pairs = load_pairs(table, languages=("de", "fr"))
-    report = measure_translation(bundle, pairs, "m")
-    assert any("de-fr was never learnt" in note for note in report.notes)
+    pairs, learnt = load_pairs(table, languages=("de", "fr")), [["en", "de"], ["fr", "en"], ["en", "fr"]]
+    for directions, told in (
+        ([*learnt, ["de", "en"]], "de-fr was never learnt: the model pairs languages by itself"),
+        (learnt, "the model has never read de; it reads en, fr"),
+    ):
+        bundle = Bundle(made.bundle.model, {**made.bundle.task, "directions": directions}, made.bundle.tokenizer)
+        assert told in measure_translation(bundle, pairs, "m").notes
     with pytest.raises(InputError, match="does not write 'it'"):
         measure_translation(bundle, Pairs(["a"], ["b"], [("de", "it")], "one", "0" * 64), "m")
 
