@@ -110,7 +110,7 @@ class Bundle:
         """
         import torch
 
-        from minnow.layers.precision import PRECISIONS, precision_for
+        from minnow.layers.precision import PRECISIONS, precision_of_search
 
         if precision not in PRECISIONS:
             raise UnknownNameError("precision", precision, PRECISIONS)
@@ -127,7 +127,7 @@ class Bundle:
         if hasattr(self.model, "eight_bits"):
             self.model.eight_bits = precision == "int8"
         said = "float32" if precision == "int8" else precision
-        self.model.to(getattr(torch, precision_for(said, self.model, parameter.device)))
+        self.model.to(getattr(torch, precision_of_search(said, self.model, parameter.device)))
         return self
 
     def _check_eight_bits(self) -> None:
