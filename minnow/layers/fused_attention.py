@@ -44,9 +44,9 @@ def causal_attention(query_BHSD: Tensor, key_BGSD: Tensor, value_BGSD: Tensor, s
         )
     if groups > 1:
         key_BGSD, value_BGSD = (x.repeat_interleave(groups, dim=1) for x in (key_BGSD, value_BGSD))
-    attended: Tensor = _CausalAttention.apply(  # type: ignore[no-untyped-call]
-        query_BHSD, key_BGSD, value_BGSD, scale
-    )
+    num_rows, num_heads, num_positions, _ = query_BHSD.shape
+    blocks = _causal_blocks(num_positions, num_rows * num_heads)
+    attended: Tensor = _AtOnce.apply(query_BHSD, key_BGSD, value_BGSD, scale, blocks)  # type: ignore[no-untyped-call]
     return attended
 
 
@@ -74,11 +74,12 @@ def padded_attention(
     longest = max(query_BHTD.shape[2], key_BHSD.shape[2])
     if longest > (SHORT if across else LONGEST) or not suits_kernels(query_BHTD):
         return F.scaled_dot_product_attention(query_BHTD, key_BHSD, value_BHSD, mask, scale=scale)
-    way = _ShortAttention if longest <= SHORT else _Attention
-    attended: Tensor = way.apply(  # type: ignore[no-untyped-call]
-        query_BHTD, key_BHSD, value_BHSD, scale, lengths_B.tolist()
-    )
-    return attended
+    given, lengths = (query_BHTD, key_BHSD, value_BHSD, scale), lengths_B.tolist()
+    if longest > SHORT:
+        return _RowByRow.apply(*given, lengths)  # type: ignore[no-any-return, no-untyped-call]
+    sees_N = np.repeat(np.array(lengths), query_BHTD.shape[1])
+    block = _Block(slice(0, query_BHTD.shape[2]), slice(0, key_BHSD.shape[2]), sees_N, 0)
+    return _AtOnce.apply(*given, [block])  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _cast(*tensors: Tensor) -> Sequence[Tensor]:
@@ -87,73 +88,61 @@ def _cast(*tensors: Tensor) -> Sequence[Tensor]:
     return [x.to(torch.bfloat16) for x in tensors] if narrow else tensors
 
 
-class _CausalAttention(torch.autograd.Function):
-    """The probabilities P are kept from the forward pass; with O = P V the backward pass is
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Queries that are taken together, the keys that they see, and how many of these the first query sees in each head;
+    each further query sees ``more`` of them."""
+
+    queries: slice
+    keys: slice
+    first_sees_N: Any
+    more: int
+
+
+class _AtOnce(torch.autograd.Function):
+    """All heads of all rows in one product a block.
+
+    The probabilities P are kept from the forward pass; with O = P V the backward pass is
     dV = P' dO, dP = dO V', dS = P (dP - sum(P dP)), dQ = dS K, dK = dS' Q.
     """
 
     @staticmethod
-    def forward(context: Any, query_BHSD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float) -> Tensor:
-        query, key, value = (x.flatten(0, 1) for x in (query_BHSD, key_BHSD, value_BHSD))
-        attended_NSD = torch.empty_like(value)
+    def forward(
+        context: Any, query_BHTD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float, blocks: list[_Block]
+    ) -> Tensor:
+        query, key, value = (x.flatten(0, 1) for x in (query_BHTD, key_BHSD, value_BHSD))
+        attended_NTD = torch.empty_like(query)
         kept = []
-        for block in _causal_blocks(query.shape[1]):
+        for block in blocks:
             weights_NQK = torch.bmm(query[:, block.queries], key[:, block.keys].transpose(1, 2))
-            _softmax(array_of(weights_NQK), *block.sees(len(query)), scale)
-            torch.bmm(weights_NQK, value[:, block.keys], out=attended_NSD[:, block.queries])
+            _softmax(array_of(weights_NQK), block.first_sees_N, block.more, scale)
+            torch.bmm(weights_NQK, value[:, block.keys], out=attended_NTD[:, block.queries])
             kept.append(weights_NQK)
         context.save_for_backward(query, key, value, *kept)
-        context.scale = scale
-        return attended_NSD.view(query_BHSD.shape)
+        context.scale, context.blocks = scale, blocks
+        return attended_NTD.view(query_BHTD.shape)
 
     @staticmethod
     @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, *kept = context.saved_tensors
-        given = gradients[0].flatten(0, 1)
+        given_NTD = gradients[0].flatten(0, 1)
         d_query, d_key, d_value = (torch.empty_like(x) for x in (query, key, value))
-        blocks = _causal_blocks(query.shape[1])
+        blocks = context.blocks
+        # The last block sees all keys, so it begins their sums and the others are added.
         for block, weights_NQK in reversed(list(zip(blocks, kept, strict=True))):
             keys, queries, begun = block.keys, block.queries, block is not blocks[-1]
-            d_scores_NQK = torch.bmm(given[:, queries], value[:, keys].transpose(1, 2))
-            _softmax_backward(array_of(weights_NQK), array_of(d_scores_NQK), *block.sees(len(query)), context.scale)
+            d_scores_NQK = torch.bmm(given_NTD[:, queries], value[:, keys].transpose(1, 2))
+            arrays = array_of(weights_NQK), array_of(d_scores_NQK)
+            _softmax_backward(*arrays, block.first_sees_N, block.more, context.scale)
             torch.bmm(d_scores_NQK, key[:, keys], out=d_query[:, queries])
             _into(d_key[:, keys], d_scores_NQK, query[:, queries], begun)
-            _into(d_value[:, keys], weights_NQK, given[:, queries], begun)
-        shape = gradients[0].shape
-        return d_query.view(shape), d_key.view(shape), d_value.view(shape), None
-
-
-class _ShortAttention(torch.autograd.Function):
-    """Over padded rows, with all heads of all of them in one product."""
-
-    @staticmethod
-    def forward(
-        context: Any, query_BHTD: Tensor, key_BHSD: Tensor, value_BHSD: Tensor, scale: float, lengths: list[int]
-    ) -> Tensor:
-        query, key, value = (x.flatten(0, 1) for x in (query_BHTD, key_BHSD, value_BHSD))
-        weights_NTS = torch.bmm(query, key.transpose(1, 2))
-        sees = np.repeat(np.array(lengths), query_BHTD.shape[1]), 0
-        _softmax(array_of(weights_NTS), *sees, scale)
-        context.save_for_backward(query, key, value, weights_NTS)
-        context.scale, context.sees = scale, sees
-        return torch.bmm(weights_NTS, value).view(query_BHTD.shape)
-
-    @staticmethod
-    @once_differentiable
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, weights_NTS = context.saved_tensors
-        given_NTD = gradients[0].flatten(0, 1)
-        d_scores_NTS = torch.bmm(given_NTD, value.transpose(1, 2))
-        _softmax_backward(array_of(weights_NTS), array_of(d_scores_NTS), *context.sees, context.scale)
-        d_query = torch.bmm(d_scores_NTS, key)
-        d_key = torch.bmm(d_scores_NTS.transpose(1, 2), query)
-        d_value = torch.bmm(weights_NTS.transpose(1, 2), given_NTD)
+            _into(d_value[:, keys], weights_NQK, given_NTD[:, queries], begun)
         shape = gradients[0].shape[:2]
         return *(x.view(*shape, *x.shape[1:]) for x in (d_query, d_key, d_value)), None, None
 
 
-class _Attention(torch.autograd.Function):
+class _RowByRow(torch.autograd.Function):
     """Over padded rows, one after the other. The heads of a row are read and written where they lie, which is side by
     side at each position."""
 
@@ -164,9 +153,9 @@ class _Attention(torch.autograd.Function):
         attended_BHSD = _like(query_BHSD)
         kept = []
         for row, query_HSD in enumerate(query_BHSD):
-            for block in _blocks(lengths[row]):
+            for block in _blocks(lengths[row], len(query_HSD)):
                 weights_HQK = torch.bmm(query_HSD[:, block.queries], key_BHSD[row, :, block.keys].transpose(1, 2))
-                _softmax(array_of(weights_HQK), *block.sees(len(query_HSD)), scale)
+                _softmax(array_of(weights_HQK), block.first_sees_N, block.more, scale)
                 torch.bmm(weights_HQK, value_BHSD[row, :, block.keys], out=attended_BHSD[row, :, block.queries])
                 kept.append(weights_HQK)
         _clear_padding(lengths, attended_BHSD)
@@ -181,12 +170,12 @@ class _Attention(torch.autograd.Function):
         d_query, d_key, d_value = _like(query_BHSD), _like(key_BHSD), _like(value_BHSD)
         weights = iter(kept)
         for row, gradient_HSD in enumerate(gradients[0]):
-            for block in (blocks := _blocks(context.lengths[row])):
+            for block in (blocks := _blocks(context.lengths[row], len(gradient_HSD))):
                 weights_HQK, keys, queries, begun = next(weights), block.keys, block.queries, block is not blocks[0]
                 query_HQD, gradient_HQD = query_BHSD[row, :, queries], gradient_HSD[:, queries]
                 d_scores_HQK = torch.bmm(gradient_HQD, value_BHSD[row, :, keys].transpose(1, 2))
-                sees = block.sees(len(gradient_HSD))
-                _softmax_backward(array_of(weights_HQK), array_of(d_scores_HQK), *sees, context.scale)
+                arrays = array_of(weights_HQK), array_of(d_scores_HQK)
+                _softmax_backward(*arrays, block.first_sees_N, block.more, context.scale)
                 torch.bmm(d_scores_HQK, key_BHSD[row, :, keys], out=d_query[row, :, queries])
                 _into(d_key[row, :, keys], d_scores_HQK, query_HQD, begun)
                 _into(d_value[row, :, keys], weights_HQK, gradient_HQD, begun)
@@ -194,31 +183,16 @@ class _Attention(torch.autograd.Function):
         return d_query, d_key, d_value, None, None
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Queries that are taken together, the keys that they see, and how many of these the first query sees; each further
-    query sees ``more`` of them."""
-
-    queries: slice
-    keys: slice
-    first_sees: int
-    more: int
-
-    def sees(self, num_heads: int) -> tuple[Any, int]:
-        """The same for every head."""
-        return np.full(num_heads, self.first_sees), self.more
-
-
-def _blocks(length: int) -> list[_Block]:
+def _blocks(length: int, num_heads: int) -> list[_Block]:
     """Blocks of a row whose queries see all of its ``length`` keys."""
-    return [_Block(slice(i, min(i + BLOCK, length)), slice(0, length), length, 0) for i in range(0, length, BLOCK)]
+    sees_N = np.full(num_heads, length)
+    return [_Block(slice(i, min(i + BLOCK, length)), slice(0, length), sees_N, 0) for i in range(0, length, BLOCK)]
 
 
-def _causal_blocks(num_positions: int) -> list[_Block]:
-    """Blocks whose queries see the keys up to their own positions. The last one sees all keys, so on the way back it
-    begins their sums and the others are added."""
+def _causal_blocks(num_positions: int, num_heads: int) -> list[_Block]:
+    """Blocks whose queries see the keys up to their own positions."""
     ends = [(first, min(first + BLOCK, num_positions)) for first in range(0, num_positions, BLOCK)]
-    return [_Block(slice(first, last), slice(0, last), first + 1, 1) for first, last in ends]
+    return [_Block(slice(*both), slice(0, both[1]), np.full(num_heads, both[0] + 1), 1) for both in ends]
 
 
 def _clear_padding(lengths: list[int], *tensors_BHSD: Tensor) -> None:

@@ -7,7 +7,7 @@ product wants.
 N rows · D features
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,17 +19,32 @@ from torch.nn import functional as F
 from minnow.layers.vector_math import FAST, array_of, put, suits_kernels, wide
 
 
-class _Norm(Protocol):
-    """What both norms have."""
+class _BeforeLayer:
+    """What both norms are: a kernel in a training step of one thread on a processor, else the library's function."""
 
     weight: Any
     bias: Any
-    eps: float
+    eps: Any
 
-    def by_library(self, x: Tensor) -> Tensor: ...
+    def by_library(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not _suits(self.weight, x):
+            return self.by_library(x)
+        given = (self.weight, self.bias, self.eps, _wanted(x))
+        return _Normed.apply(x, None, *given)  # type: ignore[no-any-return, no-untyped-call]
+
+    def after(self, x: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
+        """x + added, and the norm of that."""
+        if not (_suits(self.weight, x) and suits_kernels(added)):
+            total = x + added
+            return total, self.by_library(total)
+        given = (self.weight, self.bias, self.eps, _wanted(x))
+        return _Normed.apply(x, added, *given)  # type: ignore[no-any-return, no-untyped-call]
 
 
-class RMSNorm(nn.Module):
+class RMSNorm(_BeforeLayer, nn.Module):
     """x / sqrt(mean(x²) + eps) · weight; Zhang & Sennrich (2019), "Root Mean Square Layer Normalization"."""
 
     bias = None
@@ -39,53 +54,22 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(size))
         self.eps = eps
 
-    def forward(self, x: Tensor) -> Tensor:
-        return _normed(self, x)
-
-    def after(self, x: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
-        """x + added, and the norm of that."""
-        return _added(self, x, added)
-
     def by_library(self, x: Tensor) -> Tensor:
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
-class LayerNorm(nn.LayerNorm):
+class LayerNorm(_BeforeLayer, nn.LayerNorm):
     """(x - mean(x)) / sqrt(var(x) + eps) · weight + bias; Ba et al. (2016), "Layer Normalization"."""
 
     def __init__(self, size: int, eps: float):
         super().__init__(size, eps)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return _normed(self, x)
-
-    def after(self, x: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
-        """x + added, and the norm of that."""
-        return _added(self, x, added)
-
     def by_library(self, x: Tensor) -> Tensor:
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
 
-def _normed(norm: _Norm, x: Tensor) -> Tensor:
-    if not _suits(norm, x):
-        return norm.by_library(x)
-    normed: Tensor = _Normed.apply(x, None, norm.weight, norm.bias, norm.eps, _wanted(x))  # type: ignore[no-untyped-call]
-    return normed
-
-
-def _added(norm: _Norm, x: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
-    if not (_suits(norm, x) and suits_kernels(added)):
-        total = x + added
-        return total, norm.by_library(total)
-    found: tuple[Tensor, Tensor] = _Normed.apply(  # type: ignore[no-untyped-call]
-        x, added, norm.weight, norm.bias, norm.eps, _wanted(x)
-    )
-    return found
-
-
-def _suits(norm: _Norm, x: Tensor) -> bool:
-    return suits_kernels(x) and norm.weight.dtype == torch.float32
+def _suits(weight_D: Tensor, x: Tensor) -> bool:
+    return suits_kernels(x) and weight_D.dtype == torch.float32
 
 
 def _wanted(x: Tensor) -> torch.dtype:
