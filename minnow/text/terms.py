@@ -11,8 +11,12 @@ from minnow.text.language import HAN, KANA
 # Scripts that set no spaces between words: Chinese, Japanese, Thai, Lao, Tibetan, Burmese, Khmer.
 UNSPACED = f"{KANA}{HAN}\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
 # Vowel signs and the like, which belong to the word that they stand in but are no letters to the library.
-_MARKS = "".join(c for c in map(chr, range(0x300, 0xAC00)) if unicodedata.category(c)[0] == "M")
-_LETTER = rf"(?:[^\W{UNSPACED}]|(?![{UNSPACED}])[{_MARKS}])"
+_MARKED = (  # blocks of characters that have such
+    *((0x300, 0x1E00), (0x20D0, 0x2100), (0x2CEF, 0x2CF2), (0x2D7F, 0x2D80)),
+    *((0x2DE0, 0x2E00), (0x302A, 0x3030), (0xA66F, 0xAC00)),
+)
+_MARKS = "".join(c for block in _MARKED for c in map(chr, range(*block)) if unicodedata.category(c)[0] == "M")
+_LETTER = rf"(?:[^\W{UNSPACED}]|[{re.sub(f'[{UNSPACED}]', '', _MARKS)}])"
 _ONE_LETTER = re.compile(_LETTER)
 _UNIT = re.compile(rf"[{UNSPACED}]|{_LETTER}+|[^\w\s]")
 _NUMBER = re.compile(rf"(?<!{_LETTER})\d+(?:(?:-\d+){{2,}}|(?:[.,:/]\d+)*)(?!{_LETTER})")  # with two dashes a date
