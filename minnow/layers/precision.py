@@ -53,8 +53,8 @@ def bfloat16_gain() -> float:
 
 @cache
 def packed_gain() -> float:
-    """The same of products with packed weights: a processor with matrix units may be the slower one in bfloat16 there,
-    for its vector units multiply half as many of such numbers at once."""
+    """The same of products with packed weights: where the system keeps the matrix units to itself, the vector units of
+    the same processor multiply half as many numbers in bfloat16 as in float32."""
     from minnow.layers.packed import pack, product, room_for
 
     def seconds(arithmetic: str) -> float:

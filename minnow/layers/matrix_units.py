@@ -1,0 +1,175 @@
+# ruff: noqa: ARG001 - numba hands over what a kernel is called with, and the types alone count
+"""Up to 32 rows by 32 columns of a product with packed weights, in the matrix units of an Intel processor (AMX).
+
+Such a processor has eight tiles of up to sixteen rows of 64 bytes. One instruction multiplies sixteen rows by sixteen
+columns, 32 numbers deep in bfloat16 and 64 deep in eight bits: as much as 256 instructions of its vector units. Two
+tiles of rows and two of weights make four of sums.
+
+Packed weights are what the units want: the numbers of a step lie together, column by column.
+"""
+
+import ctypes
+import platform
+import sys
+from functools import cache
+from typing import Any
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils as untyped
+from numba.extending import intrinsic
+
+from minnow.layers.vector_math import FAST
+
+HEIGHT = 16  # rows of a tile
+BYTES = 64  # of a row of a tile: sixteen steps along rows of numbers, or sixteen sums
+STEPS, STEP_BYTES = 16, 2 * BYTES  # of weights that a tile takes, and of 32 columns of one
+SHAPE_BYTES = 64  # of the description of all tiles
+
+_llvm: Any = untyped
+_LONG = ir.IntType(64)
+_FEATURES = {types.uint16: "amx-bf16", types.int8: "amx-int8"}  # by the type of the weights
+_PRODUCTS = {types.uint16: "tdpbf16ps", types.int8: "tdpbusd"}
+# Tiles by number: sums of the upper and of the lower rows; rows; columns.
+_SUMS, _ROWS, _COLUMNS = ((0, 1), (2, 3)), (4, 5), (6, 7)
+
+llvmlite.binding.initialize_native_asmparser()  # which reads the instructions
+
+
+def has_units(arithmetic: str) -> bool:
+    """Whether there are units for ``bfloat16`` or ``int8`` and the system lets this process use them."""
+    return _of_processor({"bfloat16": "amx-bf16", "int8": "amx-int8"}.get(arithmetic, "")) and _allowed()
+
+
+def _of_processor(feature: str) -> bool:
+    return bool(llvmlite.binding.get_host_cpu_features().get(feature))
+
+
+@cache
+def _allowed() -> bool:
+    """Linux wants to be asked once a process: arch_prctl(2)."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return False
+    arch_prctl, request_permission, tile_data = 158, 0x1023, 18
+    return bool(ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0)
+
+
+def _on_shape(instruction: str) -> Any:
+    def run(_: Any, shape: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            if _of_processor("amx-tile"):
+                start = context.make_array(signature.args[0])(context, builder, values[0]).data
+                _say(builder, f"{instruction} ($0)", builder.ptrtoint(start, _LONG))
+            return context.get_dummy_value()
+
+        return types.void(shape), generate
+
+    return intrinsic(run)
+
+
+# The shape of the tiles is of the thread. A library may have set it, so it is kept before and set again after.
+set_shape: Any = _on_shape("ldtilecfg")
+keep_shape: Any = _on_shape("sttilecfg")
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def shape_for(num_rows: int, shape: Any) -> None:
+    """Describe tiles for up to 32 rows."""
+    upper = min(num_rows, HEIGHT)
+    lower = num_rows - upper
+    shape[:] = 0
+    shape[0] = 1  # the only kind there is
+    for tile in range(8):
+        rows = HEIGHT
+        if tile in (0, 1, 4):
+            rows = upper
+        elif tile in (2, 3, 5):
+            rows = lower
+        shape[16 + 2 * tile] = BYTES if rows else 0
+        shape[48 + tile] = rows
+
+
+def _tiles(lower: bool) -> Any:
+    def product(
+        _: Any,
+        rows: Any,
+        row_at: Any,
+        width: Any,
+        weights: Any,
+        weight_at: Any,
+        steps: Any,
+        out: Any,
+        out_at: Any,
+        out_width: Any,
+        add: Any,
+    ) -> Any:
+        """``out[m, n] = sum of rows[m, k] weights[n, k]`` for 32 n and as many m as the tiles have the shape for; the
+        arguments are those of ``tiles.Given``, and whole numbers stay whole. For kernels alone."""
+        kind, place = weights.dtype, types.int64
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            def size(array: int, count: Any) -> Any:
+                """In bytes, of so many numbers of that argument."""
+                return builder.mul(count, _LONG(signature.args[array].dtype.bitwidth // 8))
+
+            def start(array: int) -> Any:
+                """The address of the number of that argument which the next one tells."""
+                data = context.make_array(signature.args[array])(context, builder, values[array]).data
+                return builder.add(builder.ptrtoint(data, _LONG), size(array, values[array + 1]))
+
+            # Elsewhere nothing calls it.
+            if kind in _FEATURES and _of_processor(_FEATURES[kind]):
+                lines = start(0), size(0, values[2])
+                sums = start(6), size(6, values[8])
+                blocks = builder.udiv(values[5], _LONG(STEPS))
+                _write(builder, _PRODUCTS[kind], lines, (start(3), blocks), sums, values[9], lower)
+            return context.get_dummy_value()
+
+        return types.void(rows, place, place, weights, place, place, out, place, place, types.boolean), generate
+
+    return intrinsic(product)
+
+
+def _write(builder: Any, product: str, rows: Any, panel: Any, sums: Any, add: Any, lower: bool) -> None:
+    """The instructions for the upper rows alone or for the lower ones as well; ``rows`` and ``sums`` are where they
+    start and how many bytes lie between two."""
+    halves = range(2 if lower else 1)
+    stride = rows[1]
+    lines, outs = (
+        [builder.add(start, builder.mul(wide, _LONG(half * HEIGHT))) for half in halves] for start, wide in (rows, sums)
+    )
+    with builder.if_else(add) as (onto, anew):
+        with onto:
+            _on_sums(builder, "tileloadd ($0,$1,1), %tmm{}", outs, sums[1])
+        with anew:
+            for half in halves:
+                for tile in _SUMS[half]:
+                    _say(builder, f"tilezero %tmm{tile}")
+    start, blocks = panel
+    with _llvm.for_range(builder, blocks, intp=_LONG) as loop:
+        along, down = (builder.mul(loop.index, _LONG(size)) for size in (BYTES, STEPS * STEP_BYTES))
+        for half in halves:
+            _say(builder, f"tileloadd ($0,$1,1), %tmm{_ROWS[half]}", builder.add(lines[half], along), stride)
+        for number, column in enumerate(_COLUMNS):
+            block = builder.add(builder.add(start, down), _LONG(number * BYTES))
+            _say(builder, f"tileloadd ($0,$1,1), %tmm{column}", block, _LONG(STEP_BYTES))
+            for half in halves:
+                _say(builder, f"{product} %tmm{column}, %tmm{_ROWS[half]}, %tmm{_SUMS[half][number]}")
+    _on_sums(builder, "tilestored %tmm{}, ($0,$1,1)", outs, sums[1])
+
+
+def _on_sums(builder: Any, instruction: str, outs: list[Any], stride: Any) -> None:
+    for half, start in enumerate(outs):
+        for number, tile in enumerate(_SUMS[half]):
+            _say(builder, instruction.format(tile), builder.add(start, _LONG(number * BYTES)), stride)
+
+
+def _say(builder: Any, instruction: str, *given: Any) -> None:
+    """An instruction on tiles, of which LLVM knows no more than that it happens here and may touch all memory."""
+    kind = ir.FunctionType(ir.VoidType(), [_LONG] * len(given))
+    builder.asm(kind, instruction, ",".join(["r"] * len(given) + ["~{memory}"]), given, True)
+
+
+tiles: Any = _tiles(lower=True)
+upper_tiles: Any = _tiles(lower=False)
