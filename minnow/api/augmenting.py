@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from minnow.api.languages import languages_asked
 from minnow.api.model import Model, load
-from minnow.api.settings import Translating, settings_of
+from minnow.api.settings import Translating
 from minnow.errors import StorageError
 from minnow.listeners import Note, unheard
 
@@ -51,6 +51,7 @@ def augment(
         InputError: file, model or languages do not fit one another; nothing is written then.
     """
     from minnow.data.parallel import language_of
+    from minnow.decoding.settings import settings_of
     from minnow.decoding.translating import TranslationSettings
     from minnow.tasks.back_translation import BackTranslator, direction_of_pairs, write_pairs
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from minnow.api.languages import languages_asked
 from minnow.api.measuring import check_part, measure, pairs_to_measure
 from minnow.api.model import Model, load
-from minnow.api.settings import settings_of
 from minnow.errors import InputError
 from minnow.tasks.signature import Label, Labels
 
@@ -141,6 +140,7 @@ def compare(
 def _translations(
     model: Model, pairs: "Pairs", beam: int | None, progress: Callable[[str, int, int], None] | None
 ) -> list[str]:
+    from minnow.decoding.settings import settings_of
     from minnow.decoding.translating import TranslationSettings
 
     task, done = model.translator().named(pairs.directions), 0

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minnow.api.opened import Opened
-from minnow.api.settings import settings_of
 from minnow.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -82,6 +81,7 @@ def _translation_report(
     progress: Callable[[str, int, int], None] | None,
 ) -> "TranslationReport":
     from minnow.data.pairs import pair_parts
+    from minnow.decoding.settings import settings_of
     from minnow.decoding.translating import TranslationSettings
     from minnow.evaluation.measure import measure_translation
 

@@ -12,7 +12,7 @@ from minnow.api.hubs import folder_of
 from minnow.api.languages import languages_asked
 from minnow.api.measuring import measure
 from minnow.api.opened import Opened
-from minnow.api.settings import Translating, Writing, settings_of
+from minnow.api.settings import Translating, Writing
 from minnow.bundle.bundle import Bundle
 from minnow.errors import DataError, InputError
 
@@ -160,6 +160,7 @@ class Model(Opened):
                 vocabulary cannot spell what must be written.
         """
         from minnow.data.glossary import read_glossary
+        from minnow.decoding.settings import settings_of
         from minnow.decoding.translating import TranslationSettings
 
         alone = isinstance(texts, str)
@@ -244,6 +245,8 @@ class Model(Opened):
     def _generation_settings(seed: int | None, settings: Mapping[str, Any]) -> "GenerationSettings":
         from minnow.decoding.writing import GenerationSettings
 
+        if seed is not None and (settings.get("beam") or 1) > 1:
+            raise InputError("beam search draws nothing, so seed means nothing; leave it out, or the beam")
         return GenerationSettings.of(seed=secrets.randbelow(2**31) if seed is None else seed, **settings)
 
     def stream(self, texts: Iterable[str], batch_rows: int = BATCH_ROWS) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,8 +16,9 @@ from minnow.decoding.constraints import Constraint, constraint_for
 from minnow.decoding.rows import STOP, Row
 from minnow.decoding.sampling import MAX_SEED, SamplingSettings, check_whole, check_within, generator_for
 from minnow.decoding.search import MOST_PENALTY, BeamSettings, Hypothesis, Written, beam_search, read_prompts, sample
+from minnow.decoding.settings import settings_of
 from minnow.decoding.stopping import StopStrings
-from minnow.errors import ContextError, InputError, nearest
+from minnow.errors import ContextError, InputError
 from minnow.text.foreign import ForeignTokenizer
 from minnow.text.streaming import TextStream
 from minnow.text.tokenizer import Tokenizer
@@ -89,16 +90,12 @@ class GenerationSettings(SamplingSettings):
             InputError: a name that is no setting, with the nearest, or a value that cannot be; or a temperature for
                 beam search, which draws nothing.
         """
-        known = [part.name for part in fields(cls)]
-        for name in said:
-            if name not in known:
-                raise InputError(f"unknown generation setting {name!r}; {nearest(name, known)}")
         for name in ("stop", "choices"):
             if said.get(name) is not None:
                 given = said[name]
                 several = isinstance(given, Iterable) and not isinstance(given, str)
                 said[name] = tuple(given) if several else (given,)
-        settings = cls(**{name: value for name, value in said.items() if value is not None})
+        settings = settings_of(cls, said)
         if settings.beam > 1 and said.get("temperature") is not None:
             raise InputError("beam search draws nothing, so temperature means nothing; leave it out, or the beam")
         return settings

@@ -34,14 +34,15 @@ def test_a_seed_repeats_and_its_absence_does_not(writer: Path) -> None:
 
 
 def test_the_settings_reach_the_search(writer: Path) -> None:
-    def text(*more: object) -> str:
-        always = ("--seed", 3, "--max-tokens", 40, "--ignore-end", "--json")
+    def text(*more: object, drawn: tuple[object, ...] = ("--seed", 3)) -> str:
+        always = ("--max-tokens", 40, "--ignore-end", "--json", *drawn)
         return str(minnow("generate", writer, "Once", *always, *more).json["text"])
 
     plain, greedy = text(), text("--temperature", 0)
     assert text("--top-k", 1) == text("--top-p", 0) == text("--min-p", 1) == greedy
     assert plain != greedy
-    assert len({plain, text("--repetition-penalty", 5), text("--frequency-penalty", 5), text("--beam", 4)}) == 4
+    beam = text("--beam", 4, drawn=())
+    assert len({plain, text("--repetition-penalty", 5), text("--frequency-penalty", 5), beam}) == 4
     assert text("--stop", plain[5]) == plain[: plain.index(plain[5])]
     assert text("--presence-penalty", 9) != plain
     ended = [minnow("generate", writer, "Once", "--seed", seed, "--json").json for seed in range(5)]
@@ -107,6 +108,7 @@ def test_a_prompt_may_come_from_standard_input(writer: Path) -> None:
     ("arguments", "message"),
     [
         (["--max-tokens", 0], "max_tokens must be a whole number from 1"),
+        (["--beam", 3, "--seed", 1], "beam search draws nothing, so seed means nothing"),
         (["--temperature", -1], "temperature must lie between 0 and 100"),
         (["--top-p", 7], "top_p must lie between 0 and 1"),
         (["--schema", "nowhere.json"], "--schema takes a JSON schema or a file with one"),

@@ -169,7 +169,7 @@ class TestRoom:
         ({"length_penalty": 100.0, "beam": 2}, "length_penalty must lie between 0 and 10"),
         ({"stop": 5}, "stop must be text"),
         ({"choices": 5}, "choices must be text"),
-        ({"temprature": 1.0}, "unknown generation setting 'temprature'; did you mean 'temperature'"),
+        ({"temprature": 1.0}, "there is no setting 'temprature'; did you mean 'temperature'"),
         ({"stop": [""]}, "a stop string must not be empty"),
     ],
 )
