@@ -86,4 +86,4 @@ def augment(
         out.print(f"{'written':<28}{made.path}, columns {made.source} and {made.target}")
         note("some of these pairs are held out to choose by, made-up sources among them; real ones are better")
         learn = f"minnow train {made.path} --task translation --langs {made.source},{made.target}"
-        note(f"next: {learn} --validation REAL")
+        note(f"next: {learn} --set pairs.validation=REAL")

@@ -35,11 +35,18 @@ class Window:
     """What a step reads: ``token_ids`` [R, S + 1], each position's target being the next one.
 
     ``begins``: the rows do not go on where those of the step before ended, so a carried memory must be dropped.
+    ``filled``: how many of the inputs only fill rows up.
     """
 
     token_ids: Ints
     begins: bool
     epoch: int
+    filled: int = 0
+
+    @property
+    def num_tokens(self) -> int:
+        """That are read, without what fills rows up."""
+        return self.inputs.size - self.filled
 
     @property
     def inputs(self) -> Ints:
@@ -226,7 +233,9 @@ class RowWindows:
             self._epochs.clear()
             self._epochs[epoch] = self._steps(epoch)
         chosen = self._epochs[epoch][number, self.rank * self.num_rows : (self.rank + 1) * self.num_rows]
-        return Window(padded([self.rows[row] for row in chosen], self.filler), begins=True, epoch=epoch)
+        rows = [self.rows[row] for row in chosen]
+        token_ids = padded(rows, self.filler)
+        return Window(token_ids, begins=True, epoch=epoch, filled=token_ids.size - sum(map(len, rows)))
 
     def _steps(self, epoch: int) -> Ints:
         """The rows of each step of an epoch, over all processes: [steps, rows].

@@ -5,7 +5,7 @@ I inputs · O outputs · R rank
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -85,6 +85,17 @@ def attach(model: nn.Module, settings: LoraSettings) -> list[str]:
     """Put an adapter beside every layer that ``settings`` name, hold everything else still; the layers' names.
 
     Raises:
+        RecipeError: see ``chosen_layers``.
+    """
+    chosen = chosen_layers(model, settings.targets)
+    attach_to(model, dict.fromkeys(chosen, settings))
+    return chosen
+
+
+def chosen_layers(model: nn.Module, targets: Sequence[str]) -> list[str]:
+    """The names of all layers in the blocks that end so; of all that there are without ``targets``.
+
+    Raises:
         RecipeError: the model has no such layer; the message lists those it has.
     """
     found = linear_layers(model)
@@ -93,12 +104,10 @@ def attach(model: nn.Module, settings: LoraSettings) -> list[str]:
         raise RecipeError(
             "the model has no linear layer in its blocks, so no adapter can learn beside it; leave it out"
         )
-    unknown = [target for target in settings.targets if target not in last_names]
+    unknown = [target for target in targets if target not in last_names]
     if unknown:
         raise RecipeError(f"the model has no layer {unknown[0]!r}; it has: {', '.join(sorted(last_names))}")
-    chosen = [name for name in found if not settings.targets or name.rpartition(".")[2] in settings.targets]
-    attach_to(model, dict.fromkeys(chosen, settings))
-    return chosen
+    return [name for name in found if not targets or name.rpartition(".")[2] in targets]
 
 
 def attach_to(model: nn.Module, settings: Mapping[str, LoraSettings]) -> None:

@@ -9,24 +9,25 @@ import torch
 
 from minnow.bundle.bundle import Bundle
 from minnow.errors import RecipeError
-from minnow.layers.lora import LoraSettings, attach, merge
+from minnow.layers.lora import LoraSettings, attach, chosen_layers, merge
 from minnow.training.pretraining_recipe import AdapterSettings
 
 LEARNING_RATE = 1e-3
 
 
 def check_adapter(settings: AdapterSettings, source: Bundle | None, start: str) -> None:
-    """Find out before anything is written what an adapter that is kept apart could not stand beside.
+    """Find out before anything is written what an adapter could not stand beside.
 
     Raises:
-        RecipeError: the model is itself an adapter.
+        RecipeError: the model has no such layers, or is itself an adapter and a second one is to be kept apart.
     """
-    if not settings.apart or source is None:
+    if not settings.rank or source is None:
         return
-    if source.base is not None:
+    if settings.apart and source.base is not None:
         raise RecipeError(
             f"{start} is itself an adapter, and a second one cannot be kept apart from it; take adapter.merge=true"
         )
+    chosen_layers(source.model, settings.targets)
 
 
 def adapt(model: Any, settings: AdapterSettings, seed: int) -> int:

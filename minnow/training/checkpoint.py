@@ -57,6 +57,7 @@ def load_checkpoint(folder: Path) -> tuple[Progress, dict[str, Tensor]] | None:
 
     Raises:
         BundleError: the files are damaged.
+        OSError: they cannot be read.
     """
     path = folder / STATE
     if not path.is_file():
@@ -65,8 +66,8 @@ def load_checkpoint(folder: Path) -> tuple[Progress, dict[str, Tensor]] | None:
         state = orjson.loads(path.read_bytes())
         tensors = load_file(folder / state.pop("tensors"))
         return Progress(**state), tensors
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"the checkpoint in {folder} is damaged ({error}); start anew with --overwrite") from error
+    except (MemoryError, PermissionError):
+        raise
     except Exception as error:  # safetensors raises a class of its own for a damaged file
         raise BundleError(f"the checkpoint in {folder} is damaged ({error}); start anew with --overwrite") from error
 

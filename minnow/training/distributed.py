@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -23,7 +24,9 @@ from torch.distributed.rendezvous import rendezvous
 from minnow.errors import MinnowError
 
 _RUNS = itertools.count()  # of this process; all processes of torchrun begin the same ones
-LOST = ("Connection closed by peer", "Connection reset by peer")  # gloo's words where another process is gone
+# The words of gloo where another process is gone.
+LOST = ("Connection closed by peer", "Connection reset by peer", "Timed out waiting")
+PATIENCE = timedelta(days=1)  # while one process learns a tokenizer and writes shards the others wait
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,12 @@ def world(device: str = "auto") -> Iterator[World]:
     local = int(os.environ.get("LOCAL_RANK", "0"))
     on_gpu = device != "cpu" and torch.cuda.is_available()
     if on_gpu:
-        torch.cuda.set_device(local)
+        _take_gpu(local)
     try:
         store, rank, size = next(rendezvous("env://"))
         # What torchrun keeps for its processes outlives a run; a second one would wait for the words of the first.
         store = PrefixStore(f"run {next(_RUNS)}", store)
-        dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size)
+        dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise MinnowError(
             f"the processes of torchrun could not join ({error}); check MASTER_ADDR and the port"
@@ -98,6 +101,16 @@ def world(device: str = "auto") -> Iterator[World]:
             yield World(dist.get_rank(), dist.get_world_size(), local, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
     finally:
         dist.destroy_process_group()
+
+
+def _take_gpu(local: int) -> None:
+    """The GPU of that number for this process."""
+    if local >= torch.cuda.device_count():
+        raise MinnowError(
+            f"process {local + 1} of this machine has no GPU of its own, for there are {torch.cuda.device_count()}; "
+            "start as many with --nproc-per-node, or take training.device=cpu"
+        )
+    torch.cuda.set_device(local)
 
 
 @contextmanager

@@ -102,14 +102,28 @@ class HeldOutText:
             yield Question(causal(window.token_ids, (), 0), begins=step == 0)
 
     def _windows(self, num_tokens: int) -> Iterator[Question]:
-        length, rows = self.settings.context, self.settings.batch_rows
+        length, rows = self.settings.context, rows_at_once(self.settings, self.world)
         every = range(0, self.text.num_tokens - length, length) or [0]
         wanted = min(len(every), max(1, num_tokens // length))
-        starts = [every[i * len(every) // wanted] for i in range(wanted)]
         span = min(length, self.num_tokens)
-        for group, weight in turns([starts[first : first + rows] for first in range(0, wanted, rows)], self.world):
-            ids = np.stack([self.text.read(start, span + 1) for start in group])
-            yield Question(self.objective(ids, (self.settings.seed, 0, group[0]), 0), weight)
+        numbers = range(wanted)
+        for group, weight in turns([numbers[first : first + rows] for first in range(0, wanted, rows)], self.world):
+            starts = [every[number * len(every) // wanted] for number in group]
+            ids = np.stack([self.text.read(start, span + 1) for start in starts])
+            yield Question(self.objective(ids, (self.settings.seed, 0), group[0]), weight)
+
+
+class _Rows(Protocol):
+    @property
+    def batch_rows(self) -> int: ...
+
+    @property
+    def accumulation(self) -> int: ...
+
+
+def rows_at_once(settings: _Rows, world: World) -> int:
+    """As many as go through the model together in training: more would take more memory."""
+    return max(1, settings.batch_rows // (world.size * settings.accumulation))
 
 
 def turns(groups: Sequence[Group], world: World) -> Iterator[tuple[Group, float]]:

@@ -32,7 +32,7 @@ from minnow.text.tokenizer import Tokenizer
 from minnow.training import adapters
 from minnow.training.adapters import check_adapter
 from minnow.training.distributed import World
-from minnow.training.held_out import Question, scores_of, turns
+from minnow.training.held_out import Question, rows_at_once, scores_of, turns
 from minnow.training.instruction_recipe import LONGEST, InstructionRecipe
 from minnow.training.language_run import (
     LanguageRun,
@@ -40,9 +40,8 @@ from minnow.training.language_run import (
     Pretrained,
     carry_out,
     duration,
-    parallel_for,
 )
-from minnow.training.language_trainer import LanguageTrainer
+from minnow.training.language_trainer import LanguageTrainer, parallel_for
 from minnow.training.objectives import answers, is_causal
 from minnow.training.run_folder import TEMPLATE_HASH, check_same, check_same_data
 
@@ -189,8 +188,9 @@ class _Instruction(LanguageRun):
                 f"{self.start} is a {bundle.model.config.model_type}, which writes no text, so it cannot learn to "
                 "answer; give a model of minnow pretrain (llama, gpt2, rnn_lm), or --label for a classifier"
             )
-        check_adapter(self.recipe.adapter, bundle, self.start)
-        return bundle if self.recipe.adapter.apart else bundle.merged()
+        source = bundle if self.recipe.adapter.apart else bundle.merged()
+        check_adapter(self.recipe.adapter, source, self.start)
+        return source
 
     def _tokenizer(self, source: Bundle) -> Tokenizer:
         """The model's own, with a template, and where the house's is used, with a token for each role."""
@@ -262,7 +262,7 @@ class _Instruction(LanguageRun):
             material.model,
             answers,
             windows,
-            HeldOutAnswers(material.validation, settings.batch_rows, world),
+            HeldOutAnswers(material.validation, rows_at_once(settings, world), world),
             settings,
             self.place,
             self.told,
@@ -277,7 +277,8 @@ class _Instruction(LanguageRun):
         if material.test is None:
             return {}
         self.show({"stage": "measuring", "done": 0, "total": None})
-        return trainer.measure(of=HeldOutAnswers(material.test, self.recipe.training.batch_rows, self.world))
+        rows = rows_at_once(self.recipe.training, self.world)
+        return trainer.measure(of=HeldOutAnswers(material.test, rows, self.world))
 
     def plan(self, material: Material, steps: int, seconds_a_step: float, seconds_measuring: float) -> list[str]:
         said, model, train = self.recipe.training, material.model, material.train

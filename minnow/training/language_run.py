@@ -223,8 +223,13 @@ class LanguageRun(ABC):
     def _plan(self, trainer: LanguageTrainer, material: Material, budget: float) -> None:
         """Time a few steps, decide how many there will be, and tell the person before the first."""
         self.show({"stage": "rehearsal", "done": 0, "total": None})
-        a_step = trainer.rehearse()
-        measuring = trainer.rehearse_validation(budget)
+        try:
+            a_step, measuring = trainer.rehearse(), trainer.rehearse_validation(budget)
+        except torch.OutOfMemoryError as error:  # a GPU's
+            raise RecipeError(
+                f"a step of {self.recipe.training.batch_rows} rows takes more memory than the GPU has; take "
+                "training.accumulation=2 or more, fewer training.batch_rows or training.activation_checkpointing=true"
+            ) from error
         if budget:
             spent = self.world.told(time.monotonic() - self.started)
             trainer.plan(a_step, budget, spent)
@@ -299,12 +304,6 @@ class LanguageRun(ABC):
             curves=(self.place / "curves.png").is_file(),
         )
         write_text(self.folder / layout.CARD, render_language_card(card))
-
-
-def parallel_for(compiled: bool = False) -> str:
-    """A copy of the model a core, up to twice as fast as sharing every product; the kernels of ``layers`` run on one
-    thread. What is compiled is compiled for all cores."""
-    return "threads" if compiled else "replicas"
 
 
 def duration(seconds: float) -> str:

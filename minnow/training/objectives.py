@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from minnow.layers.cross_entropy import IGNORED, chunked_cross_entropy, token_losses
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
+from minnow.models.language_model import LanguageModel
 
 Ints = NDArray[np.int64]
 SHOWN_MASK, SHOWN_RANDOM = (
@@ -95,6 +96,8 @@ class LossSum(nn.Module):
         self.model = model
         self.sampled = sampled
         self.carries = model_carries(model)
+        if not is_causal(model):
+            _hold_pooler(model)
         self._hidden: Callable[..., Any] = torch.compile(self._states) if compiled else self._states
 
     def forward(
@@ -118,17 +121,25 @@ class LossSum(nn.Module):
         return hidden_ND, targets_N, state if self.carries else None
 
     def _states(self, inputs_BS: Tensor, state: Any) -> tuple[Tensor, Any]:
-        if is_causal(self.model):
+        # Without a gradient a transformer's ``hidden`` would keep the keys and values of all layers, for nobody.
+        if self.carries or (is_causal(self.model) and torch.is_grad_enabled()):
             return self.model.hidden(inputs_BS, state)  # type: ignore[no-any-return]
         lengths_B = torch.full((len(inputs_BS),), inputs_BS.shape[1], device=inputs_BS.device)
         return self.model.encode(inputs_BS, lengths_B), None
 
 
 def is_causal(model: Any) -> bool:
-    """Whether the model reads from left to right, as every LanguageModel does."""
-    return hasattr(model, "prefill")
+    """Whether the model goes on with the text that it reads, from left to right."""
+    return isinstance(model, LanguageModel)
 
 
 def model_carries(model: Any) -> bool:
     """Whether the memory is of one size however long the text, so that training carries it over windows."""
     return is_causal(model) and model.context_size is None
+
+
+def _hold_pooler(model: Any) -> None:
+    """What BERT keeps over its first position, for others who use it, learns nothing from hidden tokens."""
+    pooler = getattr(getattr(model, "bert", None), "pooler", None)
+    if pooler is not None:
+        pooler.requires_grad_(False)

@@ -38,9 +38,8 @@ from minnow.training.language_run import (
     Pretrained,
     carry_out,
     duration,
-    parallel_for,
 )
-from minnow.training.language_trainer import LanguageTrainer
+from minnow.training.language_trainer import LanguageTrainer, num_replicas, parallel_for
 from minnow.training.objectives import Masked, Objective, causal, is_causal, model_carries
 from minnow.training.pretraining_recipe import (
     PretrainingRecipe,
@@ -121,6 +120,7 @@ class Pretraining(LanguageRun):
             self.note(line)
         source = self._source()
         check_adapter(self.recipe.adapter, source, self.start)
+        self._check(source)
         return _Read(corpora, source)
 
     def begin(self, read: _Read, resume: bool) -> None:
@@ -149,6 +149,22 @@ class Pretraining(LanguageRun):
         yield from unused(f"the model is {material.model.config.model_type}", asked)
 
     # Stages
+
+    def _check(self, source: Bundle | None) -> None:
+        """Fill the recipe in for a model without weights, so that what cannot be is told before a corpus is read.
+
+        Raises:
+            InputError: shape, size, objective, context or rows cannot be.
+        """
+        if source is not None:
+            _ = source.model.output_weight_VD  # refuses an encoder without its head
+            self._filled(source.model)
+            return
+        said = self.recipe.tokenizer.vocab_size
+        usual = sizes.dial_for(parameters_of(self.recipe.model.size)).vocab_size
+        config, model_class = self._config(self._shape(said or usual))
+        with torch.device("meta"):
+            self._filled(model_class(config))
 
     def _source(self) -> Bundle | None:
         """The model to go on from."""
@@ -223,11 +239,7 @@ class Pretraining(LanguageRun):
             kind = replace(self.recipe.model, name=source.model.config.model_type)
             self.recipe = replace(self.recipe, model=kind, shape={})
             return source.model
-        recipe = self.recipe
-        parameters = parameters_of(recipe.model.size)
-        config_class, model_class = _language_architecture(recipe.model.name)
-        context = recipe.training.context or sizes.dial_for(parameters).context
-        shape = sizes.shape_for(recipe.model.name, parameters, tokenizer.vocab_size, context) | recipe.shape
+        shape = self._shape(tokenizer.vocab_size)
         if isinstance(shape["vocab_size"], int) and shape["vocab_size"] < tokenizer.vocab_size:
             raise RecipeError(
                 f"shape.vocab_size must hold the tokenizer's {tokenizer.vocab_size:,} entries, "
@@ -236,26 +248,64 @@ class Pretraining(LanguageRun):
         pairs_P = _bigrams(train, tokenizer, shape.get("bigrams"))
         if pairs_P is not None:
             shape["bigrams"] = len(pairs_P)
-        self.recipe = replace(recipe, shape={key: value for key, value in shape.items() if value is not None})
-        model = _built(recipe, config_class, model_class, shape, self.world.local_size)
+        self.recipe = replace(self.recipe, shape={key: value for key, value in shape.items() if value is not None})
+        config, model_class = self._config(shape)
+        torch.manual_seed(self.recipe.training.seed)
+        try:
+            model = model_class(config)
+        except RuntimeError as error:  # torch's for a size beyond memory
+            raise _too_large(self.recipe) from error
         if pairs_P is not None:
             model.bigrams.pairs_P.copy_(torch.from_numpy(pairs_P))
         return model
 
+    def _shape(self, vocab_size: int) -> dict[str, Any]:
+        """Of a new model with such a vocabulary: what its size says, and what the recipe says."""
+        recipe, parameters = self.recipe, parameters_of(self.recipe.model.size)
+        _language_architecture(recipe.model.name)
+        context = recipe.training.context or sizes.dial_for(parameters).context
+        return sizes.shape_for(recipe.model.name, parameters, vocab_size, context) | recipe.shape
+
+    def _config(self, shape: dict[str, Any]) -> tuple[Any, Any]:
+        """Configuration and class of a new model, refused where this machine could not train it."""
+        config_class, model_class = _language_architecture(self.recipe.model.name)
+        try:
+            config = config_class.from_dict(shape)
+        except BundleError as error:
+            raise RecipeError(str(error).replace("config.json", "shape")) from error
+        copies = num_replicas(self.recipe.training, self.device, self.world)
+        try:
+            with torch.device("meta"):
+                parameters = model_class(config).num_parameters()
+        except (RuntimeError, TypeError) as error:  # torch's for a size beyond 64 bits
+            raise _too_large(self.recipe) from error
+        needed = (BYTES_PER_PARAMETER + BYTES_PER_REPLICA * (copies - 1) + BYTES_SAVED) * parameters
+        # Every process of this machine begins with the whole model, also where each trains a share of it.
+        if needed > memory_bytes() / self.world.local_size:
+            raise _too_large(self.recipe)
+        return config, model_class
+
     def filled(self, material: Material) -> PretrainingRecipe:
+        return self._filled(material.model)
+
+    def _filled(self, model: Any) -> PretrainingRecipe:
         """The recipe with what was left open decided."""
-        said, model = self.recipe.training, material.model
+        said = self.recipe.training
         recurrent = model_carries(model)
         # Its library takes the weights as they were before they are gathered.
         if recurrent and said.distributed == "fsdp":
             raise RecipeError("a recurrent model is trained with training.distributed=ddp, but got fsdp")
         parameters = model.num_parameters()
         bound = None if recurrent else _positions(model)
-        context = said.context or (sizes.RECURRENT_CONTEXT if recurrent else sizes.dial_for(parameters).context)
-        if bound is not None and context > bound:
-            if said.context:
-                raise RecipeError(f"training.context must be at most the model's {bound} positions, but got {context}")
-            context = bound
+        usual_context = sizes.RECURRENT_CONTEXT if recurrent else sizes.dial_for(parameters).context
+        if bound is not None:
+            # A new model has as many positions as its rows, or some would never be trained.
+            usual_context = min(usual_context, bound) if self.start else bound
+            if said.context > bound:
+                raise RecipeError(
+                    f"training.context must be at most the model's {bound} positions, but got {said.context}"
+                )
+        context = said.context or usual_context
         budget = said.budget or ("" if said.steps else DEFAULT_BUDGET)
         gpus = self.world.size if self.device.type == "cuda" else 0
         usual_rows = sizes.rows_for(parameters, context, recurrent, seconds_of(budget), available_cores(), gpus)
@@ -401,26 +451,10 @@ def _foretells(model_class: type) -> bool:
     return hasattr(model_class, "output_weight_VD") and getattr(model_class, "reads", "") == "tokens"
 
 
-def _built(recipe: PretrainingRecipe, config_class: Any, model_class: Any, shape: dict[str, Any], shares: int) -> Any:
-    """A new model; refused before it is made where this machine could not train it."""
-    try:
-        config = config_class.from_dict(shape)
-    except BundleError as error:
-        raise RecipeError(str(error).replace("config.json", "shape")) from error
-    too_large = RecipeError(
+def _too_large(recipe: PretrainingRecipe) -> RecipeError:
+    return RecipeError(
         f"a {recipe.model.name} of {recipe.model.size} takes more memory to train than there is; make it smaller"
     )
-    try:
-        with torch.device("meta"):
-            a_parameter = BYTES_PER_PARAMETER + BYTES_PER_REPLICA * (available_cores() - 1) + BYTES_SAVED
-            needed = a_parameter * model_class(config).num_parameters()
-        # Every process of this machine begins with the whole model, also where each trains a share of it.
-        if needed > memory_bytes() / shares:
-            raise too_large
-        torch.manual_seed(recipe.training.seed)
-        return model_class(config)
-    except (RuntimeError, TypeError) as error:  # torch's for a size beyond memory, and for one beyond 64 bits
-        raise too_large from error
 
 
 def _reads_masks(recipe: PretrainingRecipe) -> bool:

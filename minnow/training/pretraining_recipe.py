@@ -211,6 +211,8 @@ class PretrainingSettings:
         if self.context == 1:
             raise RecipeError("training.context must be at least 2, or 0 for what suits the size, but got 1")
         seconds_of(self.budget)
+        if self.compile and self.parallel == "replicas":
+            raise RecipeError("training.compile=true is for all cores at once; take training.parallel=threads or auto")
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,13 @@ def test_rows_of_a_step_are_of_like_length_and_filled_up_on_the_right() -> None:
     assert filled < 0.1 * total
 
 
+def test_what_fills_rows_up_counts_as_nothing_read() -> None:
+    given = rows(40)
+    windows = RowWindows(given, filler=-1, num_rows=8)
+    read = sum(windows.batch(step).num_tokens for step in range(windows.steps_per_epoch))
+    assert read == sum(len(row) - 1 for row in given)
+
+
 def test_processes_share_the_rows_of_a_step_and_the_last_step_is_full() -> None:
     alone = RowWindows(rows(10), filler=-1, num_rows=4, seed=1)
     both = [RowWindows(rows(10), filler=-1, num_rows=2, seed=1, rank=rank, world=2) for rank in (0, 1)]

@@ -111,3 +111,16 @@ def test_an_optimiser_that_is_restored_takes_the_same_steps(name: str, tmp_path:
     taken(resumed, started, range(5, 10))
     for own, theirs in zip(unbroken.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(own, theirs)
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), PermissionError(13, "of another account")])
+def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise error
+
+    save_checkpoint(tmp_path, progress(1), tensors(1))
+    monkeypatch.setattr("minnow.training.checkpoint.load_file", refuse)
+    with pytest.raises(type(error)):
+        load_checkpoint(tmp_path)

@@ -10,7 +10,7 @@ from ports import free_port
 from safetensors.torch import load_file, save_file
 
 from minnow.errors import MinnowError
-from minnow.training.distributed import explained
+from minnow.training.distributed import explained, world
 from training.language_runs import CUT, RUNS, curve, run_of
 
 SCRIPT = Path(__file__).parent / "torchrun_runs.py"
@@ -71,3 +71,12 @@ def test_a_process_that_has_lost_another_says_so_in_a_line() -> None:
         raise RuntimeError(lost)
     with pytest.raises(RuntimeError, match="sizes"), explained():
         raise RuntimeError("the sizes do not match")
+
+
+def test_a_process_without_a_gpu_of_its_own_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(MinnowError, match=r"process 2 .* has no GPU of its own, for there are 1; "), world():
+        pass

@@ -1,5 +1,6 @@
 """What a language model is asked while it trains: a part from all over the text, by one process or by several."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from minnow.training.distributed import World
 from minnow.training.held_out import HeldOutText, turns
 from minnow.training.instruction import AnswerRows, HeldOutAnswers
-from minnow.training.objectives import causal
+from minnow.training.objectives import Masked, causal
 from training.language_runs import SETTINGS, VALIDATION
 
 
@@ -72,3 +73,23 @@ def test_conversations_are_shared_out_whatever_the_model() -> None:
     assert all(part.shared for part in parts)
     counted = [q for part in parts for q in part.questions(part.num_tokens) if q.weight]
     assert sorted(int(said) for question in counted for said in question.asked.targets[:, -1]) == [10, 11, 12, 13, 14]
+
+
+def test_as_many_rows_are_asked_at_once_as_are_learnt_from() -> None:
+    said = replace(SETTINGS, batch_rows=8, accumulation=2)
+    for world, most in ((World(), 4), (World(rank=1, size=2), 2)):
+        held = HeldOutText(Numbered(), causal, said, world, carries=False)  # type: ignore[arg-type]
+        assert max(len(question.asked.inputs) for question in held.questions(500)) == most
+
+
+def test_what_is_hidden_hangs_on_neither_processes_nor_parts() -> None:
+    masked = Masked(2000, 1999, (1999,))
+
+    def hidden(world: World, **said: Any) -> set[tuple[int, ...]]:
+        held = HeldOutText(Numbered(), masked, replace(SETTINGS, **said), world, carries=False)  # type: ignore[arg-type]
+        return {tuple(row) for question in held.questions(600) if question.weight for row in question.asked.targets}
+
+    alone = hidden(World())
+    assert len(alone) > 40
+    assert hidden(World(), accumulation=4) == alone
+    assert hidden(World(0, 2)) | hidden(World(1, 2)) == alone

@@ -258,6 +258,11 @@ def test_what_cannot_be_is_refused_in_one_line(
         assert not (tmp_path / "m").exists()
 
 
+def test_a_model_that_translates_is_refused(chats: Path, translator: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="seq2seq, which writes no text"):
+        run(chats, translator, tmp_path / "m")
+
+
 def test_a_run_goes_on_only_with_what_it_began_with(chats: Path, bases: dict[str, Path], tmp_path: Path) -> None:
     held, template = tmp_path / "held.jsonl", tmp_path / "t.jinja"
     held.write_bytes(chats.read_bytes())

@@ -9,8 +9,10 @@ import torch
 from torch.nn import functional as F
 
 from minnow.layers.cross_entropy import IGNORED
+from minnow.models.llama import Llama
 from minnow.models.rnn_lm import RnnLM, RnnLMConfig
 from minnow.training.objectives import LossSum, Masked, causal
+from training.language_runs import net
 
 IDS = np.random.default_rng(0).integers(5, 50, (40, 101))
 MASKED = Masked(50, 4, (0, 2, 3, 4))
@@ -70,3 +72,20 @@ def test_the_loss_is_the_cross_entropy_of_the_logits_and_the_memory_goes_on() ->
     first, state = module(inputs[:, :9], targets[:, :9])
     rest, _ = module(inputs[:, 9:], targets[:, 9:], state)
     torch.testing.assert_close(first + rest, loss)
+
+
+def test_measuring_a_transformer_keeps_no_keys_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss, ids = LossSum(net("llama")), torch.arange(24).view(2, 12)
+    with torch.no_grad():
+        kept = loss(ids, ids, measure=True)[0]
+        monkeypatch.setattr(Llama, "hidden", lambda *_: pytest.fail("the memory of all positions is kept"))
+        assert float(loss(ids, ids, measure=True)[0]) == pytest.approx(float(kept))
+
+
+def test_all_that_learns_from_hidden_tokens_gets_a_gradient() -> None:
+    """Or several processes, each of which waits for all of them, would not come to a second step."""
+    bert = net("bert", pooler=True)
+    ids = torch.arange(24).view(2, 12)
+    LossSum(bert)(ids, ids)[0].backward()
+    assert bert.bert.pooler is not None
+    assert all(parameter.grad is not None for parameter in bert.parameters() if parameter.requires_grad)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from minnow.errors import DataError, InputError, RecipeError, StorageError
 from minnow.training.distributed import World
 from minnow.training.journal import read_journal
 from minnow.training.language_run import unheard
+from minnow.training.language_trainer import LanguageTrainer, num_replicas
 from minnow.training.pretrain import Pretrained, Pretraining, pretrain
-from minnow.training.pretraining_recipe import read_recipe, recipe_from
+from minnow.training.pretraining_recipe import PretrainingSettings, read_recipe, recipe_from
 from minnow.training.recipe_file import to_toml
 
 SENTENCES = ("the cat sat on the mat.", "a dog ran to the cat.", "the mat was red and the dog sat.", "who ran?")
@@ -360,3 +362,57 @@ def test_a_run_that_goes_on_is_not_disturbed_by_another(how: dict[str, bool], no
 def test_a_recipe_without_a_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="minnow pretrain CORPUS"):
         pretrain(recipe_from({}), tmp_path / "m")
+
+
+def test_copies_of_a_model_are_as_many_as_share_out_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the memory that a run needs is counted from."""
+    cpu, said = torch.device("cpu"), PretrainingSettings()
+    monkeypatch.setattr("minnow.training.replicas.available_cores", lambda: 64)
+    assert num_replicas(said, cpu, World()) == 8
+    assert num_replicas(said, torch.device("cuda"), World()) == 1
+    assert num_replicas(said, cpu, World(size=2)) == 1
+    assert num_replicas(replace(said, parallel="threads"), cpu, World()) == 1
+    assert num_replicas(replace(said, compile=True), cpu, World()) == 1
+
+
+def test_a_new_model_has_no_more_positions_than_it_is_taught(novel: Path, tmp_path: Path) -> None:
+    """Two layers instead of six make a model so small that its own size would get half of the positions."""
+    said = [*TINY, "model.name=gpt2", "model.size=15M", "shape.n_layer=1", "training.context=0"]
+    kept = Pretraining(
+        recipe_from({}, [f"data.train={novel}", *said]), tmp_path, World(), torch.device("cpu"), unheard, unheard, 0.0
+    )
+    assert kept.read()
+    config, model_class = kept._config(kept._shape(100))
+    model = model_class(config)
+    assert kept._filled(model).training.context == model.context_size > 256
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("shape.num_hidden_layer=3", "did you mean 'num_hidden_layers'"),
+        ("training.objective=masked", "training.objective of a llama is causal"),
+        ("model.name=lama", "did you mean 'llama'"),
+        ("model.size=20B", "takes more memory to train than there is"),
+    ],
+)
+def test_what_cannot_be_is_told_before_the_corpus_is_read(
+    setting: str, message: str, novel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minnow.training.pretrain.write_shards", lambda *_: pytest.fail("the corpus was read"))
+    monkeypatch.setattr("minnow.training.pretrain.Tokenizer.train", lambda *_: pytest.fail("a tokenizer was learnt"))
+    with pytest.raises(InputError, match=message):
+        run(novel, tmp_path / "m", setting)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_gpu_that_is_too_small_for_a_step_is_told_of_in_one_line(
+    novel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def burst(_: object) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(LanguageTrainer, "rehearse", burst)
+    with pytest.raises(RecipeError, match=r"4 rows takes more memory than the GPU has; take training.accumulation=2"):
+        run(novel, tmp_path / "m")
+    assert not (tmp_path / "m" / layout.MANIFEST).exists()

@@ -77,6 +77,11 @@ def test_what_cannot_be_is_refused_and_says_what_can(setting: str, named: str) -
         recipe_from({}, [setting])
 
 
+def test_what_is_compiled_for_all_cores_has_no_copies() -> None:
+    with pytest.raises(RecipeError, match=r"take training.parallel=threads"):
+        recipe_from({}, ["training.compile=true", "training.parallel=replicas"])
+
+
 @pytest.mark.parametrize("name", [name for name in SECTIONS if name != "shape"])
 def test_every_key_is_documented_with_its_default(name: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text(encoding="utf-8")
