@@ -15,10 +15,17 @@ from minnow.errors import FullDiskError, StorageError
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a binary file that takes its name only when the block ends without an error.
+    """Open a binary file that takes its name only when the block ends without an error; see ``replaced_whole``."""
+    with replaced_whole(path) as temporary, temporary.open("wb") as stream:
+        yield stream
 
-    The bytes go to a temporary file in the same folder, are flushed to the disk and renamed into place;
-    after any error the temporary file is gone and an older file at ``path`` stands untouched.
+
+@contextmanager
+def replaced_whole(path: Path) -> Iterator[Path]:
+    """An empty file for the block to write, which takes the name ``path`` when the block ends without an error.
+
+    It lies in the same folder, is flushed to the disk and renamed into place; after any error it is gone and an older
+    file at ``path`` stands untouched.
 
     Raises:
         StorageError: the disk is full, read-only or the folder may not be written.
@@ -28,10 +35,10 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
         temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
+        yield temporary
+        with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)

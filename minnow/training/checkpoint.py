@@ -6,6 +6,8 @@ the two still has the older pair.
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,12 +15,13 @@ from typing import Any
 
 import orjson
 import torch
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from minnow.bundle.layout import STATE
 from minnow.errors import BundleError
-from minnow.files import write_bytes
+from minnow.files import replaced_whole, write_bytes
 
 
 @dataclass
@@ -42,14 +45,28 @@ class Progress:
 
 def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Tensor]) -> None:
     """Write both files and remove the older tensors, and before that what a run left that was killed as it wrote."""
-    for left in folder.glob(".*.part"):
+    for left in (*folder.glob(".*.part"), *folder.glob(".tmp*")):
         left.unlink(missing_ok=True)
     name = f"tensors-{progress.step}.safetensors"
-    write_bytes(folder / name, save({key: tensor.contiguous().clone() for key, tensor in tensors.items()}))
+    write_tensors(folder / name, tensors)
     write_bytes(folder / STATE, orjson.dumps({"tensors": name, **asdict(progress)}))
     for older in folder.glob("tensors-*.safetensors"):
         if older.name != name:
             older.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """As safetensors, whole or not at all, and from where they lie: a copy would take as much memory once more.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    with replaced_whole(path) as part:
+        try:
+            save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, part)
+        except SafetensorError as error:  # which tells the number of the system's error in its text alone
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
 
 
 def load_checkpoint(folder: Path) -> tuple[Progress, dict[str, Tensor]] | None:

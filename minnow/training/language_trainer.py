@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from minnow.bundle import layout
 from minnow.data.windows import Window
-from minnow.files import write_bytes
 from minnow.layers.sampled_cross_entropy import SampledCrossEntropy
 from minnow.listeners import Show
 from minnow.training import distributed
@@ -29,6 +28,7 @@ from minnow.training.checkpoint import (
     optimizer_tensors,
     restore_optimizers,
     save_checkpoint,
+    write_tensors,
 )
 from minnow.training.distributed import World, whole
 from minnow.training.held_out import HeldOut
@@ -399,11 +399,9 @@ class LanguageTrainer:
         return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
 
     def _save_best(self, step: int) -> None:
-        from safetensors.torch import save
-
         weights = self.weights()
         if self.world.leads:
-            write_bytes(self._best_file(step), save({k: v.contiguous() for k, v in weights.items()}))
+            write_tensors(self._best_file(step), weights)
 
     def _best_file(self, step: int) -> Path:
         return self.folder / layout.CHECKPOINT / BEST.format(step=step)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from minnow.errors import BundleError
+from minnow.errors import BundleError, FullDiskError
 from minnow.training.checkpoint import (
     Progress,
     load_checkpoint,
@@ -124,3 +125,18 @@ def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(
     monkeypatch.setattr("minnow.training.checkpoint.load_file", refuse)
     with pytest.raises(type(error)):
         load_checkpoint(tmp_path)
+
+
+def test_a_full_disk_is_told_of_as_one_and_leaves_the_older_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library tells the number of the system's error in its text alone."""
+
+    def refuse(*_: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    save_checkpoint(tmp_path, progress(1), tensors(1))
+    monkeypatch.setattr("minnow.training.checkpoint.save_file", refuse)
+    with pytest.raises(FullDiskError, match="no space left on the disk while writing .*tensors-2"):
+        save_checkpoint(tmp_path, progress(2), tensors(2))
+    assert {path.name for path in tmp_path.iterdir()} == {"state.json", "tensors-1.safetensors"}
