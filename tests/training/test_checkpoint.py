@@ -137,6 +137,6 @@ def test_a_full_disk_is_told_of_as_one_and_leaves_the_older_pair(
 
     save_checkpoint(tmp_path, progress(1), tensors(1))
     monkeypatch.setattr("minnow.training.checkpoint.save_file", refuse)
-    with pytest.raises(FullDiskError, match="no space left on the disk while writing .*tensors-2"):
+    with pytest.raises(FullDiskError, match=r"no space left on the disk while writing .*tensors-2"):
         save_checkpoint(tmp_path, progress(2), tensors(2))
     assert {path.name for path in tmp_path.iterdir()} == {"state.json", "tensors-1.safetensors"}
