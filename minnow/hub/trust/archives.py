@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
 from minnow.errors import RefusedUploadError
-from minnow.hub.trust.content import Bytes, Content, File, Seekable, part
+from minnow.hub.trust.content import Bytes, Content, File, Seekable, buffered, part
 from minnow.hub.trust.pickles import HEAD_BYTES
 from minnow.hub.trust.tar import BLOCK_BYTES, Stream, is_tar, members
 from minnow.hub.trust.unpacking import unpacked
@@ -34,7 +34,7 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _ZIP_END, _ZIP_ENTRY = b"PK\x05\x06", b"PK\x01\x02"
 _DAMAGE = (zipfile.BadZipFile, struct.error, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
 
-Look = Callable[[str, bytes], None]
+Look = Callable[[str, bytes, BinaryIO], None]
 Opener = Callable[[str, Content, "Budget"], Iterator[tuple[str, Stream]]]
 
 
@@ -78,7 +78,8 @@ def look_into(name: str, content: Content, head: bytes, look: Look, budget: Budg
 
     Args:
         head: the first bytes of the content.
-        look: is given a member's name and first bytes, and raises where they may not be uploaded.
+        look: is given a member's name, its first bytes and the whole, of which it reads what it needs, and raises where
+            the member may not be uploaded.
 
     Raises:
         RefusedUploadError: from ``look``, or because the archive cannot be looked into.
@@ -104,9 +105,10 @@ def look_into(name: str, content: Content, head: bytes, look: Look, budget: Budg
 def _look_at(name: str, stream: Stream, look: Look, budget: Budget, depth: int) -> None:
     budget.member()
     head = _head(stream, HEAD_BYTES, budget)
-    look(name, head)
     if _opener(name, Bytes(head), head) is None:
+        look(name, head, cast(BinaryIO, io.BufferedReader(_Member(head, stream, budget), HEAD_BYTES)))
         return
+    look(name, head, io.BytesIO(head))
     with TemporaryFile(prefix="minnow-") as inner:
         inner.write(head)
         while piece := stream.read(_PIECE):
@@ -117,11 +119,16 @@ def _look_at(name: str, stream: Stream, look: Look, budget: Budget, depth: int) 
                     f"{name} is an archive of more than {MOST_INNER_BYTES} bytes within another; upload it by itself"
                 )
         inner.flush()
+        look(name, head, buffered(File(inner), HEAD_BYTES))
         look_into(name, File(inner), head, look, budget, depth + 1)
 
 
-def _head(stream: Stream, length: int, budget: Budget) -> bytes:
-    """The first bytes of a stream, as far as it can be read: a loader, too, would run what comes before the damage."""
+def _head(stream: Stream, length: int, budget: Budget, *, begun: bool = False) -> bytes:
+    """The first bytes of a stream, as far as it can be read: a loader, too, would run what comes before the damage.
+
+    Args:
+        begun: it was read from before, so that damage right here is its end too.
+    """
     parts: list[bytes] = []
     try:
         while length and (found := stream.read(length)):
@@ -129,7 +136,7 @@ def _head(stream: Stream, length: int, budget: Budget) -> bytes:
             parts.append(found)
             length -= len(found)
     except _DAMAGE:
-        if not parts:
+        if not parts and not begun:
             raise
     return b"".join(parts)
 
@@ -147,10 +154,6 @@ def _opener(name: str, content: Content, head: bytes) -> tuple[Opener, bool] | N
         return _tar, True
     found = unpacked(head)
     return None if found is None else (_compressed(found[0]), found[1])
-
-
-def _buffered(content: Content) -> BinaryIO:
-    return cast(BinaryIO, io.BufferedReader(Seekable(content), _PIECE))
 
 
 class _ZipFile(io.BufferedReader):
@@ -187,7 +190,7 @@ def _zip(name: str, content: Content, budget: Budget) -> Iterator[tuple[str, Str
 
 def _tar(name: str, content: Content, budget: Budget) -> Iterator[tuple[str, Stream]]:
     del budget
-    for member in members(name, _buffered(content)):
+    for member in members(name, buffered(content, _PIECE)):
         yield member.name, member
 
 
@@ -195,13 +198,33 @@ def _compressed(unpack: Callable[[Stream], Stream]) -> Opener:
     """Opens a compressed file: as its one content, or as the tar archive that it holds."""
 
     def opened(name: str, content: Content, budget: Budget) -> Iterator[tuple[str, Stream]]:
-        if is_tar(_head(unpack(_buffered(content)), BLOCK_BYTES, budget)):
-            for member in members(name, _Counted(unpack(_buffered(content)), budget)):
+        if is_tar(_head(unpack(buffered(content, _PIECE)), BLOCK_BYTES, budget)):
+            for member in members(name, _Counted(unpack(buffered(content, _PIECE)), budget)):
                 yield member.name, member
         else:
-            yield "", unpack(_buffered(content))
+            yield "", unpack(buffered(content, _PIECE))
 
     return opened
+
+
+class _Member(io.RawIOBase):
+    """A member as a file, of which the first bytes were read before; it ends where it is damaged."""
+
+    def __init__(self, head: bytes, stream: Stream, budget: Budget):
+        self._head = head
+        self._stream = stream
+        self._budget = budget
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+        found = self._head[: len(buffer)]
+        self._head = self._head[len(found) :]
+        if not found:
+            found = _head(self._stream, len(buffer), self._budget, begun=True)
+        buffer[: len(found)] = found
+        return len(found)
 
 
 class _Counted:

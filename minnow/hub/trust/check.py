@@ -3,16 +3,17 @@
 A file is looked at twice: by its name and first bytes when the upload is announced, and whole when it is committed.
 """
 
+import io
 import json
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 from minnow.errors import RefusedUploadError
 from minnow.hub.trust.archives import Budget, look_into
 from minnow.hub.trust.arrays import MAGIC, check_array
-from minnow.hub.trust.content import Bytes, Content, part
+from minnow.hub.trust.content import Bytes, Content, buffered, part
 from minnow.hub.trust.pickles import HEAD_BYTES, is_pickle
 from minnow.hub.trust.safetensors import SUFFIX, check_safetensors, check_start
 
@@ -70,7 +71,7 @@ def check_sample(path: str, size: int, sample: bytes) -> None:
         RefusedUploadError: it would be refused when it is committed.
     """
     _check_name(path)
-    _check_head(path, sample)
+    _check_head(path, sample, io.BytesIO(sample))
     if _name(path).endswith(SUFFIX) and len(sample) >= min(size, 9):
         check_start(path, sample, size)
 
@@ -83,7 +84,7 @@ def check_upload(path: str, content: Content, policy: Policy = STRICT) -> None:
     """
     _check_name(path)
     head = part(content, 0, HEAD_BYTES)
-    _check_head(path, head)
+    _check_head(path, head, buffered(content, HEAD_BYTES))
     if _name(path).endswith(SUFFIX):
         check_safetensors(path, content)
         return
@@ -92,10 +93,10 @@ def check_upload(path: str, content: Content, policy: Policy = STRICT) -> None:
         _check_remote_code(path, content)
 
 
-def _check_member(path: str, head: bytes) -> None:
-    """Look at a file within an archive, of which only the first bytes are there."""
+def _check_member(path: str, head: bytes, member: BinaryIO) -> None:
+    """Look at a file within an archive, of which no more is unpacked than is read here."""
     _check_name(path)
-    _check_head(path, head)
+    _check_head(path, head, member)
 
 
 def _check_name(path: str) -> None:
@@ -109,8 +110,9 @@ def _check_name(path: str) -> None:
         )
 
 
-def _check_head(path: str, head: bytes) -> None:
-    if is_pickle(head):
+def _check_head(path: str, head: bytes, content: BinaryIO) -> None:
+    """Look at a content by its first bytes, and further where it goes on like a pickle."""
+    if is_pickle(content):
         raise RefusedUploadError(f"{path} is a pickle, and loading a pickle runs whatever code is in it; {CONVERT}")
     if head.startswith(MAGIC):
         check_array(path, head)

@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Iterator
-from typing import IO, Protocol
+from typing import IO, BinaryIO, Protocol, cast
 
 from minnow.errors import RefusedUploadError
 
@@ -100,3 +100,8 @@ class Seekable(io.RawIOBase):
         found = part(self._content, self._position, length) if length else b""
         self._position += len(found)
         return found
+
+
+def buffered(content: Content, length: int) -> BinaryIO:
+    """A content as a file of which so many bytes are fetched at a time."""
+    return cast(BinaryIO, io.BufferedReader(Seekable(content), length))

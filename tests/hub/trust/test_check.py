@@ -136,6 +136,75 @@ def test_pickles_are_refused_under_any_name(name: str) -> None:
         assert path in refused(path, DANGEROUS[name])
 
 
+CALL = b"cbuiltins\nprint\n(S'ran'\ntR"
+HIDDEN = {
+    "byte-behind": CALL + b"\xff",
+    "marked-byte-behind": b"\x80\x02" + CALL + b"\xff",
+    "protocol-0": b"\x80\x00" + CALL + b"\xff",
+    "many-steps": b"N0" * 10_001 + CALL + b".",
+    "more-steps": b"N0" * 35_000 + CALL + b".",
+    "far-more-steps": b"N0" * 600_000 + CALL + b".",
+    "long-string": b"X" + (100_000).to_bytes(4, "little") + b"x" * 100_000 + b"0" + CALL + b".",
+    "longer-string": b"T" + (3_000_000).to_bytes(4, "little") + b"x" * 3_000_000 + b"0" + CALL + b".",
+    "long-line": b"V" + b"x" * 200_000 + b"\n0" + CALL + b".",
+    "hexadecimal": b"I0x10\n0" + CALL + b".",
+    "behind-a-nul": b"I1\0 is no number\n0" + CALL + b".",
+    "odd-letters": b"V\xff\n0" + CALL + b".",
+    "instance": b"(S'ran'\nibuiltins\nprint\n" + b"\xff",
+    "object": b"(cbuiltins\nprint\nS'ran'\no" + b"\xff",
+    "list-that-was-imported": b"csys\npath\nS'/tmp'\na" + b"\xff",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_pickles_are_refused_whatever_stands_around_the_call(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with suppress(Exception):
+        pickle.loads(HIDDEN[name][: HIDDEN[name].find(CALL) + len(CALL)] + b"." if CALL in HIDDEN[name] else b"")
+    assert capsys.readouterr().out == ("ran\n" if CALL in HIDDEN[name] else "")  # so it is one
+    for wrapping in ("zip", "tar", "gzip", "xz", "gzip-in-tar"):
+        refused("weights.bin", WRAPPINGS[wrapping](HIDDEN[name]), "pickle|too many")
+    assert "weights.bin is a pickle" in refused("weights.bin", HIDDEN[name], "pickle")
+
+
+def test_a_pickle_before_the_damage_of_an_archive_is_refused() -> None:
+    whole = zlib.compress(b"N0" * 40_000 + CALL + b"." + np.random.default_rng(0).bytes(100_000))
+    refused("weights.bin", whole[:-50_000], "pickle")
+
+
+LINES = 30_000
+TEXTS = {
+    "words": b"cat\ndog\ncow\nhorse\nbird\n" * LINES,
+    "names": b"Vienna\nPrague\nVenice\nParis\n" * LINES,
+    "labels": b"ccc\nbbb\nRRR\n",
+    "ids.csv": b"".join(b"P%06d,%d\n" % (row, row % 7) for row in range(LINES)),
+    "csv": b"Text,Label\n" + b"A good film,1\n" * LINES,
+    "xyz.csv": b"X,Y,Z\n" + b"0.5,1.5,2.5\n" * LINES,
+    "both.csv": b"Both,column\n" + b"cat\nbird\n" * LINES,
+    "numbers": b"0.5\n1\n2\n" * LINES,
+    "jsonl": b'{"text": "Ready."}\n' * LINES,
+    "json": b'[{"a": null}, {"b": [1, 2]}]',
+    "lisp": b"(import (scheme base))\n(define x 1)\n",
+    "brackets": b"(" * 100_000,
+    "unknown": b"N" * 200_000,
+    "markdown": b"# A card\n\ncode\nand more\nR.\n" * LINES,
+    "chinese": "你好。\n".encode() * LINES,
+    "utf-16": "Ready\n".encode("utf-16") * LINES,
+    "safetensors": save({"a": np.zeros(40)}),
+    "png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(1000),
+    "gguf": b"GGUF\3\0\0\0" + bytes(1000),
+    "parquet": b"PAR1" + np.random.default_rng(1).bytes(1000) + b"PAR1",
+    "marked": b"\x80\x02" + bytes(1000),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_tables_and_other_files_are_taken_bare_and_packed(name: str) -> None:
+    check_sample("data.bin", len(TEXTS[name]), TEXTS[name][:512])
+    check_upload("data.bin", Bytes(TEXTS[name]))
+    for wrapping in ("zip", "tar", "tar-gz", "gzip", "tar-in-zip"):
+        check_upload("upload.dat", Bytes(WRAPPINGS[wrapping](TEXTS[name])))
+
+
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_pickles_are_refused_in_any_wrapping(wrapping: str) -> None:
     for name in ("pickle-0", "pickle-4", "plain-1", "numpy-objects"):
@@ -187,14 +256,14 @@ def test_pickles_are_seen_in_the_first_bytes_already(name: str) -> None:
     ],
 )
 def test_text_and_odd_bytes_are_not_taken_for_pickles(content: bytes) -> None:
-    assert not is_pickle(content)
+    assert not is_pickle(io.BytesIO(content))
     check_sample("notes.txt", len(content), content)
     check_upload("notes.txt", Bytes(content))
 
 
 @given(st.text(max_size=300))
 def test_no_text_is_taken_for_a_pickle(text: str) -> None:
-    assert not is_pickle(text.encode())
+    assert not is_pickle(io.BytesIO(text.encode()))
 
 
 @given(st.binary(max_size=700))
