@@ -18,7 +18,7 @@ from minnow.errors import RefusedUploadError
 from minnow.hub.trust.content import Bytes, Content, File, Seekable, buffered, part
 from minnow.hub.trust.pickles import HEAD_BYTES
 from minnow.hub.trust.tar import BLOCK_BYTES, Stream, is_tar, members
-from minnow.hub.trust.unpacking import unpacked
+from minnow.hub.trust.unpacking import MOST_DICTIONARY_BYTES, dictionary_bytes, unpacked
 
 MOST_DEPTH = 3
 MOST_MEMBERS = 100_000
@@ -148,6 +148,11 @@ def _opener(name: str, content: Content, head: bytes) -> tuple[Opener, bool] | N
             raise RefusedUploadError(
                 f"{name} is a {closed} archive, which cannot be looked into; pack it as zip or tar"
             )
+    if (asked := dictionary_bytes(head)) > MOST_DICTIONARY_BYTES:
+        raise RefusedUploadError(
+            f"{name} is packed with LZMA and a dictionary of {asked} bytes, and at most {MOST_DICTIONARY_BYTES} can be "
+            "looked into; pack it again with a smaller one, or with xz"
+        )
     if head.startswith(_ZIP) or _opens_as_zip(content):
         return _zip, True
     if is_tar(head):

@@ -11,6 +11,7 @@ from lz4 import frame
 from minnow.hub.trust.tar import Stream
 
 MOST_MEMORY_BYTES = 256 * 1024 * 1024
+MOST_DICTIONARY_BYTES = MOST_MEMORY_BYTES // 2
 _PIECE = 1 << 18
 
 
@@ -62,7 +63,7 @@ class Unpacked:
         rest = self._unpacker.unused_data or b""  # lz4 has None for none
         while len(rest) < len(self._mark) and (more := self._stream.read(_PIECE)):
             rest += more
-        if not self._mark or not rest.startswith(self._mark):
+        if not rest.startswith(self._mark):
             return False
         self._unpacker, self._packed = self._new(), rest
         return True
@@ -94,8 +95,16 @@ def _gzip() -> Unpacker:
     return _Zlib(zlib.MAX_WBITS | 16)
 
 
+def _xz() -> Unpacker:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, MOST_MEMORY_BYTES)
+
+
 def _lzma() -> Unpacker:
-    return lzma.LZMADecompressor(memlimit=MOST_MEMORY_BYTES)
+    return lzma.LZMADecompressor(lzma.FORMAT_ALONE, MOST_MEMORY_BYTES)
+
+
+def _zlib() -> Unpacker:
+    return _Zlib(zlib.MAX_WBITS)
 
 
 def _lz4() -> Unpacker:
@@ -106,10 +115,12 @@ def _lz4() -> Unpacker:
 _STRONG: dict[bytes, Callable[[], Unpacker]] = {
     b"\x1f\x8b": _gzip,
     b"BZh": bz2.BZ2Decompressor,
-    b"\xfd7zXZ\x00": _lzma,
+    b"\xfd7zXZ\x00": _xz,
     b"\x04\x22\x4d\x18": _lz4,
 }
-_LZMA_ALONE = b"\x5d\x00\x00"
+_ZLIB = b"\x78"
+_LZMA = b"\x5d\x00"
+_LZMA_HEADER_BYTES = 13  # settings, the dictionary's size in 4 bytes, the content's in 8
 
 
 def unpacked(head: bytes) -> tuple[Callable[[Stream], Stream], bool] | None:
@@ -120,12 +131,22 @@ def unpacked(head: bytes) -> tuple[Callable[[Stream], Stream], bool] | None:
     for mark, new in _STRONG.items():
         if head.startswith(mark):
             return _of(new, mark), True
-    if head.startswith(_LZMA_ALONE):
-        return _of(_lzma), False
-    if len(head) > 2 and head[0] == 0x78 and int.from_bytes(head[:2], "big") % 31 == 0:
-        return _of(lambda: _Zlib(zlib.MAX_WBITS)), False
+    if _is_lzma(head):
+        return _of(_lzma, _LZMA), False
+    if len(head) > 2 and head.startswith(_ZLIB) and int.from_bytes(head[:2], "big") % 31 == 0:
+        return _of(_zlib, _ZLIB), False
     return None
 
 
-def _of(new: Callable[[], Unpacker], mark: bytes = b"") -> Callable[[Stream], Stream]:
+def dictionary_bytes(head: bytes) -> int:
+    """How much memory a content in the older form of LZMA asks for before anything comes out of it; 0 for others."""
+    return int.from_bytes(head[1:5], "little") if _is_lzma(head) else 0
+
+
+def _is_lzma(head: bytes) -> bool:
+    """Whether the older form of LZMA may begin so: what is packed begins with a zero."""
+    return head.startswith(_LZMA) and head[_LZMA_HEADER_BYTES : _LZMA_HEADER_BYTES + 1] == b"\0"
+
+
+def _of(new: Callable[[], Unpacker], mark: bytes) -> Callable[[Stream], Stream]:
     return lambda stream: Unpacked(stream, new, mark)

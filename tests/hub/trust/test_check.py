@@ -79,8 +79,9 @@ def tar_of(name: str, content: bytes, mode: str = "w", form: int = tarfile.PAX_F
     return stream.getvalue()
 
 
-def lzma_alone(content: bytes) -> bytes:
-    return lzma.compress(content, format=lzma.FORMAT_ALONE)
+def lzma_alone(content: bytes, dictionary: int = 1 << 23) -> bytes:
+    settings = [{"id": lzma.FILTER_LZMA1, "dict_size": dictionary}]
+    return lzma.compress(content, format=lzma.FORMAT_ALONE, filters=settings)
 
 
 DATE = datetime.date(2020, 1, 1)
@@ -113,7 +114,11 @@ WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {
     "bz2": bz2.compress,
     "xz": lzma.compress,
     "lzma": lzma_alone,
+    "lzma-small": lambda content: lzma_alone(content, 1 << 16),
+    "lzma-odd": lambda content: lzma_alone(content, 0x123456),
+    "lzma-in-parts": lambda content: lzma_alone(b"") + lzma_alone(content),
     "zlib": zlib.compress,
+    "zlib-in-parts": lambda content: zlib.compress(b"") + zlib.compress(content),
     "lz4": frame.compress,
     "gzip-in-parts": lambda content: gzip.compress(b"") + gzip.compress(content),
     "behind-other-bytes": lambda content: b"GIF89a" + bytes(3000) + zip_of("weights", content),
@@ -307,6 +312,16 @@ def test_a_zip_archive_of_a_version_to_come_is_refused_behind_other_bytes_too() 
     content[content.index(b"PK\1\2") + 6] = 80  # the version that is needed to read it
     for tried in (bytes(content), b"GIF89a" + bytes(content)):
         refused("upload.dat", tried, "cannot be looked into")
+
+
+def test_an_lzma_stream_that_asks_for_too_much_memory_is_refused() -> None:
+    content = bytearray(lzma_alone(DANGEROUS["pickle-0"], 1 << 16))
+    content[1:5] = (0x20000000).to_bytes(4, "little")
+    assert "smaller one" in refused("weights.bin", bytes(content), "a dictionary of 536870912 bytes")
+    content[1:5] = (0x00012300).to_bytes(4, "little")  # which only some readers take
+    refused("weights.bin", bytes(content), "pickle")
+    tokens = np.array([93, 7000, 4000, 300, 301, 302, 303, 304], "uint16").tobytes()  # begins like LZMA
+    check_upload("tokens.bin", Bytes(tokens * 100))
 
 
 def test_a_bomb_is_not_unpacked() -> None:
