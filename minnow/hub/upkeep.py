@@ -269,13 +269,17 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, bounds
 def _lost_commits(
     session: Session, objects: GitObjects, repository_id: int, before: datetime
 ) -> tuple[set[str], set[str]]:
-    """The commits of a repository, and those of them that are old and that no ref leads to but old, closed ones."""
+    """The commits of a repository, and those of them that are old and that nothing leads to which stays.
+
+    No ref does but old, closed ones, and no younger commit either: it stays with the history before it.
+    """
     known = set(session.scalars(select(CommitRow.commit_id).where(CommitRow.repository_id == repository_id)))
     closed = _closed_pulls(session, repository_id, before)
     refs = session.execute(select(RefRow.name, RefRow.commit_id).where(RefRow.repository_id == repository_id)).all()
     heads = {commit for name, commit in refs if name not in closed}
     lost = known - {info.id for info in objects.ancestors(session, heads)}
-    return known | heads, {commit for commit in lost if objects.commit(session, commit).made_at < before}
+    young = {commit for commit in lost if objects.commit(session, commit).made_at >= before}
+    return known | heads, lost - {info.id for info in objects.ancestors(session, young)}
 
 
 def _closed_pulls(session: Session, repository_id: int, before: datetime) -> set[str]:

@@ -4,6 +4,7 @@ import hashlib
 import zlib
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import delete, update
@@ -19,7 +20,7 @@ from minnow.hub.names import MAIN
 from minnow.hub.objects import blob_of
 from minnow.hub.repositories import Repository
 from minnow.hub.repository_tables import GitObjectRow, LargeFileRow
-from minnow.hub.revisions import Message
+from minnow.hub.revisions import Message, Revisions
 from minnow.hub.upkeep import Collected, _Bounds, _let_go, _unneeded, collect, figures, problems
 from minnow.hub.uploads import AddFile, AddLarge, DeleteFile, Operation
 
@@ -83,6 +84,20 @@ def test_what_nothing_leads_to_goes_after_the_time_of_grace(hub: Hub, used: Repo
     assert hub.large_files.held(used.id, [loose.sha256]) == {}
     assert wrong(hub) == []
     assert collected(hub) == NOTHING
+
+
+def test_an_old_commit_stays_as_long_as_a_younger_one_that_descends_from_it(hub: Hub, repository: Repository) -> None:
+    now = datetime.now(UTC)
+    hub.revisions.create_branch(repository.id, "dev")
+    for days in (30, 5):
+        aged = Revisions(hub.database, hub.objects, hub.quotas, now=partial(now.__sub__, timedelta(days=days)))
+        changes = hub.uploads.prepare(repository, "ann", [AddFile(f"made-{days}-days-ago", b"text")])
+        aged.commit(repository.id, "refs/heads/dev", changes, Message("change"), by="ann")
+    hub.revisions.delete_branch(repository.id, "dev")
+    assert collected(hub, now).commits == 0
+    assert wrong(hub) == []
+    assert collected(hub, now + timedelta(days=17)).commits == 2
+    assert wrong(hub) == []
 
 
 def test_two_collections_free_what_a_deleted_repository_held(hub: Hub, used: Repository) -> None:
