@@ -7,11 +7,12 @@ from io import BytesIO
 from typing import BinaryIO, cast
 
 from dulwich.errors import GitProtocolError, HangupException
+from dulwich.object_filters import FilterSpec
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.object_store import BaseObjectStore, PackCapableObjectStore
 from dulwich.objects import ObjectID, RawObjectID, ShaFile
 from dulwich.pack import Pack
-from dulwich.protocol import ReceivableProtocol
+from dulwich.protocol import CAPABILITY_FILTER, ReceivableProtocol
 from dulwich.refs import DictRefsContainer, Ref
 from dulwich.repo import BaseRepo
 from dulwich.server import Backend, BackendRepo, UploadPackHandler
@@ -22,7 +23,7 @@ from minnow.errors import InputError
 from minnow.hub.database import Database
 from minnow.hub.names import MAIN
 from minnow.hub.objects import GitObjects
-from minnow.hub.repository_tables import GitObjectRow, RefRow
+from minnow.hub.repository_tables import CommitRow, RefRow
 
 MOST_REQUEST_BYTES = 16 << 20
 IN_MEMORY_BYTES = 8 << 20
@@ -57,7 +58,7 @@ class GitHttp:
                 if advertise:
                     wire.write_pkt_line(b"# service=git-upload-pack\n")
                     wire.write_pkt_line(None)
-                UploadPackHandler(backend, ["/"], wire, stateless_rpc=True, advertise_refs=advertise).handle()
+                _UploadPack(backend, ["/"], wire, stateless_rpc=True, advertise_refs=advertise).handle()
         except (GitProtocolError, HangupException, AssertionError, ValueError) as error:
             answer.close()
             raise InputError(f"git's request cannot be answered: {error}") from error
@@ -79,6 +80,27 @@ def unpacked_request(content: bytes, encoding: str) -> bytes:
     return plain
 
 
+class _UploadPack(UploadPackHandler):
+    """Without filters: one of them (``sparse:oid``) reads patterns from any blob of any repository.
+
+    What is left out of a clone could not be fetched later either, since only what refs lead to may be asked for.
+    """
+
+    def capabilities(self) -> list[bytes]:
+        """What is told to clients."""
+        return [told for told in super().capabilities() if told != CAPABILITY_FILTER]
+
+    @property
+    def filter_spec(self) -> FilterSpec | None:
+        """None, always."""
+        return None
+
+    @filter_spec.setter
+    def filter_spec(self, spec: FilterSpec | None) -> None:
+        if spec is not None:
+            raise GitProtocolError("this hub sends whole clones; leave --filter out")
+
+
 class _Repository(BaseRepo):
     """A repository of the hub as dulwich reads one; nothing is written through it."""
 
@@ -86,7 +108,7 @@ class _Repository(BaseRepo):
         rows = session.scalars(select(RefRow).where(RefRow.repository_id == repository_id))
         refs = {Ref(row.name.encode()): (row.tag_id or row.commit_id).encode() for row in rows}
         refs[Ref(b"HEAD")] = b"ref: " + MAIN.encode()
-        store = cast(PackCapableObjectStore, _Store(objects, session))
+        store = cast(PackCapableObjectStore, _Store(objects, session, repository_id))
         super().__init__(store, DictRefsContainer(refs), DEFAULT_OBJECT_FORMAT)
 
     def get_shallow(self) -> set[ObjectID]:
@@ -105,17 +127,25 @@ class _OneRepository(Backend):
 
 
 class _Store(BaseObjectStore):
-    """The hub's objects as dulwich reads them, within one snapshot."""
+    """The objects of a repository as dulwich reads them, within one snapshot.
 
-    def __init__(self, objects: GitObjects, session: Session):
+    It has the repository's commits and tags, and no other repository's: a client that names one as its own is not told
+    whether it is stored. What those hold is read by its id.
+    """
+
+    def __init__(self, objects: GitObjects, session: Session, repository_id: int):
         super().__init__(object_format=DEFAULT_OBJECT_FORMAT)
         self._objects = objects
         self._session = session
+        self._repository_id = repository_id
 
     def contains_loose(self, sha: ObjectID) -> bool:
-        """Whether it is there."""
-        asked = select(GitObjectRow.id).where(GitObjectRow.id == _hex(sha))
-        return self._session.scalar(asked) is not None
+        """Whether it is a commit or a tag of the repository."""
+        commit = select(CommitRow.commit_id).where(
+            CommitRow.repository_id == self._repository_id, CommitRow.commit_id == _hex(sha)
+        )
+        tag = select(RefRow.tag_id).where(RefRow.repository_id == self._repository_id, RefRow.tag_id == _hex(sha))
+        return any(self._session.scalar(asked) is not None for asked in (commit, tag))
 
     def contains_packed(self, sha: ObjectID | RawObjectID) -> bool:
         """Nothing is packed."""

@@ -523,6 +523,33 @@ def test_git_itself_clones(ann: Caller, hub: Hub) -> None:
     assert GitHttp(hub.database, hub.objects).advertise(other.id).read()
 
 
+def test_git_is_told_nothing_of_what_another_repository_holds(ann: Caller, bob: Caller) -> None:
+    bob("POST", "/api/repos/create", json={"name": "secret", "private": True})
+    ann.commit({"a": b"a", "shown.txt": b"b"})
+    bob.commit({"patterns": b"/shown.txt\n"}, path="/api/models/bob/secret")
+    [blob] = [one for one in bob("GET", "/api/models/bob/secret/tree/main").json() if one["path"] == "patterns"]
+    theirs = bob("GET", "/api/models/bob/secret").json()["sha"]
+    head = ann("GET", REPO).json()["sha"]
+    told = ann("GET", "/ann/speller.git/info/refs?service=git-upload-pack")
+    assert b"filter" not in told.content
+
+    def line(text: str) -> str:
+        return f"{len(text) + 5:04x}{text}\n"
+
+    def asked(caps: str, *lines: str) -> Any:
+        want = line(f"want {head} side-band-64k thin-pack ofs-delta{caps}")
+        return ann("POST", "/ann/speller.git/git-upload-pack", content="".join((want, *lines)).encode())
+
+    for spec in (f"sparse:oid={blob['oid']}", "blob:none", f"sparse:oid={theirs}"):
+        assert asked(f" filter={spec}", "0000", line("done")).status_code == 400
+        assert "leave --filter out" in asked("", line(f"filter {spec}"), "0000", line("done")).text
+    own = asked(" multi_ack_detailed", "0000", line(f"have {head}"), line("done"))
+    assert f"ACK {head}".encode() in own.content
+    other = asked(" multi_ack_detailed", "0000", line(f"have {theirs}"), line("done"))
+    assert other.status_code == 200
+    assert f"ACK {theirs}".encode() not in other.content
+
+
 def test_what_nobody_foresaw_is_told_without_its_inside(
     client: TestClient, ann: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
