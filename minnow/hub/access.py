@@ -111,11 +111,13 @@ class AccessRequests:
             return before != "accepted"
 
     def withdraw(self, user_id: int, repository_id: int) -> None:
-        """Take a request, or an access that was given, back."""
+        """Take a request, or an access that was given, back; one that was rejected stays rejected."""
         with self._database.writing() as session:
             session.execute(
                 delete(AccessRequestRow).where(
-                    AccessRequestRow.repository_id == repository_id, AccessRequestRow.user_id == user_id
+                    AccessRequestRow.repository_id == repository_id,
+                    AccessRequestRow.user_id == user_id,
+                    AccessRequestRow.status != "rejected",
                 )
             )
 

@@ -56,6 +56,19 @@ def test_an_automatic_gate_opens_at_once(database: Database, repository: int, an
     assert not requests.granted(ann, repository)
 
 
+def test_who_was_rejected_is_so_after_taking_the_request_back(database: Database, repository: int, ann: Caller) -> None:
+    requests = AccessRequests(database)
+    assert ann.user_id is not None
+    requests.ask(ann.user_id, repository, "manual", {})
+    requests.decide(ann.user_id, repository, "rejected")
+    requests.withdraw(ann.user_id, repository)
+    assert requests.ask(ann.user_id, repository, "auto", {}) == "rejected"
+    assert not requests.granted(ann, repository)
+    requests.decide(ann.user_id, repository, "pending")
+    requests.withdraw(ann.user_id, repository)
+    assert requests.of(repository, "pending") == []
+
+
 def test_access_may_be_given_to_who_did_not_ask(database: Database, repository: int, ann: Caller) -> None:
     requests = AccessRequests(database)
     assert ann.user_id is not None
