@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from dulwich.ignore import IgnoreFilter
-
 from minnow.errors import HubNotFoundError, InputError
 from minnow.hub.cards import bases_in_sample
 from minnow.hub.changes import Change, Put, Remove, RemoveFolder
 from minnow.hub.contents import Contents, Entry
+from minnow.hub.ignoring import ignored
 from minnow.hub.large_files import LargeFiles
 from minnow.hub.limits import Quotas
 from minnow.hub.names import file_path, sha256_of
@@ -126,7 +125,7 @@ class Uploads:
         Raises:
             HubNotFoundError: no such revision.
             RefusedUploadError: a file that would be refused when it is committed.
-            InputError: a path that cannot be.
+            InputError: a path that cannot be, or more files than a ``.gitignore`` is compared with.
             QuotaError: the account's room is full.
             StorageError: the disk is full.
         """
@@ -140,10 +139,9 @@ class Uploads:
         self._quotas.require(account, sum(growing))
         if any(map(is_large, files)):
             self._large_files.require_room()
-        ignored = _ignored(ignore if ignore is not None else self._ignore_file(commit))
+        left_out = ignored((file.path for file in files), self._ignore_file(commit) if ignore is None else ignore)
         return [
-            Planned(file.path, is_large(file), ignored.is_ignored(file.path) is True, _known(there.get(file.path)))
-            for file in files
+            Planned(file.path, is_large(file), file.path in left_out, _known(there.get(file.path))) for file in files
         ]
 
     def prepare(self, repository: Repository, account: str, operations: Iterable[Operation]) -> list[Change]:
@@ -218,8 +216,3 @@ def _known(entry: Entry | None) -> str | None:
     if entry is None or entry.is_folder:
         return None
     return entry.large.sha256 if entry.large else entry.id
-
-
-def _ignored(text: str) -> IgnoreFilter:
-    lines = text[: 1 << 16].splitlines()
-    return IgnoreFilter([line.encode() for line in lines if line.strip() and not line.startswith("#")])
