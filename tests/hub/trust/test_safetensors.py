@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,15 @@ def test_what_is_wrong_is_said(header: Any, reason: str) -> None:
 def test_a_header_that_is_no_sound_json_is_refused(text: str, reason: str) -> None:
     with pytest.raises(RefusedUploadError, match=reason):
         check_safetensors("m.safetensors", file(None, text=text))
+
+
+def test_a_name_that_stands_twice_among_many_is_found_at_once() -> None:
+    names = [f"t{number}" for number in range(50_000)]
+    text = "{" + ",".join(f'"{name}":{{}}' for name in (*names, names[-1])) + "}"
+    began = time.process_time()
+    with pytest.raises(RefusedUploadError, match="'t49999' stands there twice"):
+        check_safetensors("m.safetensors", file(None, text=text))
+    assert time.process_time() - began < 2
 
 
 def test_oversized_headers_are_refused_before_they_are_read() -> None:
