@@ -1,12 +1,13 @@
 """A copy of a hub while it serves: first the tables at one moment, then every file that they may name.
 
 Files are never changed, what a table row names was stored before the row, and nothing is collected meanwhile, so that a
-copy in this order is whole.
+copy in this order is whole. The tables take their place last: until then an earlier copy in the folder stays whole.
 The copy is the folder of a hub: serve it, and it is the hub of that moment.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,32 +38,49 @@ def back_up(settings: HubSettings, database: Database, folder: Path, advance: Ca
         advance: told of the bytes of each file that was copied.
 
     Raises:
-        InputError: the tables are not in SQLite, or the folder is the hub's own.
+        InputError: the tables are not in SQLite, or the folder is the hub's own or holds another hub.
         StorageError: the disk refuses, or the hub is being collected.
     """
-    folder = Path(folder).absolute()
+    folder = Path(folder).resolve()
     if not database.is_sqlite or not database.url.database:
         raise InputError("the tables of this hub are not in SQLite; copy them by the database's own means (pg_dump)")
-    if folder == settings.data or settings.data in folder.parents:
+    if settings.data.resolve() in (folder, *folder.parents):
         raise InputError(f"a backup belongs outside of the hub's own folder, but got {folder}")
     try:
+        _refuse_other_hub(settings, folder)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        with keeping_alone(settings):
-            size = _copy_tables(Path(database.url.database), folder / DATABASE)
+        with keeping_alone(settings), _copied_tables(Path(database.url.database), folder / DATABASE) as part:
             copied, copied_bytes, kept = _copy_files(settings.blobs_url, folder / BLOBS, advance)
-        with written_whole(folder / SECRET) as stream:
-            stream.write(settings.secret)
-        (folder / SECRET).chmod(0o600)
+            with written_whole(folder / SECRET) as stream:
+                stream.write(settings.secret)
+            (folder / SECRET).chmod(0o600)
+            size = _put_in_place(part, folder / DATABASE)
     except OSError as error:
         raise storage_error(error, folder) from error
     return Backup(folder, size, copied, copied_bytes, kept)
 
 
-def _copy_tables(source: Path, target: Path) -> int:
+def _refuse_other_hub(settings: HubSettings, folder: Path) -> None:
+    """Raises InputError where the folder holds a hub that is not an earlier copy of this one, by its secret."""
+    secret = folder / SECRET
+    if secret.is_file() and secret.read_bytes() == settings.secret:
+        return
+    there = next((path for path in (secret, folder / DATABASE) if path.exists()), None)
+    if there is not None:
+        raise InputError(
+            f"a backup belongs into a new folder or into that of an earlier one, but {folder} holds another hub "
+            f"({there.name}); choose another folder"
+        )
+
+
+@contextmanager
+def _copied_tables(source: Path, target: Path) -> Iterator[Path]:
+    """A copy of the tables beside their place, which is gone after the block unless it was put there."""
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
     try:
+        part.touch(mode=0o600)
         reader = sqlite3.connect(f"file:{source}?mode=ro", uri=True)
         writer = sqlite3.connect(part)
         try:
@@ -70,13 +88,18 @@ def _copy_tables(source: Path, target: Path) -> int:
         finally:
             writer.close()
             reader.close()
-        for stale in (f"{target.name}-wal", f"{target.name}-shm"):
-            target.with_name(stale).unlink(missing_ok=True)
-        part.replace(target)
+        yield part
     except sqlite3.Error as error:
         raise StorageError(f"cannot copy the tables to {target}: {error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _put_in_place(part: Path, target: Path) -> int:
+    """Let the copied tables take the place of earlier ones; returns how many bytes they have."""
+    for stale in (f"{target.name}-wal", f"{target.name}-shm"):
+        target.with_name(stale).unlink(missing_ok=True)
+    part.replace(target)
     return target.stat().st_size
 
 

@@ -78,6 +78,38 @@ def test_a_second_backup_copies_what_is_new(settings: HubSettings, served: Datab
     assert users(tmp_path / "copy") == ["ann", "later"]
 
 
+def test_a_second_backup_that_breaks_off_leaves_the_first_whole(
+    settings: HubSettings, served: Database, tmp_path: Path
+) -> None:
+    back_up(settings, served, tmp_path / "copy", lambda _: None)
+    open_blobs(settings.blobs_url).put("lfs/bb/two", [b"two"])
+    Accounts(served).create_user("later")
+
+    def broken_off(_copied: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        back_up(settings, served, tmp_path / "copy", broken_off)
+    assert users(tmp_path / "copy") == ["ann"]
+    assert not list((tmp_path / "copy").glob(".*"))
+    back_up(settings, served, tmp_path / "copy", lambda _: None)
+    assert users(tmp_path / "copy") == ["ann", "later"]
+
+
+@pytest.mark.parametrize("there", ["secret", "hub.db"])
+def test_another_hub_is_not_overwritten(settings: HubSettings, served: Database, tmp_path: Path, there: str) -> None:
+    other = tmp_path / "other"
+    other.mkdir(mode=0o755)
+    (other / there).write_bytes(b"of another hub")
+    with pytest.raises(InputError, match=rf"holds another hub \({there}\); choose another folder"):
+        back_up(settings, served, other, lambda _: None)
+    assert [path.name for path in other.iterdir()] == [there]
+    assert (other / there).read_bytes() == b"of another hub"
+    (tmp_path / "link").symlink_to(settings.data)
+    with pytest.raises(InputError, match="outside of the hub's own folder"):
+        back_up(settings, served, tmp_path / "link", lambda _: None)
+
+
 def test_parts_of_an_upload_under_way_are_left_out(settings: HubSettings, served: Database, tmp_path: Path) -> None:
     open_blobs(settings.blobs_url).put(f"parts/{new_upload()}/1", [b"part"])
     assert back_up(settings, served, tmp_path / "copy", lambda _: None).copied_files == 1
