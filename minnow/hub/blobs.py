@@ -109,7 +109,7 @@ class FolderBlobs:
 
     def __init__(self, root: Path):
         self.root = Path(root)
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.warming = Warming()
 
     def put(self, name: str, content: Iterable[Piece]) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -210,6 +210,14 @@ def insert_missing(session: Session, table: type[Base]) -> Insert:
 
 def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(url, pool_size=16, max_overflow=48, connect_args={"timeout": BUSY_SECONDS})
+    path = engine.url.database
+
+    @event.listens_for(engine, "do_connect")
+    def make_private(*_about: Any) -> None:
+        # Only its owner may read it; the files that SQLite puts beside it are as it is. Where that fails, SQLite tells.
+        if path and path != ":memory:" and not Path(path).exists():
+            with suppress(OSError):
+                Path(path).touch(mode=0o600)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -16,6 +16,7 @@ from contracts.hub_database import NOW, HubDatabasePromises, a_repository
 from ports import free_port
 from sqlalchemy import Table, create_engine, insert, inspect, select, text
 
+from minnow.hub.blobs import open_blobs
 from minnow.hub.database import Base, Database, Moment
 from minnow.hub.repository_tables import RepositoryRow
 
@@ -137,3 +138,17 @@ class TestPostgresql(HubDatabasePromises):
             connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
         return f"{server}/{quote(name)}"
+
+
+def test_only_the_owner_may_read_the_tables_in_a_folder_that_all_may_look_into(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir(mode=0o755)
+    database = Database(f"sqlite:///{folder / 'hub.db'}")
+    database.migrate()
+    with database.writing() as session:
+        session.connection().exec_driver_sql("UPDATE accounts SET full_name = ''")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    database.close()
+    assert modes == {"hub.db": 0o600, "hub.db-wal": 0o600, "hub.db-shm": 0o600}
+    open_blobs(str(folder / "blobs"))
+    assert (folder / "blobs").stat().st_mode & 0o777 == 0o700
