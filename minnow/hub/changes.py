@@ -37,9 +37,9 @@ Change = Put | Remove | RemoveFolder
 
 @dataclass
 class _Node:
-    """What is to happen at a path: it goes, gets a blob, and things happen below it."""
+    """What is to happen at a path: a file or a folder there goes, it gets a blob, and things happen below it."""
 
-    goes: bool = False
+    goes: Remove | RemoveFolder | None = None
     blob_id: str | None = None
     below: dict[str, "_Node"] = field(default_factory=dict)
 
@@ -69,7 +69,8 @@ def apply_changes(
 
     Raises:
         HubNotFoundError: something that goes is not there.
-        InputError: a file would stand where a folder is, or two names differ in case or Unicode form only.
+        InputError: a file would stand where a folder is, a folder was to go as a file or the other way round, or two
+            names differ in case or Unicode form only.
     """
     root = _Node()
     for change in changes:
@@ -77,7 +78,7 @@ def apply_changes(
         if isinstance(change, Put):
             node.blob_id = change.blob_id
         else:
-            node.goes = True
+            node.goes = change
     made: list[GitObject] = []
     folder = _Folder(objects, session, made, revision)
     entries = folder.changed(objects.tree(session, tree), root, "")
@@ -110,6 +111,7 @@ class _Folder:
         if node.goes:
             if before is None:
                 raise HubNotFoundError("entry", path, self.revision)
+            _require_kind(node.goes, before, path)
             before = None
         if node.blob_id is not None:
             if node.below or (before is not None and before.is_folder):
@@ -125,6 +127,14 @@ class _Folder:
         tree = tree_of(entries.values())
         self.made.append(tree)
         return TreeEntry(name, FOLDER_MODE, tree.id)
+
+
+def _require_kind(goes: Remove | RemoveFolder, there: TreeEntry, path: str) -> None:
+    """Raises InputError where a folder was to go as a file, with all that is in it, or the other way round."""
+    if there.is_folder and isinstance(goes, Remove):
+        raise InputError(f"{path} is a folder and was to be deleted as a file; to delete all in it, name it {path}/")
+    if not there.is_folder and isinstance(goes, RemoveFolder):
+        raise InputError(f"{path} is a file and was to be deleted as a folder; to delete it, name it without a slash")
 
 
 def _refuse_twins(entries: Mapping[str, TreeEntry], added: Set[str], path: str) -> None:

@@ -125,6 +125,15 @@ def test_a_large_file_is_copied_within_its_repository(hub: Hub, repository: Repo
     assert (entry.large.sha256, entry.size) == (sha256, 5)
 
 
+def test_a_folder_does_not_go_as_a_file_nor_a_file_as_a_folder(hub: Hub, repository: Repository) -> None:
+    head = commit(hub, repository, AddFile("d/a", b"a"), AddFile("e", b"e"))
+    with pytest.raises(InputError, match=r"d is a folder and was to be deleted as a file; .* name it d/"):
+        commit(hub, repository, DeleteFile("d"))
+    with pytest.raises(InputError, match="e is a file and was to be deleted as a folder"):
+        commit(hub, repository, DeleteFolder("e"))
+    assert hub.revisions.resolve(repository.id, "main") == head
+
+
 def test_a_folder_is_deleted_by_its_name_with_a_slash(hub: Hub, repository: Repository) -> None:
     commit(hub, repository, AddFile("d/a", b"a"), AddFile("e", b"e"))
     head = commit(hub, repository, DeleteFolder("d/"))
