@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 KINDS = ("model", "dataset", "space")
+MAIN = "main"
 NAME = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>[^\s@]{1,200}))?", re.ASCII)
 LEFT_OUT = (".previous/**", "**/.*.part", ".*.part", "**/__pycache__/**")
 RUN = "run"
@@ -154,7 +155,7 @@ def pull(hub: Hub, name: Name, cache: Path, *, kind: str = "model", offline: boo
     """The folder of a revision on this disk; what is here already is not sent again.
 
     Every file is compared with the hash under which the hub named it. Where the hub cannot be reached, a revision that
-    was pulled before is taken from the disk.
+    was pulled before is taken from the disk; not where it answers and refuses.
 
     Args:
         cache: the folder for what is kept; hubs are kept apart in it.
@@ -167,15 +168,44 @@ def pull(hub: Hub, name: Name, cache: Path, *, kind: str = "model", offline: boo
     """
     api, kept = _api(hub, kind), cache / hub.folder_name
     with _explained(hub, name, offline=offline, kept=kept):
-        folder = api.snapshot_download(
-            name.id,
-            repo_type=kind,
-            revision=name.revision,
-            cache_dir=kept,
-            local_files_only=offline,
+        commit = None if offline else _commit_of(api, name, kind)
+        folder = Path(
+            api.snapshot_download(
+                name.id,
+                repo_type=kind,
+                revision=commit or name.revision,
+                cache_dir=kept,
+                local_files_only=commit is None,
+            )
         )
-    check_hashes(Path(folder))
-    return Path(folder)
+        if commit:
+            _remember(folder, name.revision or MAIN, commit)
+    check_hashes(folder)
+    return folder
+
+
+def _commit_of(api: "HfApi", name: Name, kind: str) -> str | None:
+    """The commit that a name leads to now; None where the hub cannot be reached, or is out of order.
+
+    The client would take what is on the disk where the hub refuses too, so it is asked before.
+    """
+    from huggingface_hub import errors
+
+    try:
+        return api.repo_info(name.id, repo_type=kind, revision=name.revision).sha
+    except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined] # of whichever HTTP library it has
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is not None and status < 500:
+            raise
+        return None
+
+
+def _remember(folder: Path, revision: str, commit: str) -> None:
+    """Note where a branch or a tag led, as the client does, for when the hub is away."""
+    ref = folder.parent.parent / "refs" / revision
+    if revision != commit and ".." not in ref.parts:
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(commit)
 
 
 def copy_out(folder: Path, out: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ class Refusing:
 
     def __init__(self, number: int, message: str, file: str | None):
         self.error = OSError(number, message, file)
+
+    def repo_info(self, *_: Any, **__: Any) -> Any:
+        return SimpleNamespace(sha="0" * 40)
 
     def snapshot_download(self, *_: Any, **__: Any) -> str:
         raise self.error
