@@ -114,7 +114,7 @@ def push(
         delete: remove what the repository has and the folder has not.
 
     Raises:
-        InputError: the folder is empty, or none.
+        InputError: the folder is empty, or none; or the tag is there already.
         RemoteError: no hub answers, or it refuses.
     """
     folder = Path(folder)
@@ -124,6 +124,8 @@ def push(
         made = api.create_repo(name.id, repo_type=kind, private=private, exist_ok=True)
         if name.revision:
             api.create_branch(name.id, branch=name.revision, repo_type=kind, exist_ok=True)
+        if tag and any(there.name == tag for there in api.list_repo_refs(name.id, repo_type=kind).tags):
+            raise InputError(f"{name.id} has a tag {tag} already; choose another --tag. Nothing was pushed")
         commit = api.upload_folder(
             repo_id=name.id,
             folder_path=folder,

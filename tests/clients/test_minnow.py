@@ -81,6 +81,36 @@ def test_what_was_pulled_once_needs_no_hub(pushed: str, home: Path, monkeypatch:
         house.pull("mia/other")
 
 
+def test_what_was_pulled_once_is_not_given_where_the_hub_refuses(
+    home: Path, live_hub: LiveHub, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "made").mkdir()
+    (home / "made" / "notes.txt").write_text("notes")
+    house.push(home / "made", "mia/mine", private=True, tag="v1")
+    folder = house.pull("mia/mine")
+    assert folder == house.pull("mia/mine@v1") == house.pull("mia/mine", offline=True)
+    monkeypatch.setenv("HF_TOKEN", live_hub.add_user("stranger"))
+    with pytest.raises(RemoteError, match="there is no mia/mine on .*, or you may not see it"):
+        house.pull("mia/mine")
+    monkeypatch.setenv("HF_TOKEN", token)
+    HfApi(endpoint=live_hub.url, token=token).delete_repo("mia/mine")
+    for name in ("mia/mine", "mia/mine@v1"):
+        with pytest.raises(RemoteError, match="there is no mia/mine"):
+            house.pull(name)
+    assert house.pull("mia/mine@v1", offline=True) == folder
+
+
+def test_a_tag_that_is_there_is_told_before_anything_is_sent(home: Path) -> None:
+    (home / "made").mkdir()
+    (home / "made" / "notes.txt").write_text("notes")
+    first = house.push(home / "made", "mia/tagged", tag="v1")
+    (home / "made" / "notes.txt").write_text("other notes")
+    with pytest.raises(MinnowError, match="mia/tagged has a tag v1 already; choose another --tag"):
+        house.push(home / "made", "mia/tagged", tag="v1")
+    assert (house.pull("mia/tagged") / "notes.txt").read_text() == "notes"
+    assert house.push(home / "made", "mia/tagged", tag="v2").commit != first.commit
+
+
 def test_a_damaged_file_is_found_and_brought_anew(pushed: str, home: Path) -> None:
     weights = (house.pull(pushed) / "model.safetensors").resolve()
     content = weights.read_bytes()
