@@ -218,13 +218,16 @@ def copy_out(folder: Path, out: Path) -> None:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StorageError(f"{out} is not empty; choose another --out")
+    out = out.resolve()
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(folder, part)
-        if out.exists():
-            out.rmdir()
-        part.replace(out)
+        if out == Path.cwd():  # which would be another folder than the one somebody is in
+            for path in part.iterdir():
+                path.replace(out / path.name)
+        else:
+            part.replace(out)  # an empty folder gives way
     except OSError as error:
         raise storage_error(error, out) from error
     finally:

@@ -47,3 +47,18 @@ def test_a_broken_line_is_the_hubs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pulled(Refusing(errno.ECONNRESET, "reset", None), tmp_path, monkeypatch)
     assert isinstance(found.value, HubError)
     assert found.value.exit_code == 1  # nobody's mistake at the keyboard
+
+
+def test_a_copy_goes_into_the_empty_folder_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pulled" / "run").mkdir(parents=True)
+    (tmp_path / "pulled" / "run" / "a").write_text("a")
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    remote.copy_out(tmp_path / "pulled", Path())
+    assert Path("run/a").read_text() == "a"
+    remote.copy_out(tmp_path / "pulled", Path("../there"))
+    assert (tmp_path / "there" / "run" / "a").read_text() == "a"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "pulled", "there"]
+    with pytest.raises(StorageError, match="is not empty; choose another --out"):
+        remote.copy_out(tmp_path / "pulled", Path())
