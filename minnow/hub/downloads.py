@@ -5,10 +5,11 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import func, select, update
 
+from minnow.errors import StorageError
 from minnow.hub.clock import Clock, utc_now
 from minnow.hub.database import Database
 from minnow.hub.repository_tables import DailyDownloadsRow, RepositoryRow
@@ -43,9 +44,16 @@ class Downloads:
         self._lock = threading.Lock()
         self._counted: Counter[int] = Counter()
         self._under_way: OrderedDict[tuple[int, str], _UnderWay] = OrderedDict()
-        self._summed_on = self._now().date()
+        self._summed_on: date | None = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Sum the last thirty days, of which a hub that is started anew each day never sees one begin."""
+        try:
+            self.enter()
+        except StorageError as error:
+            LOG.error("downloads were not summed: %s", error)
 
     def count(self, repository_id: int, who: str, path: str, *, again: bool = True) -> None:
         """Count a fetched file; quick, and never touches the disk.
@@ -109,7 +117,8 @@ class Downloads:
                     DailyDownloadsRow.repository_id == RepositoryRow.id,
                     DailyDownloadsRow.day > today - timedelta(days=DAYS),
                 )
-                session.execute(update(RepositoryRow).values(downloads=recent.scalar_subquery()))
+                changed = RepositoryRow.downloads != recent.scalar_subquery()
+                session.execute(update(RepositoryRow).where(changed).values(downloads=recent.scalar_subquery()))
         self._summed_on = today
 
     def close(self) -> None:

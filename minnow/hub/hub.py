@@ -69,6 +69,8 @@ def build_hub(settings: HubSettings) -> Hub:
     descriptions = Descriptions(database, revisions, contents, large_files)
     discussions = Discussions(database, objects, quotas)
     purging = Purging(database, objects)
+    downloads = Downloads(database)
+    downloads.start()
     return Hub(
         settings=settings,
         database=database,
@@ -83,7 +85,7 @@ def build_hub(settings: HubSettings) -> Hub:
         publishing=Publishing(repositories, uploads, revisions, discussions, descriptions, purging),
         listing=Listing(database),
         discussions=discussions,
-        downloads=Downloads(database),
+        downloads=downloads,
         likes=Likes(database),
         accounts=Accounts(database),
         tokens=Tokens(database),

@@ -40,6 +40,21 @@ def test_old_downloads_leave_the_figure_of_thirty_days(hub: Hub, database: Datab
     downloads.close()
 
 
+def test_a_hub_that_is_started_each_day_lets_old_downloads_go_too(hub: Hub, database: Database) -> None:
+    made = hub.repositories.create("model", "ann", "one", private=False, by="ann")
+    clock = Clock()
+    for day in (0, 1, 2):
+        clock.moment = datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=day)
+        downloads = Downloads(database, clock)
+        downloads.start()
+        downloads.count(made.id, "somebody", "a")
+        downloads.close()
+    assert hub.repositories.by_id(made.id).downloads == 3
+    clock.moment += timedelta(days=29)
+    Downloads(database, clock).start()
+    assert hub.repositories.by_id(made.id).downloads == 1
+
+
 def test_nothing_counted_is_lost_when_the_hub_ends(hub: Hub, database: Database) -> None:
     made = hub.repositories.create("model", "ann", "one", private=False, by="ann")
     downloads = Downloads(database)
