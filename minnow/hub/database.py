@@ -150,9 +150,14 @@ class Database:
         return here.connection
 
     def migrate(self, to: str = "head") -> None:
-        """Bring the tables to this version of Minnow, or to an older one; safe from several processes at once."""
+        """Bring the tables to this version of Minnow, or to an older one; safe from several processes at once.
+
+        Raises:
+            StorageError: they are of a newer version.
+        """
         from alembic import command
         from alembic.config import Config
+        from alembic.util import CommandError
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -164,7 +169,13 @@ class Database:
             connection.begin(),
         ):
             config.attributes["connection"] = connection
-            command.upgrade(config, to)
+            try:
+                command.upgrade(config, to)
+            except CommandError as error:
+                raise StorageError(
+                    f"the hub's tables are of another version of Minnow than this one ({error}); use the one that "
+                    "wrote them, or a newer one"
+                ) from error
 
     @contextmanager
     def _without_foreign_keys(self, connection: Connection) -> Iterator[None]:

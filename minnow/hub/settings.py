@@ -16,6 +16,7 @@ SECRET_BYTES = 32
 DATABASE = "hub.db"
 BLOBS = "blobs"
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(k|m|g|t)?i?b?", re.IGNORECASE)
+MOST_BYTES = 9 * 1000**6  # what the tables hold in a number
 SPAN = re.compile(r"(\d{1,3})([hdwy])")
 HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
 RATE = re.compile(r"(\d{1,9})/(\d{1,6})")
@@ -101,7 +102,10 @@ def read_size(text: str) -> int:
     found = SIZE.fullmatch(text.strip())
     if not found:
         raise InputError(f"a size must be such as 500MB or 50GB, but got {text!r}")
-    return int(float(found[1]) * 1000 ** POWERS[(found[2] or "").lower()])
+    size = float(found[1]) * 1000 ** POWERS[(found[2] or "").lower()]
+    if size > MOST_BYTES:
+        raise InputError(f"a size may be {MOST_BYTES // 1000**4}TB at most, but got {text[:80]!r}")
+    return int(size)
 
 
 def read_span(text: str) -> timedelta:

@@ -16,6 +16,7 @@ from contracts.hub_database import NOW, HubDatabasePromises, a_repository
 from ports import free_port
 from sqlalchemy import Table, create_engine, insert, inspect, select, text
 
+from minnow.errors import StorageError
 from minnow.hub.blobs import open_blobs
 from minnow.hub.database import Base, Database, Moment
 from minnow.hub.repository_tables import RepositoryRow
@@ -152,3 +153,13 @@ def test_only_the_owner_may_read_the_tables_in_a_folder_that_all_may_look_into(t
     assert modes == {"hub.db": 0o600, "hub.db-wal": 0o600, "hub.db-shm": 0o600}
     open_blobs(str(folder / "blobs"))
     assert (folder / "blobs").stat().st_mode & 0o777 == 0o700
+
+
+def test_tables_of_a_newer_version_are_told_of(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    database.migrate()
+    with database.writing() as session:
+        session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StorageError, match=r"are of another version of Minnow than this one .*'9999'"):
+        database.migrate()
+    database.close()

@@ -53,6 +53,8 @@ def test_everything_lies_in_the_folder_unless_it_is_said_otherwise(tmp_path: Pat
         ({"endpoint": "hub.example.org"}, "the endpoint must be an address"),
         ({"endpoint": "ftp://hub"}, "the endpoint must be an address"),
         ({"quota": "much"}, "a size must be such as"),
+        ({"quota": "99999999TB"}, "a size may be 9000000TB at most, but got '99999999TB'"),
+        ({"quota": "9" * 400}, "a size may be 9000000TB at most"),
         ({"rate": "10"}, "a rate must be requests/seconds"),
         ({"rate": "10/0"}, "a rate must be requests/seconds"),
     ],
