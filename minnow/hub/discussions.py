@@ -140,6 +140,11 @@ class Discussions:
                 conflicts = self._changes(session, repository_id, row)[1]
             return _discussion(row, tuple(_event(event) for event in rows), tuple(conflicts))
 
+    def author(self, repository_id: int, number: int) -> str:
+        """Who opened a discussion; raises HubNotFoundError where there is none."""
+        with self._database.reading() as session:
+            return _row(session, repository_id, number).author
+
     def page(
         self,
         repository_id: int,

@@ -101,9 +101,13 @@ class CommitInfo:
 
 def blob_of(content: bytes) -> GitObject:
     """The blob of a file's content."""
+    return _object(BLOB, content, pointer_in(content))
+
+
+def pointer_in(content: bytes) -> Pointer | None:
+    """The large file that a content stands for; None where it is a file of its own."""
     found = POINTER.fullmatch(content) if len(content) < 200 else None
-    pointer = Pointer(found[1].decode(), int(found[2])) if found else None
-    return _object(BLOB, content, pointer)
+    return Pointer(found[1].decode(), int(found[2])) if found else None
 
 
 def tree_of(entries: Iterable[TreeEntry]) -> GitObject:

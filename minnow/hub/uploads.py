@@ -1,6 +1,6 @@
 """Uploads: what is to go which way is planned before it is sent, and checked again when it is committed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from minnow.hub.ignoring import ignored
 from minnow.hub.large_files import LargeFiles
 from minnow.hub.limits import Quotas
 from minnow.hub.names import file_path, sha256_of
-from minnow.hub.objects import GitObject, GitObjects, Pointer, blob_of
+from minnow.hub.objects import GitObject, GitObjects, Pointer, blob_of, pointer_in
 from minnow.hub.repositories import LARGE_SUFFIXES, Repository
 from minnow.hub.revisions import Revisions
 from minnow.hub.trust.check import Bytes, Policy, check_sample, check_upload
@@ -20,6 +20,7 @@ from minnow.hub.xet.lineage import Bases
 
 REGULAR_BYTES = 10_000_000
 MOST_OPERATIONS = 50_000
+BATCH = 500
 CARD, IGNORE_FILE = "README.md", ".gitignore"
 
 
@@ -165,33 +166,35 @@ class Uploads:
     ) -> Iterator[GitObject]:
         """The blobs that are to be stored; the changes are added to the list on the way."""
         adding = 0
-        for number, operation in enumerate(operations):
-            if number == MOST_OPERATIONS:
-                raise InputError(f"a commit changes at most {MOST_OPERATIONS} files; make several")
-            path = file_path(operation.path.rstrip("/"))
-            if isinstance(operation, DeleteFile):
-                changes.append(Remove(path))
-            elif isinstance(operation, DeleteFolder):
-                changes.append(RemoveFolder(path))
-            else:
-                blob = self._blob(repository, path, operation)
-                adding += blob.size
-                self._quotas.require(account, adding)
-                changes.append(Put(path, blob.id))
-                yield blob
+        for batch in _batches(map(_meant, operations)):
+            wanted = [sha256_of(operation.sha256) for operation in batch if isinstance(operation, AddLarge)]
+            sizes = self._large_files.keep(repository.id, wanted) if wanted else {}
+            for operation in batch:
+                path = file_path(operation.path.rstrip("/"))
+                if isinstance(operation, DeleteFile):
+                    changes.append(Remove(path))
+                elif isinstance(operation, DeleteFolder):
+                    changes.append(RemoveFolder(path))
+                else:
+                    blob = self._blob(repository, path, operation, sizes)
+                    adding += blob.size
+                    self._quotas.require(account, adding)
+                    changes.append(Put(path, blob.id))
+                    yield blob
 
-    def _blob(self, repository: Repository, path: str, operation: AddFile | AddLarge) -> GitObject:
+    def _blob(
+        self, repository: Repository, path: str, operation: AddFile | AddLarge, sizes: Mapping[str, int]
+    ) -> GitObject:
+        """The blob of a file that was looked at.
+
+        Args:
+            sizes: of the large files that the repository has, by their SHA-256.
+        """
         if isinstance(operation, AddFile):
-            if len(operation.content) > REGULAR_BYTES:
-                raise InputError(f"{path} has over {REGULAR_BYTES} bytes; send it as a large file")
-            blob = blob_of(operation.content)
-            if blob.pointer is None:
-                check_upload(path, Bytes(operation.content), self._policy)
-                return blob
-            # What reads like the pointer of a large file is one, so the same is asked of it.
-            operation = AddLarge(path, blob.pointer.sha256, blob.pointer.size)
+            check_upload(path, Bytes(operation.content), self._policy)
+            return blob_of(operation.content)
         sha256 = sha256_of(operation.sha256)
-        size = self._large_files.keep(repository.id, [sha256]).get(sha256)
+        size = sizes.get(sha256)
         if size is None or operation.size not in (None, size):
             raise InputError(f"{path}: a large file {sha256} of this size was not uploaded to {repository.full_name}")
         with closing(self._large_files.open(sha256)) as content:
@@ -204,6 +207,38 @@ class Uploads:
         except HubNotFoundError:
             return ""
         return "" if entry.large else self._contents.read(entry).decode("utf-8", "replace")
+
+
+def _meant(operation: Operation) -> Operation:
+    """What reads like the pointer of a large file is one, so the same is asked of it.
+
+    Raises:
+        InputError: a small file is too large for one.
+    """
+    if not isinstance(operation, AddFile):
+        return operation
+    if len(operation.content) > REGULAR_BYTES:
+        raise InputError(f"{operation.path[:200]} has over {REGULAR_BYTES} bytes; send it as a large file")
+    pointer = pointer_in(operation.content)
+    return operation if pointer is None else AddLarge(operation.path, pointer.sha256, pointer.size)
+
+
+def _batches(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
+    """Large files that follow one another together, since keeping them is a transaction; what has a content alone.
+
+    Raises:
+        InputError: there are more than a commit changes.
+    """
+    batch: list[Operation] = []
+    for number, operation in enumerate(operations):
+        if number == MOST_OPERATIONS:
+            raise InputError(f"a commit changes at most {MOST_OPERATIONS} files; make several")
+        batch.append(operation)
+        if len(batch) == BATCH or isinstance(operation, AddFile):
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def is_large(file: Announced) -> bool:

@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import struct
+from contextlib import AbstractContextManager
 
 import orjson
 import pytest
+from sqlalchemy.orm import Session
 
 from minnow.errors import ForbiddenError, HubConflictError, HubNotFoundError, InputError, QuotaError, RefusedUploadError
 from minnow.hub.hub import Hub
@@ -114,6 +116,26 @@ def test_knowing_a_hash_is_not_having_the_file(hub: Hub, repository: Repository)
         commit(hub, repository, AddLarge("a", sha256, 7))
     with pytest.raises(InputError, match="64 digits"):
         commit(hub, repository, AddLarge("a", "../x", 7))
+
+
+def test_many_large_files_of_a_commit_are_kept_together(
+    hub: Hub, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = [AddLarge(f"large-{number}", upload(hub, repository, bytes([number])), 1) for number in range(20)]
+    writing = hub.database.writing
+    begun: list[int] = []
+
+    def counted() -> AbstractContextManager[Session]:
+        begun.append(1)
+        return writing()
+
+    monkeypatch.setattr(hub.database, "writing", counted)
+    hub.uploads.prepare(repository, "ann", large[:1])
+    alone = len(begun)
+    changes = hub.uploads.prepare(repository, "ann", [*large, AddFile("small", b"small"), DeleteFile("gone"), *large])
+    assert len(begun) - alone <= alone + 2
+    names = [one.path for one in large]
+    assert [change.path for change in changes] == [*names, "small", "gone", *names]
 
 
 def test_a_large_file_is_copied_within_its_repository(hub: Hub, repository: Repository) -> None:

@@ -127,8 +127,7 @@ class Asking:
         ref = branch_ref(revision)
         if ref.startswith(PULLS) and not may_write(asked.caller, asked.repository.place):
             require_act(asked.caller, asked.repository.place, "discuss")
-            opened = self.hub.discussions.get(asked.repository.id, int(ref.removeprefix(PULLS)))
-            if opened.author == asked.caller.name:
+            if self.hub.discussions.author(asked.repository.id, int(ref.removeprefix(PULLS))) == asked.caller.name:
                 return asked
         require_write(asked.caller, asked.repository.place)
         return asked

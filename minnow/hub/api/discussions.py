@@ -155,9 +155,9 @@ class _Handlers:
     def _taking_part(self, request: Request) -> Asked:
         """Who opened it, or who may change the repository."""
         asked = self._asking.discussable(request)
-        found = self._hub.discussions.get(asked.repository.id, _number(request))
-        if found.author != asked.caller.name and not may_write(asked.caller, asked.repository.place):
-            raise ForbiddenError(f"only {found.author}, and whoever may change the repository, may do that")
+        author = self._hub.discussions.author(asked.repository.id, _number(request))
+        if author != asked.caller.name and not may_write(asked.caller, asked.repository.place):
+            raise ForbiddenError(f"only {author}, and whoever may change the repository, may do that")
         return asked
 
     def _own_comment(self, request: Request, *, hiding: bool) -> tuple[Asked, int]:

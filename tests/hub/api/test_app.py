@@ -523,6 +523,19 @@ def test_git_itself_clones(ann: Caller, hub: Hub) -> None:
     assert GitHttp(hub.database, hub.objects).advertise(other.id).read()
 
 
+def test_going_on_with_a_pull_request_reads_no_more_of_it_than_who_opened_it(
+    ann: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def whole(*_: object) -> None:
+        raise AssertionError("the whole discussion was read")
+
+    assert bob.commit({"b": b"b"}, revision="main?create_pr=1").status_code == 200
+    monkeypatch.setattr("minnow.hub.discussions.Discussions.get", whole)
+    assert bob.commit({"c": b"c"}, revision="refs%2Fpr%2F1").status_code == 200
+    assert bob("POST", f"{REPO}/discussions/1/title", json={"title": "Another"}).status_code == 200
+    assert ann("GET", f"{REPO}/tree/refs%2Fpr%2F1").status_code == 200
+
+
 def test_git_is_told_nothing_of_what_another_repository_holds(ann: Caller, bob: Caller) -> None:
     bob("POST", "/api/repos/create", json={"name": "secret", "private": True})
     ann.commit({"a": b"a", "shown.txt": b"b"})
