@@ -15,7 +15,6 @@ users = typer.Typer(no_args_is_help=True, help="Users: add, list, change, passwo
 organizations = typer.Typer(no_args_is_help=True, help="Organisations: add, list, change, role, members, remove.")
 tokens = typer.Typer(no_args_is_help=True, help="Tokens: add, list, revoke.")
 
-MOST_NUMBER = 2**31 - 1  # of a token; the tables count no further
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 FullName = Annotated[str | None, typer.Option("--full-name", metavar="TEXT", help="The name as people write it.")]
 Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="The mail address.")]
@@ -249,8 +248,7 @@ def list_tokens(
 
 @tokens.command("revoke")
 def revoke_token(
-    number: Annotated[int, typer.Argument(metavar="ID", max=MOST_NUMBER, help="Its number in minnow hub token list.")],
-    data: Data,
+    number: Annotated[int, typer.Argument(metavar="ID", help="Its number in minnow hub token list.")], data: Data
 ) -> None:
     """End a token now."""
     with hub_codes(), hub_in(data) as kept:

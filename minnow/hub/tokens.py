@@ -24,6 +24,7 @@ from minnow.hub.questions import Question
 from minnow.hub.rights import ANONYMOUS, Caller, Role
 from minnow.hub.settings import SPAN, read_span
 
+MOST_NUMBER = 2**31 - 1  # of a token; the tables count no further
 PREFIX = "hf_"
 LETTERS = string.ascii_letters + string.digits
 LENGTH = 40
@@ -131,7 +132,7 @@ class Tokens:
             HubNotFoundError: there is no such token.
         """
         with self._database.writing() as session:
-            row = session.get(TokenRow, token_id)
+            row = session.get(TokenRow, token_id) if token_id <= MOST_NUMBER else None
             if row is None or user_id not in (None, row.user_id):
                 raise HubNotFoundError("token", str(token_id))
             row.revoked_at = row.revoked_at or self._now()
