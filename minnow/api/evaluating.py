@@ -132,7 +132,8 @@ def compare(
                 f"{model.name} gives no labels that could be compared; measure each with minnow evaluate instead"
             )
     check_part(data, part, parts(data))
-    examples = load_examples(data, part, text, label, keep_empty=True)
+    learnt = next((columns for model in opened if (columns := model.columns())), None)
+    examples = load_examples(data, part, text, label, keep_empty=True, learnt=learnt)
     given = [_labels(model, examples.texts, progress) for model in opened]
     return replace(compare_predictions(names[0], names[1], examples.labels, *given), notes=examples.notes)
 

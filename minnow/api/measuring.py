@@ -59,7 +59,7 @@ def measure(
         )
     present = parts(data)
     check_part(data, part, present)
-    examples = load_examples(data, part, text, label, keep_empty=True)
+    examples = load_examples(data, part, text, label, keep_empty=True, learnt=opened.columns())
     return measure_labels(opened.bundle, examples, opened.name, part if part in present else "all")
 
 

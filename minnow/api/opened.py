@@ -1,5 +1,6 @@
 """A model's folder, opened, and what may be asked of it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from minnow.tasks.base import Task
 from minnow.tasks.registry import task_of
 
 if TYPE_CHECKING:
+    from minnow.data.columns import Roles
     from minnow.tasks.text_generation import TextGeneration
     from minnow.tasks.translation import Translation
     from minnow.text.tokenizer import Tokenizer
@@ -50,6 +52,14 @@ class Opened:
                 f"use minnow {verb}, or make a language model with minnow pretrain"
             )
         return self.task
+
+    def columns(self) -> "Roles | None":
+        """The columns that a classifier learnt from, None where its folder does not tell them."""
+        from minnow.data.columns import Roles
+
+        told = self.bundle.provenance.get("columns")
+        text, label = (told.get("text"), told.get("label")) if isinstance(told, Mapping) else (None, None)
+        return Roles(text, label) if isinstance(text, str) and isinstance(label, str) else None
 
     def tokenizer(self) -> "Tokenizer":
         """Its tokenizer, which every model but the linear one has."""

@@ -4,13 +4,16 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 
 from minnow.cli.console import exit_codes, note
 from minnow.cli.inputs import ModelName, Precision, given, path_in
+
+if TYPE_CHECKING:
+    from minnow.data.columns import Roles
 
 ROWS_AT_ONCE = 4096
 
@@ -47,7 +50,7 @@ def predict(
         loaded = load(model, precision=precision)
         if loaded.task.name == "translation":
             raise InputError(f"{model} is a model for translation; use minnow translate")
-        source = _texts_of(file, text) if file is not None else given(texts or [])
+        source = _texts_of(file, text, loaded.columns()) if file is not None else given(texts or [])
         found = _answers(loaded, source, scores)
         lines: Iterable[bytes] = list(found) if as_json else found
         if written is not None:
@@ -75,17 +78,19 @@ def _answers(model, source: Iterator[str], scores: bool) -> Iterator[bytes]:  # 
             yield orjson.dumps({asked: text, **answer}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _texts_of(file: Path, column: str | None) -> Iterator[str]:
-    """The texts of a file, a bounded number of rows at a time; how it is read is told."""
+def _texts_of(file: Path, column: str | None, learnt: "Roles | None") -> Iterator[str]:
+    """The texts of a file, a bounded number of rows at a time; how it is read is told. Where no column is asked for it
+    is the one that the model learnt from, if the file has it."""
     from minnow.data.columns import find_roles
     from minnow.data.table import iterate_rows
 
     for frame in iterate_rows(file, ROWS_AT_ONCE, note=note):
         if column is None:
-            roles = find_roles(frame, need_label=False)
+            known = learnt.text if learnt is not None and learnt.text in frame.columns else None
+            roles = find_roles(frame, known, need_label=False)
             column = roles.text
             if len(frame.columns) > 1:
-                note(roles.reasons[0])
+                note(roles.reasons[0].replace("as asked", "as in training"))
         if column not in frame.columns:
             find_roles(frame, column, need_label=False)
         yield from map(_as_text, frame[column].to_list())

@@ -58,6 +58,7 @@ def load_examples(
     need_label: bool = True,
     encoding: str | None = None,
     keep_empty: bool = False,
+    learnt: Roles | None = None,
 ) -> Examples:
     """Read labelled texts from a file, a folder or the catalog.
 
@@ -69,12 +70,13 @@ def load_examples(
         need_label: without it, texts without any label are fine and one label alone is no error.
         encoding: of the file, where it is not UTF-8.
         keep_empty: for a test part whose every row must be answered: texts that are empty stay, and one label will do.
+        learnt: the columns of the training data, which are taken where they are here too and none is asked for.
 
     Raises:
         DataError: the data cannot be used as asked; one line says what to do.
     """
     read = read_source(source, part, encoding)
-    return examples_from(read, text, label, need_label=need_label, keep_empty=keep_empty)
+    return examples_from(read, text, label, need_label=need_label, keep_empty=keep_empty, learnt=learnt)
 
 
 def examples_from(
@@ -84,9 +86,10 @@ def examples_from(
     *,
     need_label: bool = True,
     keep_empty: bool = False,
+    learnt: Roles | None = None,
 ) -> Examples:
     """Choose the columns of a table, turn its labels into names and leave out the rows that are no use."""
-    roles = source_roles(read, text, label, need_label)
+    roles = source_roles(read, text, label, need_label, learnt)
     notes = [*read.notes, *roles.reasons]
     texts = column_texts(read.frame[roles.text], read.name)
     found: Sequence[tuple[str, ...] | None] = [None] * len(texts)
@@ -112,8 +115,15 @@ def examples_from(
     )
 
 
-def source_roles(read: Source, text: str | None = None, label: str | None = None, need_label: bool = True) -> Roles:
-    """The roles of a source's columns: as asked, else as the source knows them, else by name and content.
+def source_roles(
+    read: Source,
+    text: str | None = None,
+    label: str | None = None,
+    need_label: bool = True,
+    learnt: Roles | None = None,
+) -> Roles:
+    """The roles of a source's columns: as asked, else as in training, else as the source knows them, else by name and
+    content.
 
     Raises:
         DataError: no column can play a role, or they hold sentence pairs and none was asked for.
@@ -124,15 +134,25 @@ def source_roles(read: Source, text: str | None = None, label: str | None = None
             f"{read.name} holds sentence pairs ({', '.join(languages)}) for translation (--task translation), not "
             f"texts with labels; to read one language as the text, name it with --text {languages[0]}"
         )
-    known_text = text or (read.text if read.text != label else None)
-    known_label = label or (read.label if read.label != text else None)
+    before = learnt or Roles("", None)
+    known_text, text_by = _known_column(text, before.text, read.text, read.frame.columns, label)
+    known_label, label_by = _known_column(label, before.label, read.label, read.frame.columns, known_text)
     roles = find_roles(read.frame, known_text, known_label, need_label)
-    asked = {"text": text is not None, "label": label is not None}
-    reasons = [
-        reason if asked.get(reason.split(":")[0], True) else reason.replace("as asked", "as the set has it")
-        for reason in roles.reasons
-    ]
+    by = {"text": text_by, "label": label_by}
+    reasons = [reason.replace("as asked", by.get(reason.split(":")[0], "as asked")) for reason in roles.reasons]
     return Roles(roles.text, roles.label, tuple(reasons))
+
+
+def _known_column(
+    asked: str | None, learnt: str | None, own: str | None, columns: Sequence[str], taken: str | None
+) -> tuple[str | None, str]:
+    """A column that is not to be guessed, and who says so: the person, the training data or the set. ``taken`` is the
+    column of the other role."""
+    if asked is not None:
+        return asked, "as asked"
+    if learnt in columns and learnt != taken:
+        return learnt, "as in training"
+    return (own if own != taken else None), "as the set has it"
 
 
 def column_texts(column: pl.Series, name: str, option: str = "--text") -> list[str]:

@@ -118,7 +118,8 @@ def train_classifier(
         bundle, held = _fit(task, read, recipe, run, note, show)
         seconds = time.perf_counter() - started
         start = recipe.fine_tuning.model if recipe.model.name == "encoder_classifier" else ""
-        made = made_of(recipe.model.name, described(examples, "train"), start, seconds)
+        columns = {"text": examples.roles.text, "label": examples.roles.label}
+        made = made_of(recipe.model.name, described(examples, "train"), start, seconds, columns=columns)
         bundle = replace(bundle, provenance=made)
         bundle.save(folder)
         replacing.end(folder)
@@ -154,7 +155,8 @@ def _read(recipe: ClassificationRecipe, note: Note) -> _Read:
     columns = data.text or None, data.label or None
     train = load_examples(data.train, "train", *columns)
     outside = recipe.validation_share() is None
-    read = _Read(train, load_examples(data.validation, "valid", *columns) if outside else None, _test_examples(recipe))
+    validation = load_examples(data.validation, "valid", *columns, learnt=train.roles) if outside else None
+    read = _Read(train, validation, _test_examples(recipe, train))
     for examples in (read.train, read.validation, read.test):
         if examples is not None:
             for line in (f"{examples.name}: {len(examples):,} rows", *examples.notes):
@@ -164,13 +166,13 @@ def _read(recipe: ClassificationRecipe, note: Note) -> _Read:
     return read
 
 
-def _test_examples(recipe: ClassificationRecipe) -> Examples | None:
-    """The test part: as the recipe names it, else the data set's own where it has one."""
+def _test_examples(recipe: ClassificationRecipe, train: Examples) -> Examples | None:
+    """The test part: as the recipe names it, else the data set's own where it has one; of the columns of training."""
     data = recipe.data
     source = data.test or (data.train if "test" in parts(data.train) else "")
     if not source:
         return None
-    return load_examples(source, "test", data.text or None, data.label or None, keep_empty=True)
+    return load_examples(source, "test", data.text or None, data.label or None, keep_empty=True, learnt=train.roles)
 
 
 def _check(recipe: ClassificationRecipe, read: _Read) -> None:

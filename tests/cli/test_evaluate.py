@@ -114,3 +114,28 @@ def test_square_brackets_in_labels_and_texts_are_text(tmp_path: Path) -> None:
     assert "a [/b] [c]" in shown.out or "[/d]" in shown.out
     minnow("compare", tmp_path / "m", tmp_path / "m", "--data", data)
     assert "[red]" in minnow("data", "show", data).out
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_column_that_was_learnt_is_the_one_that_is_measured(tmp_path: Path) -> None:
+    """In a small file of the same columns another looks more like a label, and none has as few values as training's."""
+    train, test = (
+        [f"{text},{label},{number % shops}" for number, (text, label) in enumerate(rows(count, seed))]
+        for count, seed, shops in ((90, 1, 30), (12, 2, 2))
+    )
+    for name, lines in (("train", train), ("test", test), ("plain", test)):
+        head = "utt,shade,shop" if name != "plain" else "text,label,shop"
+        (tmp_path / f"{name}.csv").write_text("\n".join([head, *lines]) + "\n")
+    out = tmp_path / "out"
+    options = ("--test", tmp_path / "test.csv", "--validation", tmp_path / "test.csv", "--model", "ngram")
+    trained = minnow("train", tmp_path / "train.csv", *options, "--out", out)
+    assert trained.err.count('label: column "shade" (as in training; 3 values)') == 2
+    asked = minnow("evaluate", out, tmp_path / "plain.csv", "--json").json["accuracy"]
+    assert asked > 0.5
+    assert minnow("evaluate", out, tmp_path / "test.csv", "--json").json["accuracy"] == asked
+    shown = minnow("compare", out, out, "--data", tmp_path / "test.csv", "--json").json
+    assert shown["differences"]["accuracy"]["a"] == asked
+    (tmp_path / "asked.csv").write_text("utt,note\nthe sky,a longer remark that says nothing\n")
+    found = minnow("predict", out, "--file", tmp_path / "asked.csv")
+    assert found.lines[0]["text"] == "the sky"
+    assert 'text: column "utt" (as in training)' in found.err

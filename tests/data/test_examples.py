@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from minnow.data.columns import Roles
 from minnow.data.examples import load_examples
 from minnow.data.sources import parts
 from minnow.data.table import read_table, write_table
@@ -193,3 +194,20 @@ def test_one_label_will_do_for_measuring_and_not_for_training(tmp_path: Path) ->
     assert load_examples(path, keep_empty=True).label_names == ["spam"]
     with pytest.raises(DataError, match="two or more"):
         load_examples(path)
+
+
+SHOPS = [("late again", "delay", "Bonn"), ("lid broken", "damage", "Bonn"), ("was rude", "staff", "Kiel")]
+
+
+def test_the_columns_of_training_are_taken_where_they_are(tmp_path: Path) -> None:
+    lines = [f"{utt} {number},{kind},{shop}" for number in range(3) for utt, kind, shop in SHOPS]
+    path = write(tmp_path / "a.csv", "\n".join(["utt,kind,shop", *lines]))
+    learnt = Roles("utt", "kind")
+    assert load_examples(path).roles.label == "shop"
+    told = load_examples(path, learnt=learnt)
+    assert told.label_names == ["damage", "delay", "staff"]
+    assert 'label: column "kind" (as in training; 3 values)' in told.notes
+    assert load_examples(path, label="shop", learnt=learnt).roles.label == "shop"
+    assert load_examples(path, text="kind", learnt=learnt).roles == load_examples(path, text="kind").roles
+    other = write(tmp_path / "b.csv", "text,label,shop\na b,x,Bonn\nc d,y,Kiel\n")
+    assert load_examples(other, learnt=learnt).roles == load_examples(other).roles
