@@ -48,6 +48,16 @@ def sounds_like_a_role(name: str) -> bool:
     )
 
 
+def names_a_role(cell: str) -> bool:
+    """Whether a cell of a first line is the name of a role, and not a text that happens to have one in it: a name as it
+    is (``text``, ``标签``), or a known word inside a cell without spaces (``review_body``). Chinese sets no
+    spaces, so a Chinese name counts alone."""
+    bare = cell.strip().lower()
+    if bare in (*TEXT_NAMES, *LABEL_NAMES, "id", "idx", "index", "编号", "序号"):
+        return True
+    return bare.isascii() and " " not in bare and sounds_like_a_role(bare)
+
+
 def side_of(name: str) -> str | None:
     """The side of a sentence pair that goes by a name: ``source``, ``target`` or a language (``de``, ``zh_CN``)."""
     role = next((role for role, names in _SIDE_NAMES.items() if name.strip().lower() in names), None)

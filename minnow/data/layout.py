@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from minnow.data.columns import SIDES, side_of, sounds_like_a_role
+from minnow.data.columns import SIDES, names_a_role, side_of, sounds_like_a_role
 from minnow.data.streams import MAX_LINE_BYTES, Block, blocks, decode, read_head
 from minnow.errors import DataError
+from minnow.text.language import HAN
 
 SAMPLE_CHARACTERS = 1 << 18
 _BY_SUFFIX = {
@@ -24,6 +25,7 @@ _BY_SUFFIX = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+_LONGEST_HAN_NAME = 6  # 商品评论内容
 _LONGEST_CELL = 2**31 - 1
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -236,13 +238,14 @@ def _has_header(rows: list[list[str]]) -> bool:
     """Careful: a data row taken for a header is lost, so a header needs a sign.
 
     Signs: names of known roles; a word above numbers or dates; the sides of sentence pairs, such as two languages;
-    single words that never come back above longer cells or classes.
+    single words that never come back above longer cells or classes; several words that have a role in each cell
+    (``Review text``, ``Star rating``) above classes.
     """
     first, rest = rows[0], rows[1:]
     cells = [cell.strip() for cell in first]
     if not any(cells) or not all(_is_name(cell) for cell in cells if cell):
         return False
-    num_roles = sum(sounds_like_a_role(cell) for cell in cells)
+    num_roles = sum(names_a_role(cell) for cell in cells)
     if num_roles >= min(2, len(cells)):
         return True
     if _comes_back(cells, rest):
@@ -251,12 +254,19 @@ def _has_header(rows: list[list[str]]) -> bool:
         return bool(num_roles)
     if _numbers_below(cells, rest) or _names_sides(cells):
         return True
-    are_words = all(re.fullmatch(r"\w+([-_]\w+)*", cell) for cell in cells if cell)
-    return are_words and (_longer_below(cells, rest) or _classes_below(cells, rest))
+    if all(_is_word(cell) for cell in cells if cell):
+        return _longer_below(cells, rest) or _classes_below(cells, rest)
+    all_sound_like_roles = len(cells) > 1 and all(sounds_like_a_role(cell) for cell in cells)
+    return all_sound_like_roles and _classes_below(cells, rest)
 
 
 def _is_name(cell: str) -> bool:
     return len(cell) <= 40 and len(cell.split()) <= 4 and not re.search(r"[.?!,;:。！？，；]|^\W*\d", cell)
+
+
+def _is_word(cell: str) -> bool:
+    """One word by its look; of Chinese, which sets no spaces, at most six characters."""
+    return bool(re.fullmatch(r"\w+([-_]\w+)*", cell)) and len(re.findall(f"[{HAN}]", cell)) <= _LONGEST_HAN_NAME
 
 
 def _comes_back(cells: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
