@@ -27,6 +27,7 @@ _SIDE_NAMES = {
     "target": ("target", "tgt", "trg", "target_text", "tgt_text", "target_sentence", "译文", "譯文"),
 }
 _LANGUAGE = re.compile("[a-z]{2,3}([-_][a-z]{2,4})?", re.IGNORECASE)
+_FACT = r"^([-+]?\d[-\d.,:/+TZ ]*|[^\s@]+@[^\s@]+\.\w+|(https?://|www\.)\S+)$"
 _MAX_LABEL_CHARACTERS = 80
 
 
@@ -108,10 +109,12 @@ def _choose_text(frame: pl.DataFrame, asked: str | None, label: str | None) -> t
     if asked is not None:
         return asked, "as asked"
     readable = [name for name in frame.columns if name != label and _holds_text(frame[name])]
-    named = _best_named(readable, TEXT_NAMES)
+    # Not review_rating beside review_body, nor an email column that holds addresses.
+    likely = [name for name in readable if not _has_label_word(name) and not _holds_facts(frame[name])]
+    named = _best_named(likely, TEXT_NAMES)
     if named is not None:
         return named, "by name"
-    candidates = [name for name in readable if _rank(name, LABEL_NAMES) is None] or readable
+    candidates = likely or [name for name in readable if _rank(name, LABEL_NAMES) is None] or readable
     if not candidates:
         raise DataError(f"no column holds text; name one with --text; columns: {listed(frame.columns)}")
     best = max(candidates, key=lambda name: _text_score(frame[name]))
@@ -156,6 +159,19 @@ def _holds_text(column: pl.Series) -> bool:
     if column.dtype in (pl.String, pl.Object, pl.Categorical):
         return True
     return bool(column.dtype == pl.List(pl.String)) and _rank(column.name, ("tokens", "words")) is not None
+
+
+def _has_label_word(name: str) -> bool:
+    return name.strip().lower() not in TEXT_NAMES and _rank(name, LABEL_NAMES) is not None
+
+
+def _holds_facts(column: pl.Series) -> bool:
+    """Whether every cell that is filled is a number, a date, or an address of mail or of the web."""
+    if column.dtype != pl.String:
+        return False
+    filled = column.drop_nulls().str.strip_chars()
+    filled = filled.filter(filled != "")
+    return len(filled) > 0 and bool(filled.str.contains(_FACT).all())
 
 
 def _looks_like_label(column: pl.Series) -> bool:

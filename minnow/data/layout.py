@@ -248,16 +248,13 @@ def _has_header(rows: list[list[str]]) -> bool:
     num_roles = sum(names_a_role(cell) for cell in cells)
     if num_roles >= min(2, len(cells)):
         return True
-    if _comes_back(cells, rest):
-        return False
-    if num_roles or not rest:
-        return bool(num_roles)
+    if num_roles or not rest or _comes_back(cells, rest):
+        return bool(num_roles) and not _comes_back(cells, rest)
     if _numbers_below(cells, rest) or _names_sides(cells):
         return True
     if all(_is_word(cell) for cell in cells if cell):
         return _longer_below(cells, rest) or _classes_below(cells, rest)
-    all_sound_like_roles = len(cells) > 1 and all(sounds_like_a_role(cell) for cell in cells)
-    return all_sound_like_roles and _classes_below(cells, rest)
+    return len(cells) > 1 and all(map(sounds_like_a_role, cells)) and _classes_below(cells, rest)
 
 
 def _is_name(cell: str) -> bool:

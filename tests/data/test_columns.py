@@ -29,6 +29,32 @@ def frame(**columns: list[object]) -> pl.DataFrame:
         (frame(Category=["x", "y", "x", "y"], Message=TEXTS), "Message", "Category"),
         (frame(review_body=TEXTS, review_id=list("abcd"), star_rating=[1, 5, 1, 5]), "review_body", "star_rating"),
         (frame(v1=["ham", "spam", "ham", "ham"], v2=TEXTS, column_3=["", "", "", ""]), "v2", "v1"),
+        (
+            frame(
+                date=["2027-01-31", "2027-02-01 10:30", "31/1/27", "2027-02-03T10:00:00Z"],
+                email=["ann@example.org", "bo@example.org", "cy@mail.example.org", "di@example.org"],
+                feedback=["too slow", "fine", "late", "no reply"],
+                category=["a", "b", "a", "b"],
+            ),
+            "feedback",
+            "category",
+        ),
+        (
+            frame(review_rating=list("0110"), review_body=TEXTS, sentiment=["x", "y", "x", "y"]),
+            "review_body",
+            "sentiment",
+        ),
+        (
+            frame(
+                email_address=["ann@example.org", "bo@example.org", "cy@example.org", "di@example.org"],
+                complaint=["slow", "late", "rude", "lost"],
+                department=["x", "y", "x", "y"],
+            ),
+            "complaint",
+            "department",
+        ),
+        (frame(email=TEXTS, page=[f"https://example.org/{at}" for at in "abcd"], kind=list("xyxy")), "email", "kind"),
+        (frame(text=["1", "2", "3", "4"], label=["x", "y"] * 2), "text", "label"),
         (frame(tokens=[["a", "b"], ["c"], ["d"], ["e"]], intent=["x", "y", "x", "y"]), "tokens", "intent"),
     ],
 )  # fmt: skip
