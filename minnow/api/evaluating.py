@@ -133,7 +133,8 @@ def compare(
             )
     check_part(data, part, parts(data))
     learnt = next((columns for model in opened if (columns := model.columns())), None)
-    examples = load_examples(data, part, text, label, keep_empty=True, learnt=learnt)
+    several = any(model.multi_label for model in opened)
+    examples = load_examples(data, part, text, label, keep_empty=True, learnt=learnt, multi_label=several)
     given = [_labels(model, examples.texts, progress) for model in opened]
     return replace(compare_predictions(names[0], names[1], examples.labels, *given), notes=examples.notes)
 

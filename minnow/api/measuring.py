@@ -59,7 +59,9 @@ def measure(
         )
     present = parts(data)
     check_part(data, part, present)
-    examples = load_examples(data, part, text, label, keep_empty=True, learnt=opened.columns())
+    examples = load_examples(
+        data, part, text, label, keep_empty=True, learnt=opened.columns(), multi_label=opened.multi_label
+    )
     return measure_labels(opened.bundle, examples, opened.name, part if part in present else "all")
 
 

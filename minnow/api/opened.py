@@ -61,6 +61,11 @@ class Opened:
         text, label = (told.get("text"), told.get("label")) if isinstance(told, Mapping) else (None, None)
         return Roles(text, label) if isinstance(text, str) and isinstance(label, str) else None
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether it may give a text several labels, or none."""
+        return bool(self.bundle.task.get("multi_label"))
+
     def tokenizer(self) -> "Tokenizer":
         """Its tokenizer, which every model but the linear one has."""
         from minnow.tasks.base import needed

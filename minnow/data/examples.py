@@ -59,6 +59,7 @@ def load_examples(
     encoding: str | None = None,
     keep_empty: bool = False,
     learnt: Roles | None = None,
+    multi_label: bool | None = None,
 ) -> Examples:
     """Read labelled texts from a file, a folder or the catalog.
 
@@ -71,12 +72,16 @@ def load_examples(
         encoding: of the file, where it is not UTF-8.
         keep_empty: for a test part whose every row must be answered: texts that are empty stay, and one label will do.
         learnt: the columns of the training data, which are taken where they are here too and none is asked for.
+        multi_label: whether texts may have several labels, so that an empty list says that none applies; None: that is
+            so where some text here has several.
 
     Raises:
         DataError: the data cannot be used as asked; one line says what to do.
     """
     read = read_source(source, part, encoding)
-    return examples_from(read, text, label, need_label=need_label, keep_empty=keep_empty, learnt=learnt)
+    return examples_from(
+        read, text, label, need_label=need_label, keep_empty=keep_empty, learnt=learnt, multi_label=multi_label
+    )
 
 
 def examples_from(
@@ -87,6 +92,7 @@ def examples_from(
     need_label: bool = True,
     keep_empty: bool = False,
     learnt: Roles | None = None,
+    multi_label: bool | None = None,
 ) -> Examples:
     """Choose the columns of a table, turn its labels into names and leave out the rows that are no use."""
     roles = source_roles(read, text, label, need_label, learnt)
@@ -94,7 +100,7 @@ def examples_from(
     texts = column_texts(read.frame[roles.text], read.name)
     found: Sequence[tuple[str, ...] | None] = [None] * len(texts)
     if roles.label is not None:
-        found = _labels(read.frame[roles.label], read.name)
+        found = _labels(read.frame[roles.label], read.name, multi_label)
     gone = _without_text(texts, roles, read.name, keep_empty, notes)
     if roles.label is not None and need_label:
         gone |= _without_label(found, gone, roles, read.name, notes)
@@ -102,7 +108,8 @@ def examples_from(
     given = read.label_names if roles.label == read.label else {}
     labels = [tuple(given.get(name, name) for name in found[row] or ()) for row in kept]
     if need_label:
-        _check_labels(labels, roles, read.name, notes, at_least=1 if keep_empty else 2)
+        at_least = int(not multi_label) if keep_empty else 2
+        _check_labels(labels, roles, read.name, notes, at_least)
     return Examples(
         [texts[row] for row in kept],
         labels,
@@ -175,10 +182,10 @@ def column_texts(column: pl.Series, name: str, option: str = "--text") -> list[s
     )
 
 
-def _labels(column: pl.Series, name: str) -> list[tuple[str, ...] | None]:
+def _labels(column: pl.Series, name: str, multi_label: bool | None) -> list[tuple[str, ...] | None]:
     """Labels as names: 1, 1.0 and "1" all become ``1``; lists give several names; None where the label is missing.
 
-    Where texts have several labels, an empty list says that none applies; elsewhere it is a missing label.
+    Where texts may have several labels, an empty list says that none applies; elsewhere it is a missing label.
     """
     values = column.to_list()
     if column.dtype == pl.String:
@@ -193,7 +200,7 @@ def _labels(column: pl.Series, name: str) -> list[tuple[str, ...] | None]:
             "choose another column with --label"
         )
     labels = [_names(value) for value in values]
-    several = any(names and len(names) > 1 for names in labels)
+    several = any(names and len(names) > 1 for names in labels) if multi_label is None else multi_label
     return labels if several else [names or None for names in labels]
 
 

@@ -150,13 +150,20 @@ class _Held:
 
 
 def _read(recipe: ClassificationRecipe, note: Note) -> _Read:
-    """All that is learnt from, chosen by and measured on; what was decided is told of each."""
+    """All that is learnt from, chosen by and measured on; what was decided is told of each.
+
+    The test part is the one that the recipe names, else the data set's own where it has one. Columns and labels are
+    read as in the training part.
+    """
     data = recipe.data
     columns = data.text or None, data.label or None
     train = load_examples(data.train, "train", *columns)
     outside = recipe.validation_share() is None
-    validation = load_examples(data.validation, "valid", *columns, learnt=train.roles) if outside else None
-    read = _Read(train, validation, _test_examples(recipe, train))
+    alike: dict[str, Any] = {"learnt": train.roles, "multi_label": train.multi_label}
+    validation = load_examples(data.validation, "valid", *columns, **alike) if outside else None
+    source = data.test or (data.train if "test" in parts(data.train) else "")
+    test = load_examples(source, "test", *columns, **alike, keep_empty=True) if source else None
+    read = _Read(train, validation, test)
     for examples in (read.train, read.validation, read.test):
         if examples is not None:
             for line in (f"{examples.name}: {len(examples):,} rows", *examples.notes):
@@ -164,15 +171,6 @@ def _read(recipe: ClassificationRecipe, note: Note) -> _Read:
     for part, examples in (("validation", read.validation), ("test", read.test)):
         _note_leakage(train, examples, part, note)
     return read
-
-
-def _test_examples(recipe: ClassificationRecipe, train: Examples) -> Examples | None:
-    """The test part: as the recipe names it, else the data set's own where it has one; of the columns of training."""
-    data = recipe.data
-    source = data.test or (data.train if "test" in parts(data.train) else "")
-    if not source:
-        return None
-    return load_examples(source, "test", data.text or None, data.label or None, keep_empty=True, learnt=train.roles)
 
 
 def _check(recipe: ClassificationRecipe, read: _Read) -> None:

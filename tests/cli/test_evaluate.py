@@ -86,6 +86,14 @@ def test_several_labels_a_text_go_all_the_way(tmp_path: Path) -> None:
     assert report["multi_label"]
     shown = minnow("compare", out, out, "--data", tmp_path / "data.jsonl", "--json").json
     assert shown["differences"]["accuracy"]["a"] == report["accuracy"]
+    single = tmp_path / "single.jsonl"  # in which no text has two
+    single.write_text("\n".join(json.dumps(row) for row in made if len(row["label"]) < 2))
+    num_rows = sum(len(row["label"]) < 2 for row in made)
+    assert minnow("evaluate", out, single, "--json").json["data"]["rows"] == num_rows
+    none = f"{num_rows - sum(len(row['label']) == 1 for row in made)} rows to which no label applies, kept"
+    options = ("--test", single, "--validation", single, "--out", tmp_path / "other", "--model", "ngram")
+    assert minnow("train", tmp_path / "data.jsonl", *options).err.count(none) == 3
+    assert none in minnow("compare", out, out, "--data", single, "--json").json["notes"]
 
 
 @pytest.mark.parametrize(

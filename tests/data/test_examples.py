@@ -211,3 +211,13 @@ def test_the_columns_of_training_are_taken_where_they_are(tmp_path: Path) -> Non
     assert load_examples(path, text="kind", learnt=learnt).roles == load_examples(path, text="kind").roles
     other = write(tmp_path / "b.csv", "text,label,shop\na b,x,Bonn\nc d,y,Kiel\n")
     assert load_examples(other, learnt=learnt).roles == load_examples(other).roles
+
+
+def test_where_several_labels_are_known_to_be_possible_an_empty_list_is_an_answer(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", '["a"]', "[]", "[]", "[]", '["b"]')
+    with pytest.raises(DataError, match="60% of the rows"):
+        load_examples(path, keep_empty=True)
+    assert load_examples(path, keep_empty=True, multi_label=True).labels == [("a",), (), (), (), ("b",)]
+    none = jsonl(tmp_path / "none.jsonl", "[]", "[]")
+    assert load_examples(none, keep_empty=True, multi_label=True).labels == [(), ()]
+    assert len(load_examples(jsonl(tmp_path / "one.jsonl", '["a"]', "[]", '["b"]'), multi_label=False)) == 2
