@@ -29,10 +29,11 @@ from minnow.text.roles import (
 )
 from minnow.text.shortening import Keep, Shorten, cutter, uncut
 from minnow.text.streaming import CONTINUES, ByteStream, Joiner, PieceStream, SpacedStream, TextStream, WordStream
-from minnow.text.vocabularies import count_pieces
+from minnow.text.vocabularies import MAX_PIECE_LENGTH, count_pieces
 
 NORMALIZATIONS = ("nfkc", "nfc", "none")
-MAX_REMEMBERED = 300_000  # pieces between spaces whose ids are kept
+MAX_REMEMBERED = 300_000  # pieces between spaces whose ids are kept, none longer than MAX_PIECE_LENGTH
+IdsOfPieces = dict[str, tuple[int, ...]]
 KEEPING_SPACES = ("character", "bpe", "unigram")
 
 
@@ -153,7 +154,7 @@ class Tokenizer:
         # Not kept in the file: without it the library would read "<pad>" in a text as padding.
         self._library.encode_special_tokens = True
         self._tokens = tokens
-        self._ids_of_piece: dict[str, tuple[int, ...]] = {}
+        self._ids_of_piece: IdsOfPieces = {}
         self._id_of = {token: number for number, token in enumerate(self._tokens)}
         added = library.get_added_tokens_decoder()
         self._silent = frozenset(token_id for token_id, token in added.items() if token.special)
@@ -401,19 +402,21 @@ class Tokenizer:
         if len(self._ids_of_piece) > MAX_REMEMBERED:
             self._ids_of_piece = {}  # not cleared: other threads may be looking up in it
         known = self._ids_of_piece
-        self._remember(set().union(*kept), known)
-        look_up = known.__getitem__
+        long = self._remember(set().union(*kept), known)
         for whole, row in zip(pieces, kept, strict=True):
-            found = list(map(look_up, row))
+            found = _looked_up(row, known, long)
             if len(row) < len(whole) and not all(found):  # of control characters alone there is no token
-                self._remember(set(whole), known)
-                found = list(map(look_up, whole))
+                found = _looked_up(whole, known, self._remember(set(whole), known))
             yield list(chain.from_iterable(found))
 
-    def _remember(self, pieces: set[str], known: dict[str, tuple[int, ...]]) -> None:
+    def _remember(self, pieces: set[str], known: IdsOfPieces) -> IdsOfPieces:
+        """Add what is not known yet, but for long pieces, whose ids are returned: such a one, as a whole text in
+        Chinese is, hardly ever comes again."""
         unknown = list(pieces.difference(known))
+        long: IdsOfPieces = {}
         for piece, found in zip(unknown, self._library.encode_batch_fast(unknown), strict=True):
-            known[piece] = tuple(self._as_words(found.ids))
+            (known if len(piece) <= MAX_PIECE_LENGTH else long)[piece] = tuple(self._as_words(found.ids))
+        return long
 
     def _as_words(self, token_ids: list[int]) -> list[int]:
         """What stands in a text is a word or unknown, also where it spells a special token.
@@ -431,6 +434,14 @@ class Tokenizer:
         if self.kind in ("bpe", "unigram"):
             offsets = [without_space(text, start, end) for start, end in offsets]
         return offsets
+
+
+def _looked_up(row: list[str], known: IdsOfPieces, long: IdsOfPieces) -> list[tuple[int, ...]]:
+    """The ids of each piece; most rows have no long one, and then all are known."""
+    try:
+        return list(map(known.__getitem__, row))
+    except KeyError:
+        return [long[piece] if piece in long else known[piece] for piece in row]
 
 
 # Ids back to text

@@ -18,6 +18,8 @@ from minnow.text.roles import SPECIAL_TOKENS, UNK_ID
 from minnow.text.streaming import CONTINUES
 
 MAX_PIECE_LENGTH = 64  # longer words are never worth an entry, and training on them would be quadratic
+# Of texts whose stretches wait to be counted: in Chinese a stretch is a whole text.
+MAX_WAITING_CHARACTERS = 1 << 25
 _SEPARATOR = "\0"
 
 Cut = Callable[[str], list[str]]
@@ -31,12 +33,15 @@ def count_pieces(library: Library, texts: Iterable[str], cut: Cut, progress: boo
     """
     pieces: Counter[str] = Counter()
     chunks: Counter[str] = Counter()
+    num_characters = 0
     for number, text in enumerate(texts, start=1):
         for segment in segments(text):
             chunks.update(cut(segment))
-        if len(chunks) > 200_000:
+        num_characters += len(text)
+        if len(chunks) > 200_000 or num_characters > MAX_WAITING_CHARACTERS:
             _add_pieces(library, chunks, pieces)
             chunks.clear()
+            num_characters = 0
         if progress and number % 5_000 == 0:
             sys.stderr.write(f"\rtokenizer: {number:,} texts read")
     _add_pieces(library, chunks, pieces)

@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 import unicodedata
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from contracts.tokenizer import TEXTS, TokenizerPromises, quick, texts
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 
 from minnow.errors import BundleError, InputError, RecipeError, UnknownNameError
-from minnow.text import portions
+from minnow.text import portions, vocabularies
 from minnow.text.kinds import KINDS
 from minnow.text.tokenizer import Encoding, Tokenizer, TokenizerSettings
 from minnow.text.vocabularies import count_pieces
@@ -329,6 +331,33 @@ def test_rows_are_still_looked_up_while_others_are_forgotten(kind: str, monkeypa
     first = next(rows)
     tokenizer.encode_ids(["four"])  # as another thread does in between
     assert [first, next(rows)] == [ids[0] for ids in expected]
+
+
+@pytest.mark.parametrize("kind", ["word", "whitespace"])
+def test_stretches_as_long_as_a_text_are_not_remembered(kind: str) -> None:
+    """Chinese sets no spaces: hundreds of thousands of its texts would be kept."""
+    tokenizer = Tokenizer.train(["好 坏 one two"], TokenizerSettings(kind, min_frequency=1))
+    texts = [f"{'好坏' * 200}{number}" for number in range(20)]
+    mixed = ["one two", f"one {texts[0]} two", *texts]
+    assert tokenizer.encode_ids(mixed) == [tokenizer.encode(text).token_ids for text in mixed]
+    assert set(tokenizer._ids_of_piece) == {"one", "two"}
+
+
+def test_stretches_that_wait_to_be_counted_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["好坏好 a", "坏好 a b", "好坏好 a"] * 3
+    library, cut = EMPTY["word"]._library, KINDS["word"].cut
+    expected = count_pieces(library, texts, cut, False)
+    waiting: list[int] = []
+
+    def counted(library: Any, chunks: Counter[str], pieces: Counter[str]) -> None:
+        waiting.append(sum(len(chunk) * count for chunk, count in chunks.items()))
+        added(library, chunks, pieces)
+
+    added = vocabularies._add_pieces
+    monkeypatch.setattr(vocabularies, "_add_pieces", counted)
+    monkeypatch.setattr(vocabularies, "MAX_WAITING_CHARACTERS", 8)
+    assert count_pieces(library, texts, cut, False) == expected
+    assert max(waiting) <= 8 + max(map(len, texts))
 
 
 def test_training_is_silent_unless_asked(capfd: pytest.CaptureFixture[str]) -> None:
