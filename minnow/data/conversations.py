@@ -119,7 +119,7 @@ def _placed_rows(path: Path) -> Iterator[tuple[str, Any]]:
         yield from ((f"line {number} of {path}", row) for number, row in numbered_json_rows(path))
         return
     number = 0
-    for frame in iterate_rows(path):
+    for frame in iterate_rows(path, kept=True):
         for row in frame.iter_rows(named=True):
             number += 1
             yield f"row {number} of {path}", row

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from minnow.data.table import iterate_lines
+from minnow.data.table import read_lines
 from minnow.errors import DataError
 
 
@@ -13,7 +13,7 @@ def read_glossary(path: Path) -> dict[str, list[str]]:
         DataError: the file cannot be read, holds nothing, or a line is not a term and its translation.
     """
     found: dict[str, list[str]] = {}
-    for number, line in enumerate(iterate_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         cells = [" ".join(cell.split()) for cell in line.split("\t")]

@@ -49,7 +49,7 @@ def read_with_layout(
     if layout.format == "parquet":
         return _read_parquet(path), layout
     merged = _Merge()
-    for piece in _pieces(path, layout, encoding, max_line_bytes):
+    for piece in _pieces(path, layout, _bounded(path, blocks(path, encoding, max_line_bytes)), max_line_bytes):
         merged.add(piece)
     if not merged.num_rows:
         raise DataError(f"{path} has no rows below its header; it needs one row for each text")
@@ -62,12 +62,16 @@ def read_lines(path: Path, encoding: str | None = None) -> list[str]:
     Raises:
         DataError: whatever is wrong with the file, in one line that names the line or the byte.
     """
-    return list(iterate_lines(path, encoding))
+    return list(_lines_in(path, _bounded(path, blocks(path, encoding, MAX_LINE_BYTES, every_line=True))))
 
 
 def iterate_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
-    """The same, one by one in constant memory."""
-    for block in _bounded(path, blocks(path, encoding, MAX_LINE_BYTES, every_line=True)):
+    """The same, one by one in constant memory, of a file of any size."""
+    return _lines_in(path, blocks(path, encoding, MAX_LINE_BYTES, every_line=True))
+
+
+def _lines_in(path: Path, read: Iterator[Block]) -> Iterator[str]:
+    for block in read:
         yield from _bare_lines(decode(path, block, every_line=True))
 
 
@@ -77,10 +81,11 @@ def iterate_rows(
     encoding: str | None = None,
     max_line_bytes: int = MAX_LINE_BYTES,
     note: Note = unheard,
+    kept: bool = False,
 ) -> Iterator[pl.DataFrame]:
     """Yield the table in chunks of ``rows_per_chunk`` rows (the last may be shorter) in constant memory.
 
-    How the file is read is told to ``note``.
+    How the file is read is told to ``note``. A file may have any size, unless all of it is ``kept`` in memory.
     A ``json`` list alone is read whole first: it has no lines. The type of a JSON column may differ between chunks.
     """
     path = Path(path)
@@ -91,7 +96,8 @@ def iterate_rows(
         yield from _parquet_chunks(path, rows_per_chunk)
         return
     merged = _Merge()
-    for piece in _pieces(path, layout, encoding, max_line_bytes):
+    read = blocks(path, encoding, max_line_bytes)
+    for piece in _pieces(path, layout, _bounded(path, read) if kept else read, max_line_bytes):
         merged.add(piece)
         while merged.num_rows >= rows_per_chunk:
             yield merged.take(rows_per_chunk)
@@ -100,7 +106,7 @@ def iterate_rows(
 
 
 def numbered_json_rows(path: Path | str, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[tuple[int, Any]]:
-    """Yield the rows of a jsonl file as they stand there, each with the number of its line, in constant memory.
+    """Yield the rows of a jsonl file as they stand there, each with the number of its line, for who keeps them all.
 
     Raises:
         DataError: a line is not JSON, or too long; the message names it.
@@ -196,12 +202,11 @@ def typed_series(name: str, values: list[Any]) -> pl.Series:
     return pl.Series(name, values, dtype=pl.Object)
 
 
-def _pieces(path: Path, layout: Layout, encoding: str | None, max_line_bytes: int) -> Iterator[Columns]:
-    read = _bounded(path, blocks(path, encoding, max_line_bytes))
+def _pieces(path: Path, layout: Layout, read: Iterator[Block], max_line_bytes: int) -> Iterator[Columns]:
     if layout.format == "jsonl":
         return (_json_columns(_json_rows(path, block), path) for block in read)
     if layout.format == "json":
-        return _json_list(path, read)
+        return _json_list(path, _bounded(path, read))
     if layout.format == "txt":
         return ({"text": _bare_lines(decode(path, block))} for block in read)
     if layout.format == "fasttext":
@@ -210,7 +215,7 @@ def _pieces(path: Path, layout: Layout, encoding: str | None, max_line_bytes: in
 
 
 def _bounded(path: Path, read: Iterator[Block]) -> Iterator[Block]:
-    """Refuse what no memory holds; iterate_rows passes here too, but gz of a few megabytes can unpack to terabytes."""
+    """Refuse what no memory holds, of what is read whole: gz of a few megabytes can unpack to terabytes."""
     total = 0
     for block in read:
         total += len(block.text)

@@ -299,6 +299,22 @@ def test_streaming_takes_constant_memory(tmp_path: Path) -> None:
     assert peak < 75 << 20  # of 121 MB
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.json"])
+def test_only_what_is_held_in_memory_has_a_bound(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / name
+    write_table(pl.DataFrame({"text": [f"some words {number}" for number in range(50)]}), path)
+    monkeypatch.setattr("minnow.data.table.MAX_TABLE_BYTES", 500)
+    for read in (read_table, read_lines, lambda path: list(iterate_rows(path, kept=True))):
+        with pytest.raises(DataError, match="split it into several files"):
+            read(path)
+    assert len(list(iterate_lines(path))) >= 50
+    if name == "a.json":  # which has no lines to read it by
+        with pytest.raises(DataError, match="split it into several files"):
+            list(iterate_rows(path))
+    else:
+        assert sum(chunk.height for chunk in iterate_rows(path, 7)) == 50
+
+
 def test_what_a_format_cannot_hold_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     for name, text in (("a.csv", "a\0b"), ("a.txt", "a\nb")):
         with pytest.raises(DataError, match=r"write \.jsonl instead"):
