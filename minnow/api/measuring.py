@@ -66,7 +66,14 @@ def measure(
 
 
 def check_part(data: str | Path, part: str, present: Sequence[str]) -> None:
-    """Raise DataError where labelled data have parts, and none of this name."""
+    """Raise DataError where labelled data have parts, and none of this name.
+
+    Of a public set whoever reads it says which parts there are, and how to fetch one that is not here.
+    """
+    from minnow.data.catalog import is_known
+
+    if not Path(data).exists() and is_known(str(data)):
+        return
     if part not in present and tuple(present) != ("all",):
         raise DataError(f"{data} has no part {part!r}; it has: {', '.join(present)}")
 

@@ -32,7 +32,8 @@ def summarise(source: str | Path, text: str | None = None, label: str | None = N
     """
     about: dict[str, Any] = {"name": str(source)}
     known = parts(source)
-    shown = [part for part in known if part != "all"] or list(known)
+    # Where no part of a public set is here, reading the first says how to fetch it.
+    shown = [part for part in known if part != "all"] or list(known) or list(catalog.find(str(source)).parts)
     read = {(part, language): side for part in shown for language, side in _read(source, part, text, label).items()}
     if not Path(source).exists():
         about |= _about_entry(catalog.find(str(source)))

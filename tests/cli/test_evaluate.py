@@ -147,3 +147,17 @@ def test_the_column_that_was_learnt_is_the_one_that_is_measured(tmp_path: Path) 
     found = minnow("predict", out, "--file", tmp_path / "asked.csv")
     assert found.lines[0]["text"] == "the sky"
     assert 'text: column "utt" (as in training)' in found.err
+
+
+def test_a_public_set_that_is_not_here_has_the_command_that_fetches_it(
+    linear: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minnow.data.catalog.data_folders", lambda: (tmp_path,))
+    for asked in (
+        ("evaluate", linear, "imdb"),
+        ("compare", linear, linear, "--data", "imdb"),
+        ("data", "show", "imdb"),
+    ):
+        failed = minnow(*asked, fails=True)
+        assert failed.code == 2
+        assert "is not on this machine; fetch it with: minnow data get imdb" in failed.error
