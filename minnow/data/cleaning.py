@@ -10,6 +10,7 @@ import polars as pl
 
 from minnow.data.columns import Roles
 from minnow.data.duplicates import exact_duplicates, near_duplicates
+from minnow.data.examples import named_labels
 from minnow.text.clean import CleaningRules, drop_reason, repair
 
 Progress = Callable[[str, int, int], None]
@@ -32,7 +33,8 @@ def clean(frame: pl.DataFrame, roles: Roles, rules: CleaningRules, progress: Pro
     """Repair the text column and drop the rows that are no use.
 
     Reasons: ``empty``, ``too_short``, ``too_long``, ``language``, ``duplicate`` (same text after normalising),
-    ``conflicting_label`` (same text, another label than the first one's) and ``near_duplicate``. Labels stay.
+    ``conflicting_label`` (same text, another label than the first one's) and ``near_duplicate``. Labels stay, and are
+    compared as training reads them. Of such rows the first with a label is kept.
 
     Args:
         frame: one row for each text.
@@ -48,7 +50,7 @@ def clean(frame: pl.DataFrame, roles: Roles, rules: CleaningRules, progress: Pro
             progress("repair", row, len(before))
         after.append(repair(text, rules))
         reasons.append(drop_reason(after[-1], rules))
-    labels = frame[roles.label].to_list() if roles.label is not None else None
+    labels = named_labels(frame[roles.label]) if roles.label is not None else [None] * len(before)
     _mark_duplicates(after, labels, reasons, rules, progress)
     kept = np.array([reason is None for reason in reasons], dtype=bool)
     cleaned = frame.with_columns(pl.Series(roles.text, after, dtype=pl.String)).filter(pl.Series(kept))
@@ -69,17 +71,19 @@ def _as_text(value: Any) -> str:
 
 def _mark_duplicates(
     texts: Sequence[str],
-    labels: Sequence[Any] | None,
+    labels: Sequence[tuple[str, ...] | None],
     reasons: list[str | None],
     rules: CleaningRules,
     progress: Progress | None,
 ) -> None:
-    """Fill in the reasons of rows that repeat an earlier row among those still kept."""
+    """Fill in the reasons of rows that repeat another among those still kept: the first that has a label stays, and
+    where none has one the first of all."""
     rows = [row for row, reason in enumerate(reasons) if reason is None]
+    rows.sort(key=lambda row: labels[row] is None)
     if rules.exact_duplicates:
         for at, first in enumerate(exact_duplicates([texts[row] for row in rows])):
             if first >= 0:
-                same_label = labels is None or labels[rows[at]] == labels[rows[first]]
+                same_label = labels[rows[at]] in (None, labels[rows[first]])
                 reasons[rows[at]] = "duplicate" if same_label else "conflicting_label"
     if rules.near_duplicates is None:
         return

@@ -187,10 +187,8 @@ def _labels(column: pl.Series, name: str, multi_label: bool | None) -> list[tupl
 
     Where texts may have several labels, an empty list says that none applies; elsewhere it is a missing label.
     """
-    values = column.to_list()
-    if column.dtype == pl.String:
-        values = _unfolded(values)
-    elif column.dtype == pl.Object and not all(value is None or _is_plain_list(value) for value in values):
+    values = _unfolded(column)
+    if column.dtype == pl.Object and not all(value is None or _is_plain_list(value) for value in values):
         _refuse_mixed(column.name, values, name)
     single = [part for value in values for part in (value if isinstance(value, list) else [value])]
     measured = [part for part in single if isinstance(part, float) and not math.isnan(part) and part % 1]
@@ -199,6 +197,15 @@ def _labels(column: pl.Series, name: str, multi_label: bool | None) -> list[tupl
             f'column "{column.name}" of {name} holds measurements such as {measured[0]:g}, but labels are names; '
             "choose another column with --label"
         )
+    return _named(values, multi_label)
+
+
+def named_labels(column: pl.Series) -> list[tuple[str, ...] | None]:
+    """The same of whatever a column holds, measurements and mixed types as well, for who does not learn from them."""
+    return _named(_unfolded(column), None)
+
+
+def _named(values: list[Any], multi_label: bool | None) -> list[tuple[str, ...] | None]:
     labels = [_names(value) for value in values]
     several = any(names and len(names) > 1 for names in labels) if multi_label is None else multi_label
     return labels if several else [names or None for names in labels]
@@ -208,8 +215,11 @@ def _is_plain_list(value: Any) -> bool:
     return isinstance(value, list) and all(part is None or isinstance(part, str | int | float) for part in value)
 
 
-def _unfolded(values: list[Any]) -> list[Any]:
+def _unfolded(column: pl.Series) -> list[Any]:
     """Strings that are all whole numbers with .0, or all JSON lists, are read as what they were before writing."""
+    values = column.to_list()
+    if column.dtype != pl.String:
+        return values
     filled = [value.strip() for value in values if value is not None and value.strip()]
     if filled and all(re.fullmatch(r"-?\d+\.0+", value) for value in filled):
         return [value and value.strip().split(".")[0] for value in values]
@@ -231,7 +241,7 @@ def _names(value: Any) -> tuple[str, ...] | None:
     if isinstance(value, bool):
         return ("true" if value else "false",)
     if isinstance(value, float):
-        return (str(int(value)),)
+        return (str(value) if value % 1 else str(int(value)),)
     name = str(value).strip()
     return (name,) if name else None
 

@@ -72,3 +72,30 @@ def test_cleaning_twice_is_cleaning_once(rows: list[tuple[str, str]]) -> None:
     assert twice.frame.equals(once.frame)
     assert once.frame.height + once.dropped.height == len(rows)
     assert not once.frame.height or set(once.frame["label"]) <= {label for _, label in rows}
+
+
+def test_of_rows_that_repeat_one_another_the_first_with_a_label_stays() -> None:
+    long = " ".join(f"w{number}" for number in range(50))
+    frame = pl.DataFrame(
+        {
+            "text": ["a b", "A b", "c d", "c d", "e f", "e f", f"{long} x", long],
+            "label": [None, "x", "billing ", "billing", "y", "", None, "x"],
+        }
+    )
+    cleaned = clean(frame, ROLES, CleaningRules())
+    assert cleaned.frame["text"].to_list() == ["A b", "c d", "e f", long]
+    assert cleaned.dropped["reason"].to_list() == ["duplicate", "duplicate", "duplicate", "near_duplicate"]
+    assert cleaned.dropped["row"].to_list() == [1, 4, 6, 7]
+    assert cleaned.counts["conflicting_labels"] == 0
+
+
+def test_labels_that_nobody_could_learn_are_compared_all_the_same() -> None:
+    for labels, reason in (
+        ([0.25, 0.5], "conflicting_label"),
+        ([1.0, 1.0], "duplicate"),
+        ([float("inf")] * 2, "duplicate"),
+    ):
+        cleaned = clean(pl.DataFrame({"text": ["a", "a"], "label": labels}), ROLES, CleaningRules())
+        assert cleaned.dropped["reason"].to_list() == [reason]
+    mixed = pl.DataFrame({"text": ["a", "a"], "label": pl.Series([{"b": 1}, 2], dtype=pl.Object)})
+    assert clean(mixed, ROLES, CleaningRules()).counts["conflicting_labels"] == 1
