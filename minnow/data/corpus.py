@@ -80,7 +80,7 @@ class RunningText:
                 yield Piece(waiting, False)
             cut = _at_character(block.text, first), _at_character(block.text, last)
             own = replace(block, text=block.text[slice(*cut)])
-            waiting = decode(self.path, own, every_line=True).replace("\r\n", "\n")
+            waiting = decode(self.path, own).replace("\r\n", "\n")
         if waiting is not None:
             yield Piece(waiting, self.is_document)
 

@@ -78,7 +78,7 @@ def load_examples(
     Raises:
         DataError: the data cannot be used as asked; one line says what to do.
     """
-    read = read_source(source, part, encoding)
+    read = read_source(source, part, encoding, every_line=keep_empty)
     return examples_from(
         read, text, label, need_label=need_label, keep_empty=keep_empty, learnt=learnt, multi_label=multi_label
     )

@@ -52,7 +52,7 @@ def read_class_folders(folder: Path, encoding: str | None = None) -> tuple[pl.Da
     read: dict[str, Path] = {}
     for class_folder in _class_folders(folder):
         for path in _files(class_folder):
-            text = "".join(decode(path, block) for block in blocks(path, encoding, ahead=False))
+            text = "".join(decode(path, block) for block in blocks(path, encoding, ahead=False, folder=folder))
             name = path.relative_to(folder).as_posix()
             rows.append((name, class_folder.name, text.strip()))
             read[name] = path

@@ -5,12 +5,12 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from minnow.data.columns import SIDES, names_a_role, side_of, sounds_like_a_role
-from minnow.data.streams import MAX_LINE_BYTES, Block, blocks, decode, read_head
+from minnow.data.streams import MAX_LINE_BYTES, blocks, decode, read_head
 from minnow.errors import DataError
 from minnow.text.language import HAN
 
@@ -49,8 +49,10 @@ def format_of(path: Path) -> str:
     return _BY_SUFFIX.get(name.suffix.lower(), "txt")
 
 
-def find_layout(path: Path, encoding: str | None = None, max_line_bytes: int = MAX_LINE_BYTES) -> Layout:
-    """Look at the first part of the file and say how to read it.
+def find_layout(
+    path: Path, encoding: str | None = None, max_line_bytes: int = MAX_LINE_BYTES, every_line: bool = False
+) -> Layout:
+    """Look at the first part of the file and say how to read it; ``every_line`` as in ``streams.blocks``.
 
     Raises:
         DataError: an empty file, content that is not what the name promises, or one of the faults of ``streams``.
@@ -61,7 +63,7 @@ def find_layout(path: Path, encoding: str | None = None, max_line_bytes: int = M
         return Layout("parquet")
     if named == "parquet":
         raise DataError(f"{path} is named parquet but does not begin like one; is it whole?")
-    sample, whole = _sample(path, encoding, max_line_bytes)
+    sample, whole = _sample(path, encoding, max_line_bytes, every_line)
     if not sample.strip():
         raise DataError(f"{path} is empty; it needs one row for each text")
     as_json = _json_layout(path, named, sample)
@@ -93,15 +95,15 @@ def records(layout: Layout, lines: Iterator[str]) -> Iterator[list[str]]:
             yield record
 
 
-def _sample(path: Path, encoding: str | None, max_line_bytes: int) -> tuple[str, bool]:
+def _sample(path: Path, encoding: str | None, max_line_bytes: int, every_line: bool) -> tuple[str, bool]:
     """The first lines of the file as text, and whether that is the whole of it."""
     parts: list[str] = []
     size = 0
-    for block in blocks(path, encoding, max_line_bytes, ahead=False):
+    for block in blocks(path, encoding, max_line_bytes, ahead=False, every_line=every_line):
         # One line too long for the sample is still taken whole: half a record would mislead.
         cut = block.text.find(b"\n", SAMPLE_CHARACTERS) + 1 if len(block.text) > SAMPLE_CHARACTERS else 0
         if cut and cut < len(block.text):
-            parts.append(decode(path, Block(block.first_line, block.text[:cut])))
+            parts.append(decode(path, replace(block, text=block.text[:cut])))
             return "".join(parts), False
         parts.append(decode(path, block))
         size += len(parts[-1])

@@ -64,19 +64,22 @@ def parts(source: str | Path) -> tuple[str, ...]:
     raise _nothing_there(source)
 
 
-def read_source(source: str | Path, part: str = "train", encoding: str | None = None) -> Source:
+def read_source(
+    source: str | Path, part: str = "train", encoding: str | None = None, every_line: bool = False
+) -> Source:
     """Read a file, one part of a folder, or one part of a catalog set.
 
-    A file has no parts: it is read whole. An existing path goes before a catalog name.
+    A file has no parts: it is read whole. An existing path goes before a catalog name. ``every_line`` as in
+    ``streams.blocks``.
 
     Raises:
         DataError: nothing is there, or it cannot be read; the message says what would help.
     """
     path = Path(source)
     if path.is_file():
-        return _read_file(path, encoding)
+        return _read_file(path, encoding, every_line)
     if path.is_dir():
-        return _read_folder(path, part, encoding)
+        return _read_folder(path, part, encoding, every_line)
     if catalog.is_known(str(source)):
         entry = catalog.find(str(source))
         return read_translations(entry, part) if entry.languages else _read_entry(entry, part)
@@ -147,18 +150,18 @@ def _held_out(frame: pl.DataFrame, share: float) -> tuple[pl.DataFrame, pl.DataF
     return frame[kept], frame[held]
 
 
-def _read_file(path: Path, encoding: str | None) -> Source:
-    frame, layout = read_with_layout(path, encoding)
+def _read_file(path: Path, encoding: str | None, every_line: bool) -> Source:
+    frame, layout = read_with_layout(path, encoding, every_line=every_line)
     return Source(frame, path.name, path, file_sha256(path), notes=layout.notes)
 
 
-def _read_folder(folder: Path, part: str, encoding: str | None) -> Source:
+def _read_folder(folder: Path, part: str, encoding: str | None, every_line: bool) -> Source:
     found = folder_parts(folder)
     if part not in found and "all" not in found:
         raise DataError(f"folder {folder} has no part {part!r}; it has: {', '.join(found)}")
     path = found.get(part) or found["all"]
     if path.is_file():
-        read = _read_file(path, encoding)
+        read = _read_file(path, encoding, every_line)
         return Source(read.frame, f"{folder.name}/{path.name}", path, read.sha256, notes=read.notes)
     frame, sha256 = read_class_folders(path, encoding)
     classes = frame["label"].unique(maintain_order=True).to_list()

@@ -9,7 +9,7 @@ import shlex
 import threading
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minnow.errors import DataError
@@ -37,10 +37,15 @@ _FOREIGN = (
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines: ``text`` ends at a line break or the end of the file and starts in line ``first_line`` (from 1)."""
+    """Whole lines: ``text`` ends at a line break or the end of the file and starts in line ``first_line`` (from 1).
+
+    ``every_line`` and ``folder`` are as in ``blocks``.
+    """
 
     first_line: int
     text: bytes
+    every_line: bool = False
+    folder: Path | None = None
 
 
 def read_head(path: Path, size: int = 16) -> bytes:
@@ -58,34 +63,34 @@ def blocks(
     max_line_bytes: int = MAX_LINE_BYTES,
     ahead: bool = True,
     every_line: bool = False,
+    folder: Path | None = None,
 ) -> Iterator[Block]:
     """Yield the file as blocks of whole UTF-8 lines.
 
     Args:
         ahead: unpack gz in a second thread while the caller works.
-        every_line: as in ``decode``.
+        every_line: no line of the file may get lost on the way, so cleaning is no remedy for a wrong encoding.
+        folder: of the classes that the file belongs to, which are cleaned together.
 
     Raises:
         DataError: a line above ``max_line_bytes``, a NUL, bytes that are not UTF-8 (or not ``encoding``), a damaged gz.
     """
-    for block in _whole_lines(_utf8(path, encoding, ahead), path, max_line_bytes):
+    for read in _whole_lines(_utf8(path, encoding, ahead), path, max_line_bytes):
+        block = replace(read, every_line=every_line, folder=folder)
         if b"\0" in block.text:
-            raise _nul_error(path, block, every_line)
+            raise _nul_error(path, block)
         yield block
 
 
-def decode(path: Path, block: Block, every_line: bool = False) -> str:
-    """The block as text; bytes that are not UTF-8 are a DataError that names the line and how to convert the file.
-
-    ``every_line``: no line of the file may get lost on the way, so cleaning is no remedy.
-    """
+def decode(path: Path, block: Block) -> str:
+    """The block as text; bytes that are not UTF-8 are a DataError that names the line and how to convert the file."""
     try:
         return block.text.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise encoding_error(path, block, error, every_line) from error
+        raise encoding_error(path, block, error) from error
 
 
-def encoding_error(path: Path, block: Block, error: UnicodeDecodeError, every_line: bool = False) -> DataError:
+def encoding_error(path: Path, block: Block, error: UnicodeDecodeError) -> DataError:
     """Name the first bad byte and the command that converts the file."""
     line = block.first_line + block.text.count(b"\n", 0, error.start)
     guess = _guess_encoding(block.text)
@@ -93,15 +98,20 @@ def encoding_error(path: Path, block: Block, error: UnicodeDecodeError, every_li
     return DataError(
         f"{path} is not UTF-8: byte 0x{block.text[error.start]:02x} in line {line}, "
         f"at byte {error.start - start + 1} of the line; if it is {guess}, "
-        f"convert it with: {_conversion(path, guess, every_line)}"
+        f"convert {_conversion(path, block, guess)}"
     )
 
 
-def _conversion(path: Path, encoding: str, every_line: bool) -> str:
-    """The command that makes UTF-8 of the file."""
+def _conversion(path: Path, block: Block, encoding: str) -> str:
+    """What to convert, and the command that makes UTF-8 of it."""
+    if not block.every_line:
+        what, place = ("it", path) if block.folder is None else ("its folder", block.folder)
+        return f"{what} with: minnow data clean {shlex.quote(str(place))} --encoding {encoding} --out DIR"
+    return f"it with: {_lossless_conversion(path, encoding)}"
+
+
+def _lossless_conversion(path: Path, encoding: str) -> str:
     spelt = shlex.quote(str(path))
-    if not every_line:
-        return f"minnow data clean {spelt} --encoding {encoding} --out DIR"
     convert = f"iconv -f {encoding.replace('utf-16-', 'utf-16')} -t utf-8"  # which spells utf-16le in one
     if read_head(path).startswith(GZIP_MAGIC):
         return f"gunzip -c {spelt} | {convert} > OTHER"
@@ -241,14 +251,14 @@ def _ahead(chunks: Iterator[bytes], depth: int = 4) -> Iterator[bytes]:
         thread.join()
 
 
-def _nul_error(path: Path, block: Block, every_line: bool) -> DataError:
+def _nul_error(path: Path, block: Block) -> DataError:
     text = block.text
     at = text.index(b"\0")
     line = block.first_line + text.count(b"\n", 0, at)
     hint = "it is no text file; if it is, take such bytes out with: tr -d '\\000' < FILE > OTHER"
     if len(text) >= 4 and text.count(b"\0") > len(text) // 4:
         guess = "utf-16-le" if text[1:2] == b"\0" else "utf-16-be"
-        hint = f"if it is {guess}, convert it with: {_conversion(path, guess, every_line)}"
+        hint = f"if it is {guess}, convert {_conversion(path, block, guess)}"
     return DataError(f"{path} holds a NUL byte in line {line}, which text never does; {hint}")
 
 

@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,14 +43,15 @@ def read_table(path: Path | str, encoding: str | None = None, max_line_bytes: in
 
 
 def read_with_layout(
-    path: Path, encoding: str | None = None, max_line_bytes: int = MAX_LINE_BYTES
+    path: Path, encoding: str | None = None, max_line_bytes: int = MAX_LINE_BYTES, every_line: bool = False
 ) -> tuple[pl.DataFrame, Layout]:
-    """The table and how the file was read, for those who tell a person."""
-    layout = find_layout(path, encoding, max_line_bytes)
+    """The table and how the file was read, for those who tell a person; ``every_line`` as in ``streams.blocks``."""
+    layout = find_layout(path, encoding, max_line_bytes, every_line)
     if layout.format == "parquet":
         return _read_parquet(path), layout
     merged = _Merge()
-    for piece in _pieces(path, layout, _bounded(path, blocks(path, encoding, max_line_bytes)), max_line_bytes):
+    read = _bounded(path, blocks(path, encoding, max_line_bytes, every_line=every_line))
+    for piece in _pieces(path, layout, read, max_line_bytes):
         merged.add(piece)
     if not merged.num_rows:
         raise DataError(f"{path} has no rows below its header; it needs one row for each text")
@@ -72,7 +74,7 @@ def iterate_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
 
 def _lines_in(path: Path, read: Iterator[Block]) -> Iterator[str]:
     for block in read:
-        yield from _bare_lines(decode(path, block, every_line=True))
+        yield from _bare_lines(decode(path, block))
 
 
 def iterate_rows(
@@ -89,14 +91,14 @@ def iterate_rows(
     A ``json`` list alone is read whole first: it has no lines. The type of a JSON column may differ between chunks.
     """
     path = Path(path)
-    layout = find_layout(path, encoding, max_line_bytes)
+    layout = find_layout(path, encoding, max_line_bytes, every_line=True)
     for line in layout.notes:
         note(line)
     if layout.format == "parquet":
         yield from _parquet_chunks(path, rows_per_chunk)
         return
     merged = _Merge()
-    read = blocks(path, encoding, max_line_bytes)
+    read = blocks(path, encoding, max_line_bytes, every_line=True)
     for piece in _pieces(path, layout, _bounded(path, read) if kept else read, max_line_bytes):
         merged.add(piece)
         while merged.num_rows >= rows_per_chunk:
@@ -112,7 +114,7 @@ def numbered_json_rows(path: Path | str, max_line_bytes: int = MAX_LINE_BYTES) -
         DataError: a line is not JSON, or too long; the message names it.
     """
     path = Path(path)
-    for block in _bounded(path, blocks(path, None, max_line_bytes)):
+    for block in _bounded(path, blocks(path, None, max_line_bytes, every_line=True)):
         yield from _json_rows_one_by_one(path, block)
 
 
@@ -290,7 +292,8 @@ def _by_position(row: list[Any]) -> dict[str, Any]:
 
 
 def _json_list(path: Path, read: Iterator[Block]) -> Iterator[Columns]:
-    whole = Block(1, b"".join(block.text for block in read))
+    found = list(read)
+    whole = replace(found[0], text=b"".join(block.text for block in found))
     try:
         rows = _loaded(whole.text)
     except orjson.JSONDecodeError as error:

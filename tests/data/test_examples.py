@@ -9,7 +9,7 @@ import pytest
 from minnow.data.columns import Roles
 from minnow.data.examples import load_examples
 from minnow.data.sources import parts
-from minnow.data.table import read_table, write_table
+from minnow.data.table import iterate_rows, read_table, write_table
 from minnow.errors import DataError
 
 
@@ -221,3 +221,24 @@ def test_where_several_labels_are_known_to_be_possible_an_empty_list_is_an_answe
     none = jsonl(tmp_path / "none.jsonl", "[]", "[]")
     assert load_examples(none, keep_empty=True, multi_label=True).labels == [(), ()]
     assert len(load_examples(jsonl(tmp_path / "one.jsonl", '["a"]', "[]", '["b"]'), multi_label=False)) == 2
+
+
+def test_a_wrong_encoding_comes_with_a_command_that_loses_no_row(tmp_path: Path) -> None:
+    for label in ("pos", "neg"):
+        write(tmp_path / "films" / label / "0.txt", "")
+        (tmp_path / "films" / label / "0.txt").write_bytes("très bien".encode("latin-1"))
+    with pytest.raises(
+        DataError, match=rf"neg/0.txt is not UTF-8.*its folder with: minnow data clean {tmp_path}/films -"
+    ):
+        load_examples(tmp_path / "films")
+    for name, content in (
+        ("a.csv", "text,label\nété,x\n"),
+        ("a.jsonl", '{"text": "été", "label": "x"}\n'),
+        ("a.json", '[{"text": "été"}]'),
+    ):
+        (tmp_path / name).write_bytes(content.encode("latin-1"))
+        with pytest.raises(DataError, match="minnow data clean"):
+            load_examples(tmp_path / name)
+        for read in (lambda path: load_examples(path, keep_empty=True), lambda path: list(iterate_rows(path))):
+            with pytest.raises(DataError, match="convert it with: iconv -f cp1252 -t utf-8"):
+                read(tmp_path / name)
