@@ -114,7 +114,7 @@ def _placed_rows(path: Path) -> Iterator[tuple[str, Any]]:
     """Every row and where it stands, as a person would look it up."""
     if not is_table_name(path):
         raise DataError(f"{path} is no file of rows; give jsonl, json, csv or parquet")
-    layout = find_layout(path, None, MAX_LINE_BYTES)
+    layout = find_layout(path, None, MAX_LINE_BYTES, every_line=True)
     if layout.format == "jsonl":
         yield from ((f"line {number} of {path}", row) for number, row in numbered_json_rows(path))
         return
@@ -142,7 +142,13 @@ def _known_form(row: Any) -> str | None:
         "prompt and completion": ("prompt", "completion"),
         "instruction, input and output": ("instruction", "output"),
     }
-    return next((form for form, keys in needed.items() if all(row.get(key) is not None for key in keys)), None)
+    known = (form for form, keys in needed.items() if all(row.get(key) is not None for key in keys))
+    return next((form for form in known if form not in row or _may_be_a_list(row[form])), None)
+
+
+def _may_be_a_list(value: Any) -> bool:
+    """A list, or JSON that begins as one; a column of plain texts may be called ``messages`` too."""
+    return isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith("["))
 
 
 def _needs() -> str:

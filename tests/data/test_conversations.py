@@ -143,6 +143,8 @@ def test_what_holds_none_says_what_a_row_needs(tmp_path: Path) -> None:
             read_conversations(missing)
     (tmp_path / "t.csv").write_text("text,label\na,b\n")
     assert not holds_conversations(tmp_path / "t.csv")
+    (tmp_path / "plain.csv").write_text("messages,label\nwhere is my parcel,delivery\n[it is late],delivery\n")
+    assert not holds_conversations(tmp_path / "plain.csv")
 
 
 def test_holding_out_parts_the_conversations(tmp_path: Path) -> None:
