@@ -117,6 +117,8 @@ def _json_layout(path: Path, named: str, sample: str) -> Layout | None:
     first = sample.lstrip().split("\n", 1)[0]
     if named not in ("json", "jsonl") and begin not in ("{", "["):
         return None
+    if named == "jsonl" and _is_list_of_objects(sample):
+        return Layout("json", notes=(f"{path.name} holds one JSON list",))
     if _is_json_record(first) and not (named == "json" and begin == "["):
         note = () if named == "jsonl" else (f"{path.name} holds one JSON record a line",)
         return Layout("jsonl", notes=note)
@@ -127,6 +129,15 @@ def _json_layout(path: Path, named: str, sample: str) -> Layout | None:
     if named in ("json", "jsonl"):
         raise DataError(f'{path} is not JSON rows; it needs a list of objects, or one {{"text": …, "label": …}} a line')
     return None
+
+
+def _is_list_of_objects(line: str) -> bool:
+    """Whether the one line that there is holds all rows; several such lists are rows themselves."""
+    try:
+        rows = json.loads(line) if line.strip().count("\n") == 0 else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
 
 
 def _is_json_record(line: str) -> bool:

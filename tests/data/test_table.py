@@ -122,6 +122,8 @@ def test_fasttext_lines_come_back(tmp_path: Path, pairs: list[tuple[list[str], s
         ("a.txt", "__label__pos __label__new good\n__label__neg bad\n", ["label", "text"], 2),
         ("a.json", '[{"text": "a", "label": 1}, {"text": "b"}]', ["text", "label"], 2),
         ("a.json", '{"text": "a", "label": 1}\n{"text": "b", "label": 2}\n', ["text", "label"], 2),
+        ("a.jsonl", '[{"text": "a", "label": 1}, {"text": "b"}]\n', ["text", "label"], 2),
+        ("a.jsonl", '[{"text": "a"}]\n[{"text": "b"}]\n', ["column_1"], 2),
         ("a.jsonl", '["a", "x"]\n\n["b", "y"]\n', ["column_1", "column_2"], 2),
         ("a.csv", "text,text,\na,b,c\n", ["text", "text_2", "column_3"], 1),
         ("a.csv", "text,text,text_2,text\na,b,c,d\n", ["text", "text_3", "text_2", "text_4"], 1),
