@@ -115,7 +115,7 @@ def _sample(path: Path, encoding: str | None, max_line_bytes: int, every_line: b
 def _json_layout(path: Path, named: str, sample: str) -> Layout | None:
     begin = sample.lstrip()[:1]
     first = sample.lstrip().split("\n", 1)[0]
-    if named not in ("json", "jsonl") and begin not in ("{", "["):
+    if named not in ("json", "jsonl") and not _begins_with_records(sample):
         return None
     if named == "jsonl" and _is_list_of_objects(sample):
         return Layout("json", notes=(f"{path.name} holds one JSON list",))
@@ -129,6 +129,12 @@ def _json_layout(path: Path, named: str, sample: str) -> Layout | None:
     if named in ("json", "jsonl"):
         raise DataError(f'{path} is not JSON rows; it needs a list of objects, or one {{"text": …, "label": …}} a line')
     return None
+
+
+def _begins_with_records(sample: str) -> bool:
+    """Whether two lines are records: one alone, such as the note ``[1]``, may be so by chance."""
+    lines = [line for line in sample.lstrip().split("\n", 20) if line.strip()][:2]
+    return len(lines) == 2 and all(map(_is_json_record, lines))
 
 
 def _is_list_of_objects(line: str) -> bool:
