@@ -97,7 +97,9 @@ def _texts_of(file: Path, column: str | None, learnt: "Roles | None") -> Iterato
 
 
 def _as_text(value: object) -> str:
-    """A cell as training reads it: nothing is an empty text, a list of words is joined."""
+    """A cell as training reads it: nothing is an empty text, a list of words is joined without those missing."""
     if value is None:
         return ""
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return " ".join(str(word) for word in value if word is not None)
+    return str(value)

@@ -85,8 +85,9 @@ def test_the_column_of_a_file_can_be_named(linear: Path, tmp_path: Path) -> None
 
 def test_words_in_lists_are_read_as_they_are_in_training(linear: Path, tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
-    path.write_text('{"tokens": ["the", "apple", "ruby"]}\n{"tokens": null}\n')
-    assert [row["text"] for row in minnow("predict", linear, "--file", path).lines] == ["the apple ruby", ""]
+    path.write_text('{"tokens": ["the", "apple", "ruby"]}\n{"tokens": null}\n{"tokens": ["the", null, "sky"]}\n')
+    expected = ["the apple ruby", "", "the sky"]
+    assert [row["text"] for row in minnow("predict", linear, "--file", path).lines] == expected
 
 
 def test_json_is_one_object_and_out_a_file(linear: Path, expected: list[dict[str, object]], tmp_path: Path) -> None:
