@@ -6,6 +6,7 @@ MinHash index and are confirmed by their true Jaccard similarity.
 
 import re
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from minnow.text.language import HAN, KANA
 WORDS_PER_SHINGLE = 3
 CHARACTERS_PER_SHINGLE = 5
 NUM_PERMUTATIONS = 128
+MOST_SHINGLES = 2_000_000  # that are kept; each takes some 130 bytes
 _WORD = re.compile(r"\w+")
 _HAN_OR_KANA = re.compile(f"[{KANA}{HAN}]")
 Progress = Callable[[int, int], None]
@@ -50,6 +52,7 @@ def near_duplicates(
     if not 0 < threshold <= 1:
         raise InputError(f"the threshold for near duplicates must lie between 0 and 1, but got {threshold}; try 0.85")
     repeats = exact_duplicates(texts)
+    kept = _Shingles()
     index = _index(threshold)
     for row, text in enumerate(texts):
         if progress is not None and row % 256 == 0:
@@ -63,7 +66,7 @@ def near_duplicates(
             continue
         signature = _signature(own)
         candidates = sorted(index.query(signature))
-        match = next((other for other in candidates if jaccard(own, shingles(texts[other])) >= threshold), -1)
+        match = next((other for other in candidates if jaccard(own, kept.of(other, texts)) >= threshold), -1)
         repeats[row] = match
         if match < 0:
             index.insert(row, signature)
@@ -84,9 +87,31 @@ def shingles(text: str) -> set[str]:
     return {glue.join(units[start : start + size]) for start in range(max(len(units) - size + 1, 1))}
 
 
+class _Shingles:
+    """Shingles of rows that are compared with again and again, as those of texts from one template are.
+
+    Those asked for last stay, at most MOST_SHINGLES of them.
+    """
+
+    def __init__(self) -> None:
+        self._of_row: OrderedDict[int, set[str]] = OrderedDict()
+        self._num_shingles = 0
+
+    def of(self, row: int, texts: Sequence[str]) -> set[str]:
+        if row in self._of_row:
+            self._of_row.move_to_end(row)
+            return self._of_row[row]
+        cut = self._of_row[row] = shingles(texts[row])
+        self._num_shingles += len(cut)
+        while self._num_shingles > MOST_SHINGLES:
+            self._num_shingles -= len(self._of_row.popitem(last=False)[1])
+        return cut
+
+
 def jaccard(first: set[str], second: set[str]) -> float:
     """Shared shingles over all shingles."""
-    return len(first & second) / len(first | second) if first or second else 1.0
+    shared = len(first & second)
+    return shared / (len(first) + len(second) - shared) if first or second else 1.0
 
 
 def _index(threshold: float):  # type: ignore[no-untyped-def]

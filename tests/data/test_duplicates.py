@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from minnow.data import duplicates
 from minnow.data.duplicates import exact_duplicates, jaccard, near_duplicates, shingles
 from minnow.errors import InputError
 
@@ -20,6 +21,24 @@ def test_near_duplicates_are_found_and_others_left() -> None:
     repeats = near_duplicates([*texts, *changed], 0.85)
     assert (repeats[:60] == -1).all()
     assert repeats[60:].tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("most", [duplicates.MOST_SHINGLES, 100])
+def test_texts_from_one_template_are_cut_into_shingles_once(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(0)
+    template = " ".join(f"word{number}" for number in range(120))
+    texts = [f"{template} {' '.join(str(draw.random()) for _ in range(12))}" for _ in range(60)]
+    texts += [f"{text} more" for text in texts[:5]]
+    cut: list[str] = []
+
+    def counted(text: str) -> set[str]:
+        cut.append(text)
+        return shingles(text)
+
+    monkeypatch.setattr(duplicates, "shingles", counted)
+    monkeypatch.setattr(duplicates, "MOST_SHINGLES", most)
+    assert near_duplicates(texts, 0.85).tolist() == [-1] * 60 + list(range(5))
+    assert (len(cut) <= 2 * len(texts)) == (most > 100)
 
 
 def test_chinese_is_compared_by_characters() -> None:
