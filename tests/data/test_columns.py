@@ -1,6 +1,7 @@
 """Roles of columns: by name first, then by content, and told in words."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,7 +14,7 @@ from minnow.errors import DataError
 TEXTS = ["a fine film with a long story", "dull from start to end", "worth every minute", "never again, thank you"]
 
 
-def frame(**columns: list[object]) -> pl.DataFrame:
+def frame(**columns: list[Any]) -> pl.DataFrame:
     return pl.DataFrame({name: values * 3 if len(values) == 4 else values for name, values in columns.items()})
 
 
