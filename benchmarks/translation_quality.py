@@ -72,7 +72,7 @@ EXPERIMENTS: Mapping[str, tuple[str, Run]] = {
         "each of six directions within 1 BLEU of its own model",
         captions("multi30k-six", "en", "de", "fr"),
     ),
-    "tatoeba-en-fr": ("usable French in an hour and a half", everyday("tatoeba-en-fr", "tatoeba-eng-fra", "en", "fr")),
+    "tatoeba-en-fr": ("usable French in 45 minutes", everyday("tatoeba-en-fr", "tatoeba-eng-fra", "en", "fr")),
     "tatoeba-en-zh": ("what 20,000 pairs give", everyday("tatoeba-en-zh", "tatoeba-eng-cmn", "en", "zh")),
 }
 
