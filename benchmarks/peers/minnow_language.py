@@ -17,8 +17,7 @@ from minnow.data.windows import Window
 from minnow.layers.precision import precision_for
 from minnow.models.registry import architecture
 from minnow.training import language_trainer
-from minnow.training.language_run import parallel_for
-from minnow.training.language_trainer import LanguageTrainer
+from minnow.training.language_trainer import LanguageTrainer, parallel_for
 from minnow.training.objectives import Masked, causal
 from minnow.training.pretraining_recipe import PretrainingSettings
 
