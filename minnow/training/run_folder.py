@@ -10,7 +10,7 @@ from typing import Protocol
 
 from minnow.bases import weights_hash
 from minnow.bundle import layout, replacing
-from minnow.errors import DataError, StorageError
+from minnow.errors import DataError, MinnowError, StorageError
 from minnow.files import read_table, write_text
 
 DATA_HASH, VALIDATION_HASH = "data.sha256", "validation.sha256"
@@ -41,7 +41,7 @@ def attempt(folder: Path, resume: bool) -> Iterator[Path]:
             if not resume:
                 replacing.begin(folder)
             yield folder / layout.RUN
-        except BaseException:
+        except (MinnowError, OSError, KeyboardInterrupt):
             if not resume:
                 replacing.end(folder)
             raise
