@@ -89,7 +89,7 @@ def test_what_was_pulled_once_is_not_given_where_the_hub_refuses(
     house.push(home / "made", "mia/mine", private=True, tag="v1")
     folder = house.pull("mia/mine")
     assert folder == house.pull("mia/mine@v1") == house.pull("mia/mine", offline=True)
-    monkeypatch.setenv("HF_TOKEN", live_hub.add_user("stranger"))
+    monkeypatch.setenv("HF_TOKEN", live_hub.add_user("nora"))
     with pytest.raises(RemoteError, match=r"there is no mia/mine on .*, or you may not see it"):
         house.pull("mia/mine")
     monkeypatch.setenv("HF_TOKEN", token)
