@@ -24,7 +24,7 @@ from minnow.layers.vector_math import FAST
 
 HEIGHT = 16  # rows of a tile
 BYTES = 64  # of a row of a tile: sixteen steps along rows of numbers, or sixteen sums
-STEPS, STEP_BYTES = 16, 2 * BYTES  # of weights that a tile takes, and of 32 columns of one
+STEPS, STEP_BYTES = 16, 2 * BYTES  # of weights that a tile takes, and of 32 columns of one, as of 32 sums
 SHAPE_BYTES = 64  # of the description of all tiles
 
 _llvm: Any = untyped
@@ -91,21 +91,9 @@ def shape_for(num_rows: int, shape: Any) -> None:
 
 
 def _tiles(lower: bool) -> Any:
-    def product(
-        _: Any,
-        rows: Any,
-        row_at: Any,
-        width: Any,
-        weights: Any,
-        weight_at: Any,
-        steps: Any,
-        out: Any,
-        out_at: Any,
-        out_width: Any,
-        add: Any,
-    ) -> Any:
-        """``out[m, n] = sum of rows[m, k] weights[n, k]`` for 32 n and as many m as the tiles have the shape for; the
-        arguments are those of ``tiles.Given``, and whole numbers stay whole. For kernels alone."""
+    def product(_: Any, rows: Any, row_at: Any, width: Any, weights: Any, weight_at: Any, steps: Any, sums: Any) -> Any:
+        """``sums[m, n] = sum of rows[m, k] weights[n, k]`` for 32 n and as many m as the tiles have the shape for; the
+        other arguments are those of ``tiles.Given``, and whole numbers stay whole. For kernels alone."""
         kind, place = weights.dtype, types.int64
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -113,40 +101,36 @@ def _tiles(lower: bool) -> Any:
                 """In bytes, of so many numbers of that argument."""
                 return builder.mul(count, _LONG(signature.args[array].dtype.bitwidth // 8))
 
-            def start(array: int) -> Any:
-                """The address of the number of that argument which the next one tells."""
+            def start(array: int, number: Any) -> Any:
+                """The address of a number of that argument."""
                 data = context.make_array(signature.args[array])(context, builder, values[array]).data
-                return builder.add(builder.ptrtoint(data, _LONG), size(array, values[array + 1]))
+                return builder.add(builder.ptrtoint(data, _LONG), size(array, number))
 
             # Elsewhere nothing calls it.
             if kind in _FEATURES and _of_processor(_FEATURES[kind]):
-                lines = start(0), size(0, values[2])
-                sums = start(6), size(6, values[8])
-                blocks = builder.udiv(values[5], _LONG(STEPS))
-                _write(builder, _PRODUCTS[kind], lines, (start(3), blocks), sums, values[9], lower)
+                lines = start(0, values[1]), size(0, values[2])
+                panel = start(3, values[4]), builder.udiv(values[5], _LONG(STEPS))
+                _write(builder, _PRODUCTS[kind], lines, panel, start(6, _LONG(0)), lower)
             return context.get_dummy_value()
 
-        return types.void(rows, place, place, weights, place, place, out, place, place, types.boolean), generate
+        return types.void(rows, place, place, weights, place, place, sums), generate
 
     return intrinsic(product)
 
 
-def _write(builder: Any, product: str, rows: Any, panel: Any, sums: Any, add: Any, lower: bool) -> None:
-    """The instructions for the upper rows alone or for the lower ones as well; ``rows`` and ``sums`` are where they
-    start and how many bytes lie between two."""
+def _write(builder: Any, product: str, rows: Any, panel: Any, sums: Any, lower: bool) -> None:
+    """The instructions for the upper rows alone or for the lower ones as well.
+
+    Args:
+        rows: where they start, and how many bytes lie between two.
+        panel: where the weights start, and how many tiles of them lie one below the other.
+        sums: where they start.
+    """
     halves = range(2 if lower else 1)
-    stride = rows[1]
-    lines, outs = (
-        [builder.add(start, builder.mul(wide, _LONG(half * HEIGHT))) for half in halves] for start, wide in (rows, sums)
-    )
-    with builder.if_else(add) as (onto, anew):
-        with onto:
-            _on_sums(builder, "tileloadd ($0,$1,1), %tmm{}", outs, sums[1])
-        with anew:
-            for half in halves:
-                for tile in _SUMS[half]:
-                    _say(builder, f"tilezero %tmm{tile}")
-    start, blocks = panel
+    (line, stride), (start, blocks) = rows, panel
+    lines = [builder.add(line, builder.mul(stride, _LONG(half * HEIGHT))) for half in halves]
+    for tile in (tile for half in halves for tile in _SUMS[half]):
+        _say(builder, f"tilezero %tmm{tile}")
     with _llvm.for_range(builder, blocks, intp=_LONG) as loop:
         along, down = (builder.mul(loop.index, _LONG(size)) for size in (BYTES, STEPS * STEP_BYTES))
         for half in halves:
@@ -156,13 +140,10 @@ def _write(builder: Any, product: str, rows: Any, panel: Any, sums: Any, add: An
             _say(builder, f"tileloadd ($0,$1,1), %tmm{column}", block, _LONG(STEP_BYTES))
             for half in halves:
                 _say(builder, f"{product} %tmm{column}, %tmm{_ROWS[half]}, %tmm{_SUMS[half][number]}")
-    _on_sums(builder, "tilestored %tmm{}, ($0,$1,1)", outs, sums[1])
-
-
-def _on_sums(builder: Any, instruction: str, outs: list[Any], stride: Any) -> None:
-    for half, start in enumerate(outs):
+    for half in halves:
         for number, tile in enumerate(_SUMS[half]):
-            _say(builder, instruction.format(tile), builder.add(start, _LONG(number * BYTES)), stride)
+            place = builder.add(sums, _LONG(half * HEIGHT * STEP_BYTES + number * BYTES))
+            _say(builder, f"tilestored %tmm{tile}, ($0,$1,1)", place, _LONG(STEP_BYTES))
 
 
 def _say(builder: Any, instruction: str, *given: Any) -> None:

@@ -125,9 +125,9 @@ def _in_units(rows: Any, packed: Any, out_RN: Any, add: bool) -> None:
             scales, more = packed.scales[n:], packed.sums[n:]
             for r in range(first, last, height):
                 if height > HEIGHT:
-                    tiles(numbers, r * width, width, weights, p * size, steps, sums, 0, COLUMNS, False)
+                    tiles(numbers, r * width, width, weights, p * size, steps, sums)
                 else:
-                    upper_tiles(numbers, r * width, width, weights, p * size, steps, sums, 0, COLUMNS, False)
+                    upper_tiles(numbers, r * width, width, weights, p * size, steps, sums)
                 for i in range(height):
                     settle(sums[i], rows.scales[r + i], scales, more, out_RN[r + i, n:end], add)
     set_shape(before)
