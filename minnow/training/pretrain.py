@@ -162,9 +162,7 @@ class Pretraining(LanguageRun):
             return
         said = self.recipe.tokenizer.vocab_size
         usual = sizes.dial_for(parameters_of(self.recipe.model.size)).vocab_size
-        config, model_class = self._config(self._shape(said or usual))
-        with torch.device("meta"):
-            self._filled(model_class(config))
+        self._filled(self._draft(self._shape(said or usual)))
 
     def _source(self) -> Bundle | None:
         """The model to go on from."""
@@ -249,10 +247,10 @@ class Pretraining(LanguageRun):
         if pairs_P is not None:
             shape["bigrams"] = len(pairs_P)
         self.recipe = replace(self.recipe, shape={key: value for key, value in shape.items() if value is not None})
-        config, model_class = self._config(shape)
+        draft = self._draft(shape)
         torch.manual_seed(self.recipe.training.seed)
         try:
-            model = model_class(config)
+            model = type(draft)(draft.config)
         except RuntimeError as error:  # torch's for a size beyond memory
             raise _too_large(self.recipe) from error
         if pairs_P is not None:
@@ -266,8 +264,8 @@ class Pretraining(LanguageRun):
         context = recipe.training.context or sizes.dial_for(parameters).context
         return sizes.shape_for(recipe.model.name, parameters, vocab_size, context) | recipe.shape
 
-    def _config(self, shape: dict[str, Any]) -> tuple[Any, Any]:
-        """Configuration and class of a new model, refused where this machine could not train it."""
+    def _draft(self, shape: dict[str, Any]) -> Any:
+        """A new model without weights, refused where this machine could not train it."""
         config_class, model_class = _language_architecture(self.recipe.model.name)
         try:
             config = config_class.from_dict(shape)
@@ -276,14 +274,14 @@ class Pretraining(LanguageRun):
         copies = num_replicas(self.recipe.training, self.device, self.world)
         try:
             with torch.device("meta"):
-                parameters = model_class(config).num_parameters()
+                draft = model_class(config)
         except (RuntimeError, TypeError) as error:  # torch's for a size beyond 64 bits
             raise _too_large(self.recipe) from error
-        needed = (BYTES_PER_PARAMETER + BYTES_PER_REPLICA * (copies - 1) + BYTES_SAVED) * parameters
+        needed = (BYTES_PER_PARAMETER + BYTES_PER_REPLICA * (copies - 1) + BYTES_SAVED) * draft.num_parameters()
         # Every process of this machine begins with the whole model, also where each trains a share of it.
         if needed > memory_bytes() / self.world.local_size:
             raise _too_large(self.recipe)
-        return config, model_class
+        return draft
 
     def filled(self, material: Material) -> PretrainingRecipe:
         return self._filled(material.model)

@@ -382,8 +382,7 @@ def test_a_new_model_has_no_more_positions_than_it_is_taught(novel: Path, tmp_pa
         recipe_from({}, [f"data.train={novel}", *said]), tmp_path, World(), torch.device("cpu"), unheard, unheard, 0.0
     )
     assert kept.read()
-    config, model_class = kept._config(kept._shape(100))
-    model = model_class(config)
+    model = kept._draft(kept._shape(100))
     assert kept._filled(model).training.context == model.context_size > 256
 
 
