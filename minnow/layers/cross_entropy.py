@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, suits_kernels
+from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
+from minnow.layers.weight_gradient import has_units_for, sum_of_products
 
 IGNORED = -100  # a target that counts for nothing, as in torch
 LOGITS_PER_CHUNK = 1 << 21  # 8 MB in float32, which a processor's cache holds: a third quicker than four times that
@@ -113,7 +114,9 @@ class _Chunked(torch.autograd.Function):
             for first in range(0, len(hidden_ND), rows):
                 part = slice(first, first + rows)
                 hidden_CD = hidden_ND[part].to(cast)
-                logits_CV = (hidden_CD @ weight.T).to(wide)
+                logits_CV = hidden_CD @ weight.T
+                if bias_V is not None or not suits_kernels(logits_CV, trained=True):
+                    logits_CV = logits_CV.to(wide)
                 if bias_V is not None:
                     logits_CV += bias_V
                 if consistency:
@@ -147,10 +150,16 @@ def _add_gradients(
         grad_hidden_ND[part] = narrow_CV @ weight_VD
     if grad_weight_VD is not None and grad_weight_VD.dtype == narrow_CV.dtype:
         grad_weight_VD.addmm_(narrow_CV.T, hidden_CD)
+    elif grad_weight_VD is not None and _in_units(narrow_CV, hidden_CD):
+        sum_of_products(narrow_CV, hidden_CD, onto_IO=grad_weight_VD)
     elif grad_weight_VD is not None:
         grad_weight_VD += narrow_CV.T @ hidden_CD
     if grad_bias_V is not None:
         grad_bias_V += grad_logits_CV.sum(0)
+
+
+def _in_units(*sides: Tensor) -> bool:
+    return has_units_for(*(side.dtype for side in sides)) and all(suits_kernels(side, trained=True) for side in sides)
 
 
 def _loss_then_gradient(logits_CV: Tensor, targets_C: Tensor, smoothing: float) -> Tensor:
@@ -161,7 +170,7 @@ def _loss_then_gradient(logits_CV: Tensor, targets_C: Tensor, smoothing: float) 
     if suits_kernels(logits_CV, trained=True):
         losses = np.empty(len(targets_C))
         _softmax_less_target(array_of(logits_CV), targets_C.numpy(), smoothing, losses)
-        return torch.tensor(losses.sum(), dtype=logits_CV.dtype)
+        return torch.tensor(losses.sum(), dtype=torch.float32)
     counted_C = targets_C != IGNORED
     at_C1 = targets_C.clamp(min=0).unsqueeze(1)
     norm_C1 = torch.logsumexp(logits_CV, dim=1, keepdim=True)
@@ -178,23 +187,27 @@ def _softmax_less_target(logits_CV: Any, targets_C: Any, smoothing: float, losse
     """The same row by row, each of which stays in the cache while it is gone through three times."""
     num_rows, num_entries = logits_CV.shape
     log2_e, even = np.float32(LOG2_E), np.float32(smoothing / num_entries)
+    x = np.empty(num_entries, np.float32)
     for c in range(num_rows):
         row, target = logits_CV[c], targets_C[c]
         if target == IGNORED:
             row[:] = 0
             losses_C[c] = 0
             continue
-        wanted = (1 - smoothing) * row[target]
+        for v in range(num_entries):
+            x[v] = wide(row[v])
+        wanted = (1 - smoothing) * x[target]
         if smoothing:
             mean = np.float32(0)
             for v in range(num_entries):
-                mean += row[v]
+                mean += x[v]
             wanted += even * mean
-        highest, total = powers_in_place(row, num_entries, log2_e)
+        highest, total = powers_in_place(x, num_entries, log2_e)
         share = np.float32(1) / total
+        of_target = x[target] * share - even - np.float32(1 - smoothing)
         for v in range(num_entries):
-            row[v] = row[v] * share - even
-        row[target] -= np.float32(1 - smoothing)
+            put(row, v, x[v] * share - even)
+        put(row, target, of_target)
         losses_C[c] = np.log(total) + highest - wanted
 
 
@@ -203,7 +216,7 @@ def _twins_loss_then_gradient(logits_CV: Tensor, targets_C: Tensor, smoothing: f
     if suits_kernels(logits_CV, trained=True):
         losses = np.empty(len(targets_C) // 2)
         _twins_less_target(array_of(logits_CV), targets_C.numpy(), smoothing, consistency / 2, losses)
-        return torch.tensor(losses.sum(), dtype=logits_CV.dtype)
+        return torch.tensor(losses.sum(), dtype=torch.float32)
     counted = (targets_C[::2] != IGNORED).unsqueeze(1)
     log_p, log_q = (F.log_softmax(logits_CV[first::2], dim=1) for first in (0, 1))
     p, q, ratio = log_p.exp(), log_q.exp(), log_p - log_q
@@ -220,19 +233,21 @@ def _twins_less_target(logits_CV: Any, targets_C: Any, smoothing: float, weight:
     p (log p/q − KL(p‖q)) + p − q, and the other way round for the other row."""
     num_rows, num_entries = logits_CV.shape
     log2_e, even, share = np.float32(LOG2_E), np.float32(smoothing / num_entries), np.float32(weight)
+    hit = np.float32(1 - smoothing)
     p, q = np.empty(num_entries, np.float32), np.empty(num_entries, np.float32)
     for n in range(num_rows // 2):
         a, b, target = logits_CV[2 * n], logits_CV[2 * n + 1], targets_C[2 * n]
         if target == IGNORED:
             a[:], b[:], losses[n] = 0, 0, 0
             continue
-        wanted = (1 - smoothing) * (a[target] + b[target])
+        for v in range(num_entries):
+            p[v], q[v] = wide(a[v]), wide(b[v])
+        wanted = (1 - smoothing) * (p[target] + q[target])
         if smoothing:
             mean = np.float32(0)
             for v in range(num_entries):
-                mean += a[v] + b[v]
+                mean += p[v] + q[v]
             wanted += even * mean
-        p[:], q[:] = a, b
         highest_a, total_a = powers_in_place(p, num_entries, log2_e)
         highest_b, total_b = powers_in_place(q, num_entries, log2_e)
         norm_a, norm_b = np.log(total_a) + highest_a, np.log(total_b) + highest_b
@@ -242,15 +257,13 @@ def _twins_less_target(logits_CV: Any, targets_C: Any, smoothing: float, weight:
         for v in range(num_entries):
             p[v] *= scale_a
             q[v] *= scale_b
-            ratio = a[v] - b[v] - apart
+            ratio = wide(a[v]) - wide(b[v]) - apart
             there += p[v] * ratio
             back -= q[v] * ratio
         for v in range(num_entries):
-            ratio = a[v] - b[v] - apart
-            a[v] = p[v] - even + share * (p[v] * (ratio - there) + p[v] - q[v])
-            b[v] = q[v] - even + share * (q[v] * (-ratio - back) + q[v] - p[v])
-        a[target] -= np.float32(1 - smoothing)
-        b[target] -= np.float32(1 - smoothing)
+            ratio, wish = wide(a[v]) - wide(b[v]) - apart, hit if v == target else np.float32(0)
+            put(a, v, p[v] - even - wish + share * (p[v] * (ratio - there) + p[v] - q[v]))
+            put(b, v, q[v] - even - wish + share * (q[v] * (-ratio - back) + q[v] - p[v]))
         losses[n] = norm_a + norm_b - wanted + weight * (there + back)
 
 

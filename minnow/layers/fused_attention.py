@@ -22,7 +22,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from minnow.layers.attention_in_units import attention_in_units
 from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
+from minnow.layers.weight_gradient import has_units_for
 
 BLOCK = 128  # queries
 SHORT = 64  # positions; below, all rows are one product
@@ -45,6 +47,9 @@ def causal_attention(query_BHSD: Tensor, key_BGSD: Tensor, value_BGSD: Tensor, s
     if groups > 1:
         key_BGSD, value_BGSD = (x.repeat_interleave(groups, dim=1) for x in (key_BGSD, value_BGSD))
     num_rows, num_heads, num_positions, _ = query_BHSD.shape
+    if num_positions > SHORT and has_units_for(query_BHSD.dtype):
+        counts_B = np.full(num_rows, num_positions)
+        return attention_in_units(query_BHSD, key_BGSD, value_BGSD, scale, counts_B, counts_B, causal=True)
     blocks = _causal_blocks(num_positions, num_rows * num_heads)
     attended: Tensor = _AtOnce.apply(query_BHSD, key_BGSD, value_BGSD, scale, blocks)  # type: ignore[no-untyped-call]
     return attended
@@ -72,8 +77,13 @@ def padded_attention(
     scale = scale if scale is not None else 1 / math.sqrt(query_BHTD.shape[-1])
     query_BHTD, key_BHSD, value_BHSD = _cast(query_BHTD, key_BHSD, value_BHSD)
     longest = max(query_BHTD.shape[2], key_BHSD.shape[2])
-    if longest > (SHORT if across else LONGEST) or not suits_kernels(query_BHTD):
+    in_units = longest > SHORT and has_units_for(query_BHTD.dtype)
+    if longest > (SHORT if across and not in_units else LONGEST) or not suits_kernels(query_BHTD):
         return F.scaled_dot_product_attention(query_BHTD, key_BHSD, value_BHSD, mask, scale=scale)
+    if in_units:
+        keys_B = lengths_B.numpy()
+        queries_B = np.full(len(keys_B), query_BHTD.shape[2]) if across else keys_B
+        return attention_in_units(query_BHTD, key_BHSD, value_BHSD, scale, queries_B, keys_B, causal=False)
     given, lengths = (query_BHTD, key_BHSD, value_BHSD, scale), lengths_B.tolist()
     if longest > SHORT:
         return _RowByRow.apply(*given, lengths)  # type: ignore[no-any-return, no-untyped-call]

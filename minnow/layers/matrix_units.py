@@ -37,6 +37,7 @@ _SUMS, _ROWS, _COLUMNS = ((0, 1), (2, 3)), (4, 5), (6, 7)
 llvmlite.binding.initialize_native_asmparser()  # which reads the instructions
 
 
+@cache
 def has_units(arithmetic: str) -> bool:
     """Whether there are units for ``bfloat16`` or ``int8`` and the system lets this process use them."""
     return _of_processor({"bfloat16": "amx-bf16", "int8": "amx-int8"}.get(arithmetic, "")) and _allowed()
@@ -90,10 +91,11 @@ def shape_for(num_rows: int, shape: Any) -> None:
         shape[48 + tile] = rows
 
 
-def _tiles(lower: bool) -> Any:
+def _tiles(lower: bool, stacked: bool = False) -> Any:
     def product(_: Any, rows: Any, row_at: Any, width: Any, weights: Any, weight_at: Any, steps: Any, sums: Any) -> Any:
         """``sums[m, n] = sum of rows[m, k] weights[n, k]`` for 32 n and as many m as the tiles have the shape for; the
-        other arguments are those of ``tiles.Given``, and whole numbers stay whole. For kernels alone."""
+        other arguments are those of ``tiles.Given``, and whole numbers stay whole. Rows are ``stacked`` where ``width``
+        numbers of each stand together, and then the next of each. For kernels alone."""
         kind, place = weights.dtype, types.int64
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -108,9 +110,11 @@ def _tiles(lower: bool) -> Any:
 
             # Elsewhere nothing calls it.
             if kind in _FEATURES and _of_processor(_FEATURES[kind]):
-                lines = start(0, values[1]), size(0, values[2])
+                lines = start(0, values[1]), size(0, values[2]), 2 * HEIGHT if stacked else 1
                 panel = start(3, values[4]), builder.udiv(values[5], _LONG(STEPS))
-                _write(builder, _PRODUCTS[kind], lines, panel, start(6, _LONG(0)), lower)
+                out = context.make_array(signature.args[6])(context, builder, values[6])
+                stride = _llvm.unpack_tuple(builder, out.strides, 2)[0]
+                _write(builder, _PRODUCTS[kind], lines, panel, (builder.ptrtoint(out.data, _LONG), stride), lower)
             return context.get_dummy_value()
 
         return types.void(rows, place, place, weights, place, place, sums), generate
@@ -122,17 +126,18 @@ def _write(builder: Any, product: str, rows: Any, panel: Any, sums: Any, lower: 
     """The instructions for the upper rows alone or for the lower ones as well.
 
     Args:
-        rows: where they start, and how many bytes lie between two.
+        rows: where they start, how many bytes lie between two, and how many times 64 bytes between what one and the
+            next instruction take of each.
         panel: where the weights start, and how many tiles of them lie one below the other.
-        sums: where they start.
+        sums: where they start, and how many bytes lie between two rows of them.
     """
     halves = range(2 if lower else 1)
-    (line, stride), (start, blocks) = rows, panel
+    (line, stride, apart), (start, blocks), (sums_at, apart_in_sums) = rows, panel, sums
     lines = [builder.add(line, builder.mul(stride, _LONG(half * HEIGHT))) for half in halves]
     for tile in (tile for half in halves for tile in _SUMS[half]):
         _say(builder, f"tilezero %tmm{tile}")
     with _llvm.for_range(builder, blocks, intp=_LONG) as loop:
-        along, down = (builder.mul(loop.index, _LONG(size)) for size in (BYTES, STEPS * STEP_BYTES))
+        along, down = (builder.mul(loop.index, _LONG(size)) for size in (apart * BYTES, STEPS * STEP_BYTES))
         for half in halves:
             _say(builder, f"tileloadd ($0,$1,1), %tmm{_ROWS[half]}", builder.add(lines[half], along), stride)
         for number, column in enumerate(_COLUMNS):
@@ -142,8 +147,9 @@ def _write(builder: Any, product: str, rows: Any, panel: Any, sums: Any, lower: 
                 _say(builder, f"{product} %tmm{column}, %tmm{_ROWS[half]}, %tmm{_SUMS[half][number]}")
     for half in halves:
         for number, tile in enumerate(_SUMS[half]):
-            place = builder.add(sums, _LONG(half * HEIGHT * STEP_BYTES + number * BYTES))
-            _say(builder, f"tilestored %tmm{tile}, ($0,$1,1)", place, _LONG(STEP_BYTES))
+            down = builder.mul(apart_in_sums, _LONG(half * HEIGHT))
+            place = builder.add(builder.add(sums_at, down), _LONG(number * BYTES))
+            _say(builder, f"tilestored %tmm{tile}, ($0,$1,1)", place, apart_in_sums)
 
 
 def _say(builder: Any, instruction: str, *given: Any) -> None:
@@ -153,4 +159,5 @@ def _say(builder: Any, instruction: str, *given: Any) -> None:
 
 
 tiles: Any = _tiles(lower=True)
+stacked_tiles: Any = _tiles(lower=True, stacked=True)
 upper_tiles: Any = _tiles(lower=False)

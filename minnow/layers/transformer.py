@@ -16,6 +16,7 @@ from minnow.layers.activations import activation, gated
 from minnow.layers.cache import KeyValueState, Pair
 from minnow.layers.dropout import Dropping
 from minnow.layers.fused_attention import causal_attention, padded_attention
+from minnow.layers.linear import Linear
 from minnow.layers.positions import rotate
 
 
@@ -24,9 +25,9 @@ class GatedFeedForward(nn.Module):
 
     def __init__(self, size: int, inner_size: int, activation_name: str, bias: bool):
         super().__init__()
-        self.gate_proj = nn.Linear(size, inner_size, bias=bias)
-        self.up_proj = nn.Linear(size, inner_size, bias=bias)
-        self.down_proj = nn.Linear(inner_size, size, bias=bias)
+        self.gate_proj = Linear(size, inner_size, bias=bias)
+        self.up_proj = Linear(size, inner_size, bias=bias)
+        self.down_proj = Linear(inner_size, size, bias=bias)
         self.activation = activation(activation_name)
 
     def forward(self, x_BSD: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from minnow.layers.activations import activation
 from minnow.layers.dropout import FeatureDropout
+from minnow.layers.linear import Linear
 from minnow.layers.transformer import HeadedAttention, Sight, start_weights
 from minnow.models.foreign import ForeignConfig, check_heads
 from minnow.models.masked_model import MaskedModel, needed_head
@@ -88,9 +89,9 @@ class BertEmbeddings(nn.Module):
 class BertSelfAttention(nn.Module):
     def __init__(self, config: BertConfig):
         super().__init__()
-        self.query = nn.Linear(config.hidden_size, config.hidden_size)
-        self.key = nn.Linear(config.hidden_size, config.hidden_size)
-        self.value = nn.Linear(config.hidden_size, config.hidden_size)
+        self.query = Linear(config.hidden_size, config.hidden_size)
+        self.key = Linear(config.hidden_size, config.hidden_size)
+        self.value = Linear(config.hidden_size, config.hidden_size)
         heads = config.num_attention_heads
         self.attend = HeadedAttention(heads, heads, config.attention_probs_dropout_prob)
 
@@ -106,7 +107,7 @@ class BertOutput(nn.Module):
 
     def __init__(self, num_inputs: int, config: BertConfig):
         super().__init__()
-        self.dense = nn.Linear(num_inputs, config.hidden_size)
+        self.dense = Linear(num_inputs, config.hidden_size)
         self.LayerNorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.dropout = FeatureDropout(config.hidden_dropout_prob)
 
@@ -129,7 +130,7 @@ class BertAttention(nn.Module):
 class BertIntermediate(nn.Module):
     def __init__(self, config: BertConfig):
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.dense = Linear(config.hidden_size, config.intermediate_size)
         self.activation = activation(config.hidden_act)
 
     def forward(self, x_BSD: Tensor) -> Tensor:
@@ -160,7 +161,7 @@ class BertPooler(nn.Module):
 
     def __init__(self, config: BertConfig):
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.dense = Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, states_BSD: Tensor) -> Tensor:
         return torch.tanh(self.dense(states_BSD[:, 0]))
@@ -179,7 +180,7 @@ class BertBody(nn.Module):
 class BertTransform(nn.Module):
     def __init__(self, config: BertConfig):
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.dense = Linear(config.hidden_size, config.hidden_size)
         self.LayerNorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.activation = activation(config.hidden_act)
 

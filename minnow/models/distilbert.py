@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from minnow.layers.activations import activation
 from minnow.layers.dropout import FeatureDropout
+from minnow.layers.linear import Linear
 from minnow.layers.transformer import HeadedAttention, Sight, start_weights
 from minnow.models.foreign import ForeignConfig, check_heads
 from minnow.models.masked_model import MaskedModel, needed_head
@@ -82,10 +83,10 @@ class DistilBertEmbeddings(nn.Module):
 class DistilBertAttention(nn.Module):
     def __init__(self, config: DistilBertConfig):
         super().__init__()
-        self.q_lin = nn.Linear(config.dim, config.dim)
-        self.k_lin = nn.Linear(config.dim, config.dim)
-        self.v_lin = nn.Linear(config.dim, config.dim)
-        self.out_lin = nn.Linear(config.dim, config.dim)
+        self.q_lin = Linear(config.dim, config.dim)
+        self.k_lin = Linear(config.dim, config.dim)
+        self.v_lin = Linear(config.dim, config.dim)
+        self.out_lin = Linear(config.dim, config.dim)
         self.attend = HeadedAttention(config.n_heads, config.n_heads, config.attention_dropout)
 
     def forward(self, x_BSD: Tensor, sight: Sight) -> Tensor:
@@ -98,8 +99,8 @@ class DistilBertAttention(nn.Module):
 class DistilBertFeedForward(nn.Module):
     def __init__(self, config: DistilBertConfig):
         super().__init__()
-        self.lin1 = nn.Linear(config.dim, config.hidden_dim)
-        self.lin2 = nn.Linear(config.hidden_dim, config.dim)
+        self.lin1 = Linear(config.dim, config.hidden_dim)
+        self.lin2 = Linear(config.hidden_dim, config.dim)
         self.activation = activation(config.activation)
         self.dropout = FeatureDropout(config.dropout)
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from minnow.errors import InputError
 from minnow.layers.activations import activation
 from minnow.layers.cache import Pair
 from minnow.layers.dropout import FeatureDropout
+from minnow.layers.linear import TransposedLinear
 from minnow.layers.norm import LayerNorm
 from minnow.layers.transformer import HeadedAttention, Sight, start_weights
 from minnow.models.decoder import Decoder
@@ -65,20 +65,6 @@ class GPT2Config(ForeignConfig):
             self.check_sizes("n_inner")
         activation(self.activation_function)
         self.check_rates("resid_pdrop", "embd_pdrop", "attn_pdrop")
-
-
-class TransposedLinear(nn.Module):
-    """x W + b, with W [inputs, outputs] as GPT-2's weights lie on disk."""
-
-    transposed = True
-
-    def __init__(self, num_inputs: int, num_outputs: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(num_inputs, num_outputs))
-        self.bias = nn.Parameter(torch.empty(num_outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self.weight.t(), self.bias)
 
 
 class GPT2Attention(nn.Module):

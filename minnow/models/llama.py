@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from minnow.errors import BundleError, RecipeError
 from minnow.layers.activations import activation
 from minnow.layers.cache import Pair
+from minnow.layers.linear import Linear
 from minnow.layers.norm import RMSNorm
 from minnow.layers.positions import RopeScaling, Rotary
 from minnow.layers.transformer import GatedFeedForward, HeadedAttention, Sight, start_weights
@@ -200,10 +201,10 @@ class LlamaAttention(nn.Module):
         super().__init__()
         size, inner, outer = config.hidden_size, config.num_attention_heads, config.key_heads
         bias = config.attention_bias or config.biased_inputs
-        self.q_proj = nn.Linear(size, inner * config.head_size, bias=bias)
-        self.k_proj = nn.Linear(size, outer * config.head_size, bias=bias)
-        self.v_proj = nn.Linear(size, outer * config.head_size, bias=bias)
-        self.o_proj = nn.Linear(inner * config.head_size, size, bias=config.attention_bias)
+        self.q_proj = Linear(size, inner * config.head_size, bias=bias)
+        self.k_proj = Linear(size, outer * config.head_size, bias=bias)
+        self.v_proj = Linear(size, outer * config.head_size, bias=bias)
+        self.o_proj = Linear(inner * config.head_size, size, bias=config.attention_bias)
         self.q_norm = RMSNorm(config.head_size, config.rms_norm_eps) if config.normed_heads else nn.Identity()
         self.k_norm = RMSNorm(config.head_size, config.rms_norm_eps) if config.normed_heads else nn.Identity()
         self.attend = HeadedAttention(inner, outer, config.attention_dropout)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from minnow.errors import RecipeError
 from minnow.layers.cache import KeyValueState, Pair
 from minnow.layers.dropout import FeatureDropout
+from minnow.layers.linear import Linear
 from minnow.layers.masks import padding_mask
 from minnow.layers.norm import RMSNorm
 from minnow.layers.positions import Rotary
@@ -98,9 +99,9 @@ class SelfAttention(nn.Module):
 
     def __init__(self, config: TransformerSeq2SeqConfig):
         super().__init__()
-        self.inputs = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
+        self.inputs = Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
         self.attend = HeadedAttention(config.num_heads, config.num_heads, config.attention_dropout)
-        self.output = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.output = Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def forward(self, x_BSD: Tensor, sight: Sight, layer: int) -> tuple[Tensor, Pair]:
         parts = self.inputs(x_BSD).chunk(3, dim=-1)
@@ -113,10 +114,10 @@ class CrossAttention(nn.Module):
 
     def __init__(self, config: TransformerSeq2SeqConfig):
         super().__init__()
-        self.query = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        self.memory = nn.Linear(config.hidden_size, 2 * config.hidden_size, bias=False)
+        self.query = Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.memory = Linear(config.hidden_size, 2 * config.hidden_size, bias=False)
         self.attend = HeadedAttention(config.num_heads, config.num_heads, config.attention_dropout)
-        self.output = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.output = Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def remember(self, source_BSD: Tensor) -> Pair:
         """Keys and values of the source [B, H, S, E]."""

@@ -8,7 +8,16 @@ from torch.nn import functional as F
 from minnow.layers import fused_attention as layer
 from minnow.layers.fused_attention import BLOCK, LONGEST, SHORT, causal_attention, padded_attention
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "units")
+
+
+@pytest.fixture(params=["matrix units", "vectors"])
+def units(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test with the processor's matrix units, where it has some, and without."""
+    if request.param == "vectors":
+        monkeypatch.setattr(layer, "has_units_for", lambda *_: False)
+    elif not layer.has_units_for(torch.bfloat16):
+        pytest.skip("this processor has no matrix units for bfloat16")
 
 
 def exact(num_positions: int, head_size: int = 32, num_rows: int = 2) -> list[Tensor]:
@@ -86,8 +95,14 @@ def test_queries_keys_and_values_may_lie_side_by_side() -> None:
 
 def test_the_kernels_are_taken_for_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
-    kernel = layer._softmax
-    monkeypatch.setattr(layer, "_softmax", lambda *given: (taken.append(1), kernel(*given)))
+    name = "attention_in_units" if layer.has_units_for(torch.bfloat16) else "_softmax"
+    kernel = getattr(layer, name)
+
+    def watched(*given, **more):
+        taken.append(1)
+        return kernel(*given, **more)
+
+    monkeypatch.setattr(layer, name, watched)
     query, key, value, _ = exact(SHORT + 16)
     causal_attention(query, key, value)
     with torch.no_grad():
