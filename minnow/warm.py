@@ -1,5 +1,6 @@
 """Compiles the kernels, so that the first command a person types does not wait: ``python -m minnow.warm``."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from minnow.decoding.leading import leading
 from minnow.decoding.packed_seq2seq import PackedSeq2Seq
 from minnow.layers.cross_entropy import chunked_cross_entropy
+from minnow.layers.fused_attention import SHORT
 from minnow.layers.lstm import SMALLEST
 from minnow.layers.tiles import arithmetics_here
 from minnow.models.ngram import NgramConfig, NgramModel, ViewConfig
@@ -39,11 +41,11 @@ def compile_ngrams() -> None:
 def compile_language_models() -> None:
     """A step of each in each arithmetic, on one thread, where ``layers`` has kernels."""
     torch.set_num_threads(1)
-    token_ids = torch.arange(6)[None]
     for name, shape in LANGUAGE_MODELS.items():
         config_class, model_class = architecture(name)
         loss = LossSum(model_class(config_class.from_dict({"vocab_size": 8, **shape})), False, None)
-        for narrow in (False, True):
+        for narrow, length in product((False, True), (6, SHORT + 1)):
+            token_ids = torch.arange(length)[None] % 8
             with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
                 loss(token_ids, token_ids)[0].backward()
 

@@ -4,7 +4,8 @@ The library's fused attention is made for long texts; at the few hundred positio
 takes six times its forward pass, a quarter of a training step. Here the scores of a block of queries are one batched
 product, and only the keys that some query of the block may see are multiplied at all. Where texts are read from left to
 right a block is of all rows at once, for every call costs more than what it computes; where rows are padded they come
-one after the other, so that padding costs nothing, unless they are as short as sentences.
+one after the other, so that padding costs nothing, unless they are as short as sentences. Where a processor has matrix
+units, ``attention_in_units`` takes what is longer than that.
 
 B rows · H heads · G heads of keys · S positions · D features of a head
 Q queries of a block · K keys that a block sees · N heads of all rows · T queries where they are not the keys' positions
@@ -27,7 +28,7 @@ from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, p
 from minnow.layers.weight_gradient import has_units_for
 
 BLOCK = 128  # queries
-SHORT = 64  # positions; below, all rows are one product
+SHORT = 64  # positions; up to here all rows are one product
 LONGEST = 1024  # beyond, the scores of all positions would fill the memory, and the library's way is the faster one
 
 
