@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from minnow.layers.matrix_units import has_units_for
 from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
-from minnow.layers.weight_gradient import has_units_for, sum_of_products
+from minnow.layers.weight_gradient import sum_of_products
 
 IGNORED = -100  # a target that counts for nothing, as in torch
 LOGITS_PER_CHUNK = 1 << 21  # 8 MB in float32, which a processor's cache holds: a third quicker than four times that

@@ -24,8 +24,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from minnow.layers.attention_in_units import attention_in_units
+from minnow.layers.matrix_units import has_units_for
 from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
-from minnow.layers.weight_gradient import has_units_for
 
 BLOCK = 128  # queries
 SHORT = 64  # positions; up to here all rows are one product

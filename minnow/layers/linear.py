@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from minnow.layers.matrix_units import has_units_for
 from minnow.layers.vector_math import FAST, array_of, suits_kernels, wide
-from minnow.layers.weight_gradient import has_units_for, sum_of_products
+from minnow.layers.weight_gradient import sum_of_products
 
 
 class Linear(nn.Linear):

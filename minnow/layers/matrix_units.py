@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 import llvmlite.binding
+import torch
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils as untyped
@@ -41,6 +42,11 @@ llvmlite.binding.initialize_native_asmparser()  # which reads the instructions
 def has_units(arithmetic: str) -> bool:
     """Whether there are units for ``bfloat16`` or ``int8`` and the system lets this process use them."""
     return _of_processor({"bfloat16": "amx-bf16", "int8": "amx-int8"}.get(arithmetic, "")) and _allowed()
+
+
+def has_units_for(*dtypes: torch.dtype) -> bool:
+    """Whether numbers of all these types go into the units as they are: in bfloat16, where there are units for it."""
+    return all(dtype == torch.bfloat16 for dtype in dtypes) and has_units("bfloat16")
 
 
 def _of_processor(feature: str) -> bool:

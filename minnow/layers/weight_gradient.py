@@ -15,17 +15,12 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from minnow.layers.matrix_units import SHAPE_BYTES, has_units, keep_shape, set_shape, shape_for, stacked_tiles
+from minnow.layers.matrix_units import SHAPE_BYTES, keep_shape, set_shape, shape_for, stacked_tiles
 from minnow.layers.turning import PAIRS, WIDTH, filled, interleaved, turned
 from minnow.layers.vector_math import FAST, array_of
 
 DEEP = 2048  # positions
 PANELS = 8  # of WIDTH features of the turned side, DEEP positions of which half a core's cache holds
-
-
-def has_units_for(*dtypes: torch.dtype) -> bool:
-    """Whether ``sum_of_products`` multiplies matrices of these types here."""
-    return all(dtype == torch.bfloat16 for dtype in dtypes) and has_units("bfloat16")
 
 
 def sum_of_products(a_NI: Tensor, b_NO: Tensor, onto_IO: Tensor | None = None) -> Tensor:

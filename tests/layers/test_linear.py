@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from minnow.layers import linear as layer
 from minnow.layers.linear import Linear, TransposedLinear
-from minnow.layers.weight_gradient import has_units_for, sum_of_products
+from minnow.layers.matrix_units import has_units_for
+from minnow.layers.weight_gradient import sum_of_products
 
 units = pytest.mark.skipif(not has_units_for(torch.bfloat16), reason="this processor has no matrix units")
 KINDS = pytest.mark.parametrize("transposed", [False, True])

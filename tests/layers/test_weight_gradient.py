@@ -5,8 +5,8 @@ import pytest
 import torch
 from numba import njit
 
-from minnow.layers.matrix_units import SHAPE_BYTES, keep_shape
-from minnow.layers.weight_gradient import DEEP, PANELS, has_units_for, sum_of_products
+from minnow.layers.matrix_units import SHAPE_BYTES, has_units_for, keep_shape
+from minnow.layers.weight_gradient import DEEP, PANELS, sum_of_products
 
 pytestmark = pytest.mark.skipif(not has_units_for(torch.bfloat16), reason="this processor has no matrix units")
 SIZES = [
