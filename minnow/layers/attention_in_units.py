@@ -15,11 +15,9 @@ from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from minnow.layers.matrix_units import SHAPE_BYTES, keep_shape, set_shape, shape_for, stacked_tiles, tiles
+from minnow.layers.matrix_units import SHAPE_BYTES, set_shape, set_whole_shape, stacked_tiles, tiles
 from minnow.layers.turning import PAIRS, WIDTH, crossed, filled, interleaved, turned
-from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers, powers_in_place, put
-
-_NOTHING = np.float32(-3e38)
+from minnow.layers.vector_math import FAST, LOG2_E, NOTHING, array_of, powers, powers_in_place, put
 
 
 class _Side(NamedTuple):
@@ -145,7 +143,7 @@ def _forward(
     num_rows, num_queries, num_heads, size = attended_BTHE.shape
     room = _room(num_queries, keys_B.max(), size)
     before = np.empty(SHAPE_BYTES, np.uint8)
-    _set_shape(before)
+    set_whole_shape(before)
     for b in range(num_rows):
         count, length = min(num_queries, queries_B[b]), keys_B[b]
         attended_BTHE[b, count:] = 0
@@ -198,7 +196,7 @@ def _backward(
     num_rows, num_queries, num_heads, size = of_query_BTHE.shape
     room = _room(num_queries, keys_B.max(), size)
     before = np.empty(SHAPE_BYTES, np.uint8)
-    _set_shape(before)
+    set_whole_shape(before)
     for b in range(num_rows):
         count, length = min(num_queries, queries_B[b]), keys_B[b]
         of_query_BTHE[b, count:] = 0
@@ -285,15 +283,6 @@ def _room(num_queries: int, num_keys: int, size: int) -> Any:
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
-def _set_shape(before: Any) -> None:
-    """Whole tiles; what was set goes to ``before``."""
-    keep_shape(before)
-    shape = np.empty(SHAPE_BYTES, np.uint8)
-    shape_for(WIDTH, shape)
-    set_shape(shape)
-
-
-@njit(**FAST)  # type: ignore[untyped-decorator]
 def _products(rows: Any, first: int, columns: Any, end: int, to: Any) -> None:
     """Of 32 rows from the first with so many columns."""
     size = rows.shape[1]
@@ -348,7 +337,7 @@ def _weigh(scores: Any, sees: int, end: int, scale: Any, weights: Any) -> Any:
     """A query's weights, yet to be shared out; each one's share, and the logarithm of what they are divided by."""
     to_base_2 = scale * np.float32(LOG2_E)
     for k in range(sees, end):
-        scores[k] = _NOTHING
+        scores[k] = NOTHING
     highest, total = powers_in_place(scores, end, to_base_2)
     for k in range(end):
         put(weights, k, scores[k])

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from minnow.layers.attention_in_units import attention_in_units
 from minnow.layers.matrix_units import has_units_for
-from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
+from minnow.layers.vector_math import FAST, LOG2_E, NOTHING, array_of, powers_in_place, put, suits_kernels, wide
 
 BLOCK = 128  # queries
 SHORT = 64  # positions; up to here all rows are one product
@@ -226,9 +226,6 @@ def _like(x_BHSD: Tensor) -> Tensor:
     return x_BHSD.new_empty(num_rows, num_positions, num_heads, head_size).transpose(1, 2)
 
 
-_NOTHING = np.float32(-3e38)
-
-
 @njit(inline="always", **FAST)  # type: ignore[untyped-decorator]
 def _whole_vectors(length: Any) -> Any:
     """``length`` rounded up to what the vector instructions take at once: what is left over goes number by number."""
@@ -249,7 +246,7 @@ def _softmax(scores_NQK: Any, first_sees_N: Any, more: int, scale: float) -> Non
             for k in range(end):
                 x[k] = wide(row[k])
             for k in range(seen, end):
-                x[k] = _NOTHING
+                x[k] = NOTHING
             _, total = powers_in_place(x, end, to_base_2)
             share = np.float32(1) / total
             for k in range(end):

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 import torch
 from llvmlite import ir
 from numba import njit, types
@@ -95,6 +96,15 @@ def shape_for(num_rows: int, shape: Any) -> None:
             rows = lower
         shape[16 + 2 * tile] = BYTES if rows else 0
         shape[48 + tile] = rows
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def set_whole_shape(before: Any) -> None:
+    """Whole tiles from here on; what was set goes to ``before``, to be set again."""
+    keep_shape(before)
+    shape = np.empty(SHAPE_BYTES, np.uint8)
+    shape_for(2 * HEIGHT, shape)
+    set_shape(shape)
 
 
 def _tiles(lower: bool, stacked: bool = False) -> Any:

@@ -17,8 +17,9 @@ from numba import types
 from numba.core import cgutils as untyped
 from numba.extending import intrinsic
 
+from minnow.layers.vector_math import LANES, spread
+
 ROWS, FEW, COLUMNS = 8, 4, 32
-LANES = 16  # numbers of 32 bits in a register
 VECTORS = COLUMNS // LANES
 # What a processor must have, and how many numbers a step takes.
 ARITHMETICS = {"float32": ("avx512f", 1), "bfloat16": ("avx512bf16", 2), "int8": ("avx512vnni", 4)}
@@ -129,7 +130,7 @@ def _sums(builder: Any, arithmetic: str, given: Given, num_rows: int) -> list[li
         step = builder.gep(builder.bitcast(panel, kind.as_pointer()), [builder.mul(loop.index, _LONG(VECTORS))])
         columns = [builder.load(_vector_at(builder, step, kind, v), align=4) for v in range(VECTORS)]
         for line, row in zip(lines, sums, strict=True):
-            number = _spread(builder, builder.load(builder.gep(line, [loop.index]), align=1))
+            number = spread(builder, builder.load(builder.gep(line, [loop.index]), align=1))
             for column, total in zip(columns, row, strict=True):
                 builder.store(_added(builder, arithmetic, builder.load(total), number, column), total)
     return [[builder.load(total) for total in row] for row in sums]
@@ -142,7 +143,7 @@ def _in_units(builder: Any, given: Given, m: int, sums: Sequence[Any]) -> list[A
     found = []
     for v, total in enumerate(sums):
         whole = builder.sub(total, builder.load(_vector_at(builder, more, _WORDS, v), align=4))
-        unit = builder.fmul(builder.load(_vector_at(builder, scales, _FLOATS, v), align=4), _spread(builder, scale))
+        unit = builder.fmul(builder.load(_vector_at(builder, scales, _FLOATS, v), align=4), spread(builder, scale))
         found.append(builder.fmul(builder.sitofp(whole, _FLOATS), unit))
     return found
 
@@ -163,15 +164,6 @@ def _added(builder: Any, arithmetic: str, total: Any, number: Any, column: Any) 
     kind = ir.FunctionType(total.type, [total.type, _WORDS, _WORDS])
     # Not by LLVM's own names for the two, whose types change from release to release.
     return builder.asm(kind, _DOTS[arithmetic], "=v,0,v,v", [total, number, words], False)
-
-
-def _spread(builder: Any, number: Any) -> Any:
-    """The number in all lanes."""
-    kind = ir.VectorType(number.type, LANES)
-    empty = ir.Constant(kind, ir.Undefined)
-    return builder.shuffle_vector(
-        builder.insert_element(empty, number, _WORD(0)), empty, ir.Constant(ir.VectorType(_WORD, LANES), None)
-    )
 
 
 tile: Any = _tile_of(ROWS)

@@ -16,9 +16,10 @@ from torch import Tensor
 
 FAST: dict[str, Any] = {"cache": True, "fastmath": True, "nogil": True, "error_model": "numpy"}
 LOG2_E = 1.4426950408889634
+NOTHING = np.float32(-3e38)  # a score that gets no weight
 HIGHEST, LOWEST = 60.0, -100.0  # between them ``exp2`` is what it says
 POLYNOMIAL = (1.8775767e-3, 8.9893397e-3, 5.5826318e-2, 2.4015361e-1, 6.9315308e-1, 9.9999994e-1)  # 2^z over [0, 1]
-LANES = 16  # numbers in a vector
+LANES = 16  # numbers of 32 bits in a vector
 
 _llvm: Any = untyped
 _LONG = ir.IntType(64)
@@ -197,7 +198,7 @@ def _highest_of(_: Any, x: Any, count: Any) -> Any:  # noqa: ARG001 - numba hand
 def _powers_of(_: Any, x: Any, count: Any, factor: Any, offset: Any) -> Any:  # noqa: ARG001
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         start = context.make_array(signature.args[0])(context, builder, values[0]).data
-        factors, offsets = (_spread(builder, value) for value in values[2:])
+        factors, offsets = (spread(builder, value) for value in values[2:])
 
         def work(pointer: Any, total: Any) -> Any:
             z = builder.fsub(builder.fmul(builder.load(pointer, align=4), factors), offsets)
@@ -230,9 +231,13 @@ def _exp2(builder: Any, z: Any) -> Any:
     return builder.fmul(power, builder.bitcast(shifted, _VECTOR))
 
 
-def _spread(builder: Any, value: Any) -> Any:
-    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.IntType(32)(0))
-    return builder.shuffle_vector(one, one, ir.Constant(_WHOLE, [0] * LANES))
+def spread(builder: Any, number: Any) -> Any:
+    """A number of 32 bits in all lanes of a vector."""
+    kind = ir.VectorType(number.type, LANES)
+    empty = ir.Constant(kind, ir.Undefined)
+    return builder.shuffle_vector(
+        builder.insert_element(empty, number, ir.IntType(32)(0)), empty, ir.Constant(_WHOLE, None)
+    )
 
 
 _highest: Any = intrinsic(_highest_of)

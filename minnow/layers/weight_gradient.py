@@ -15,7 +15,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from minnow.layers.matrix_units import SHAPE_BYTES, keep_shape, set_shape, shape_for, stacked_tiles
+from minnow.layers.matrix_units import SHAPE_BYTES, set_shape, set_whole_shape, stacked_tiles
 from minnow.layers.turning import PAIRS, WIDTH, filled, interleaved, turned
 from minnow.layers.vector_math import FAST, array_of
 
@@ -41,10 +41,8 @@ def _sum_of_products(a_NI: Any, b_NO: Any, out_IO: Any, add: bool) -> None:
     a = np.empty(min(PANELS * WIDTH, filled(num_rows)) * deepest, np.uint16)
     b = np.empty(filled(num_columns) * deepest, np.uint16)
     sums = np.empty((WIDTH, WIDTH), np.float32)
-    before, shape = np.empty(SHAPE_BYTES, np.uint8), np.empty(SHAPE_BYTES, np.uint8)
-    keep_shape(before)
-    shape_for(WIDTH, shape)
-    set_shape(shape)
+    before = np.empty(SHAPE_BYTES, np.uint8)
+    set_whole_shape(before)
     for start in range(0, num_positions, DEEP):
         end = min(start + DEEP, num_positions)
         deep = filled(end - start)
