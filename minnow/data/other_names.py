@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from minnow.data.pairs import Pairs
-from minnow.errors import RecipeError
 from minnow.text.terms import UNSPACED
 
 LONGEST = 10  # letters of a made-up name
@@ -35,18 +34,14 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
     with a vowel gives way to one that does, as articles and prepositions may hang on it.
 
     Args:
-        share: how many are added, as a share of the pairs; each from a name drawn anew, one in ten from those at the
-            beginning of a side, as far as there are others.
+        share: how many are added, as a share of the pairs, between 0 and 1; each from a name drawn anew, one in ten
+            from those at the beginning of a side, as far as there are others.
         seed: of what is drawn.
 
     Returns:
         All pairs, and how many were added: none where no pair has a name, and fewer than asked for where there are so
         few names that no other can be made of them.
-
-    Raises:
-        RecipeError: the share lies outside [0, 1].
     """
-    check_share(share)
     first, within = _places(pairs)
     count = round(share * len(pairs))
     if not (first or within) or not count:
@@ -63,12 +58,6 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
             targets.append(_put(pairs.targets[row], old, new))
             directions.append(pairs.directions[row])
     return replace(pairs, sources=sources, targets=targets, directions=directions), len(sources) - len(pairs)
-
-
-def check_share(share: float) -> None:
-    """Raise RecipeError for a share outside [0, 1]."""
-    if not 0 <= share <= 1:
-        raise RecipeError(f"pairs.other_names must lie in [0, 1], but got {share}; try 0.1, or 0 for off")
 
 
 class _Letters:

@@ -18,6 +18,7 @@ from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.provenance import made_of
 from minnow.data.columns import SIDES
+from minnow.data.joined_pairs import add_joined
 from minnow.data.other_names import add_other_names
 from minnow.data.pair_cleaning import REASONS, PairCleaningSettings, clean_pairs, nothing_left
 from minnow.data.pairs import Pairs, load_pairs, pair_parts
@@ -112,7 +113,7 @@ def train_translation(
         check_same_source(run, recipe.model.start, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))
         tokenizer = _tokenizer(read.train, recipe, task, source, run)
-        lessons = replace(read, train=_with_other_names(read.train, recipe, note))
+        lessons = replace(read, train=_with_more(read.train, recipe, note))
         model, task, outcome, recipe = _fit(task, tokenizer, lessons, recipe, source, run, note, show)
         seconds = time.perf_counter() - started
         made = made_of(recipe.model.name, _described(read.train), recipe.model.start, seconds)
@@ -253,13 +254,16 @@ def _held_out(pairs: Pairs, share: float) -> tuple[Pairs, Pairs]:
     return pairs.chosen(kept), pairs.chosen(held)
 
 
-def _with_other_names(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pairs:
+def _with_more(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pairs:
     """What is learnt from; the vocabulary is that of the pairs as they came."""
-    if not recipe.pairs.other_names:
-        return train
-    more, count = add_other_names(train, recipe.pairs.other_names, recipe.training.seed)
-    note(f"added {count:,} pairs with another name" if count else "no pair has a name that both sides spell alike")
-    return more
+    said, seed = recipe.pairs, recipe.training.seed
+    train, named = add_other_names(train, said.other_names, seed)
+    if said.other_names:
+        note(f"added {named:,} pairs with another name" if named else "no pair has a name that both sides spell alike")
+    train, joined = add_joined(train, said.joined, seed)
+    if joined:
+        note(f"added {joined:,} pairs of two")
+    return train
 
 
 def _task(train: Pairs, source: Bundle | None) -> Translation:

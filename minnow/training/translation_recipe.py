@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from minnow.data.other_names import check_share
 from minnow.data.pair_cleaning import PairCleaningSettings
 from minnow.errors import InputError, RecipeError
 from minnow.text.subword_dropout import check_kind, check_rate
@@ -38,6 +37,8 @@ class PairSettings:
         clean: leave out pairs that are no translations, as [cleaning] says, from train alone.
         other_names: pairs that are added to train, as a share of them, with a made-up name in the place of one that
             both sides spell alike; so a model learns to write names as they stand. 0 for off.
+        joined: pairs that are added to train, as a share of them, made of two: one sentence behind another, or behind a
+            short one and a comma; so a model of single sentences learns to translate more than one. 0 for off.
     """
 
     train: str = ""
@@ -51,6 +52,7 @@ class PairSettings:
     target_column: str = ""
     clean: bool = True
     other_names: float = 0.0
+    joined: float = 0.0
 
     def share(self) -> float | None:
         """Of train to hold out; None where ``validation`` names pairs, or nothing."""
@@ -158,7 +160,13 @@ class TranslationRecipe:
                     f"name the file of sources there, or leave pairs.{key}_target out"
                 )
         self.pairs.share()
-        check_share(self.pairs.other_names)
+        for key in ("other_names", "joined"):
+            _check_share(f"pairs.{key}", getattr(self.pairs, key))
+
+
+def _check_share(key: str, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise RecipeError(f"{key} must lie in [0, 1], but got {share}; try 0.1, or 0 for off")
 
 
 def render(recipe: TranslationRecipe) -> str:

@@ -2,11 +2,8 @@
 
 import re
 
-import pytest
-
 from minnow.data.other_names import add_other_names
 from minnow.data.pairs import Pairs
-from minnow.errors import RecipeError
 
 SIDES = {
     "My name is Tom.": "Je m'appelle Tom.",
@@ -104,9 +101,3 @@ def test_pairs_without_a_name_stay_as_they_are() -> None:
     plain = pairs({"It rains.": "Il pleut."})
     assert add_other_names(plain, 1, seed=0) == (plain, 0)
     assert add_other_names(pairs(), 0, seed=0) == (pairs(), 0)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
-def test_an_impossible_share_is_refused(share: float) -> None:
-    with pytest.raises(RecipeError, match=r"pairs.other_names must lie in \[0, 1\], but got .*; try 0.1, or 0 for off"):
-        add_other_names(pairs(), share, seed=0)

@@ -460,7 +460,11 @@ def test_pairs_that_are_none_are_left_out_and_told_of(tmp_path: Path) -> None:
     assert "pairs.clean is off; what the recipe says as cleaning.max_length_ratio is not used" in notes
 
 
-def test_pairs_with_other_names_are_learnt_from_and_told_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [("other_names", r"added \d+ pairs with another name"), ("joined", r"added \d+ pairs of two")],
+)
+def test_added_pairs_are_learnt_from_and_told_of(key: str, line: str, tmp_path: Path) -> None:
     """They are neither in the vocabulary nor in what the card counts."""
     names = ("Tom", "Martin", "Barbara", "Tobias", "Bastian", "Tamara")
     sources = [f"{name} {text}" for name, text in zip(names * 10, sequences(60, 1), strict=True)]
@@ -468,10 +472,10 @@ def test_pairs_with_other_names_are_learnt_from_and_told_of(tmp_path: Path) -> N
     (tmp_path / "train.targets").write_text("\n".join(map(turned, sources)) + "\n")
     notes: list[str] = []
     told, plain = (
-        trained(tmp_path, tmp_path / f"{share}", said={"pairs.other_names": share, "training.epochs": 1}, note=note)
+        trained(tmp_path, tmp_path / f"{share}", said={f"pairs.{key}": share, "training.epochs": 1}, note=note)
         for share, note in ((0.5, notes.append), (0, lambda _: None))
     )
-    assert any(re.fullmatch(r"added \d+ pairs with another name", line) for line in notes)
+    assert any(re.fullmatch(line, note) for note in notes)
     assert not same(told.folder, plain.folder), "the weights must have seen them"
     assert (told.folder / "tokenizer.json").read_bytes() == (plain.folder / "tokenizer.json").read_bytes()
     assert told.summary["rows"] == plain.summary["rows"]

@@ -20,6 +20,7 @@ CHANGED = [
     "pairs.validation=0.1",
     "pairs.clean=false",
     "pairs.other_names=0.1",
+    "pairs.joined=0.2",
     "cleaning.max_length_ratio=2.5",
     "model.name=rnn_seq2seq",
     "tokenizer.joint=false",
@@ -78,6 +79,7 @@ def test_pairs_are_trained_otherwise_than_labels_where_it_matters() -> None:
         "pairs.languages=[1, 2]",
         "pairs.clean=1",
         "pairs.other_names=2",
+        "pairs.joined=-0.1",
         "tokenizer.bpe_dropout=1",
         "tokenizer.bpe_dropout=-0.1",
         "training.r_drop=-1",
@@ -110,6 +112,13 @@ def test_an_impossible_value_is_one_line_that_names_it(override: str) -> None:
         recipe_from({}, [override])
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value, RecipeError)
+
+
+@pytest.mark.parametrize("key", ["pairs.other_names", "pairs.joined"])
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_an_impossible_share_of_added_pairs_is_refused(key: str, share: float) -> None:
+    with pytest.raises(RecipeError, match=rf"{key} must lie in \[0, 1\], but got .*; try 0.1, or 0 for off"):
+        recipe_from({}, [f"{key}={share}"])
 
 
 @pytest.mark.parametrize(

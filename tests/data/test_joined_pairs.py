@@ -1,0 +1,100 @@
+"""Two pairs in one: one sentence behind another, or behind a comma without the capital that only a beginning has."""
+
+import re
+
+import pytest
+
+from minnow.data.joined_pairs import LONGEST_OPENING, add_joined
+from minnow.data.pairs import Pairs
+
+SIDES = {
+    "Hello!": "Bonjour !",
+    "Thank you.": "Merci.",
+    "How are you?": "Comment allez-vous ?",
+    "I know how you feel.": "Je sais comment vous allez.",
+    "You know that I know Tom.": "Vous savez que je connais Tom.",
+    "Tom waits for you.": "Tom vous attend.",
+}
+
+
+def pairs(sides: dict[str, str] = SIDES, direction: tuple[str, str] = ("en", "fr")) -> Pairs:
+    return Pairs(list(sides), list(sides.values()), [direction] * len(sides), "talk", "0")
+
+
+def added(given: Pairs, share: float = 1, seed: int = 0) -> dict[str, str]:
+    found, count = add_joined(given, share, seed)
+    assert (found.sources[: len(given)], found.targets[: len(given)]) == (given.sources, given.targets)
+    assert len(found.directions) == len(found) == len(given) + count == len(given) + round(share * len(given))
+    return dict(zip(found.sources[len(given) :], found.targets[len(given) :], strict=True))
+
+
+def many(given: Pairs) -> dict[str, str]:
+    return {source: target for seed in range(60) for source, target in added(given, seed=seed).items()}
+
+
+def test_both_sides_are_joined_in_the_same_way() -> None:
+    found = many(pairs())
+    assert found["Hello, how are you?"] == "Bonjour, comment allez-vous ?"
+    assert found["How are you? Thank you."] == "Comment allez-vous ? Merci."
+    for source, target in found.items():
+        if ", " in source:
+            opening, _, rest = target.partition(", ")
+            assert opening in ("Bonjour", "Merci"), "what is long or asks stands before no comma"
+            assert rest
+        else:
+            first = next(one for one in SIDES if source.startswith(f"{one} "))
+            assert target == f"{SIDES[first]} {SIDES[source.removeprefix(f'{first} ')]}"
+    drawn = [source for seed in range(60) for source in added(pairs(), seed=seed)]
+    assert 0.4 < sum(", " in source for source in drawn) / len(drawn) < 0.6
+
+
+def test_a_capital_stays_where_the_word_has_it_inside_sentences() -> None:
+    found = many(pairs())
+    assert found["Hello, I know how you feel."] == "Bonjour, je sais comment vous allez."
+    assert found["Thank you, Tom waits for you."] == "Merci, Tom vous attend."
+    assert found["Hello, you know that I know Tom."] == "Bonjour, vous savez que je connais Tom."
+
+
+def test_nouns_of_german_keep_theirs() -> None:
+    sides = {"Stop.": "Halt.", "The dog barks.": "Der Hund bellt.", "Dogs bark.": "Hunde bellen."}
+    given = pairs({**sides, "I see dogs and the cat.": "Ich sehe Hunde und der Katze."}, ("en", "de"))
+    found = many(given)
+    assert found["Stop, dogs bark."] == "Halt, Hunde bellen."
+    assert found["Stop, the dog barks."] == "Halt, der Hund bellt."
+
+
+def test_chinese_has_marks_of_its_own_and_no_spaces() -> None:
+    found = many(pairs({"Hello.": "你好。", "How are you?": "你好嗎？", "I know how.": "我知道。"}, ("en", "zh")))
+    assert found["Hello, how are you?"] == "你好，你好嗎？"
+    assert found["How are you? Hello."] == "你好嗎？你好。"
+
+
+def test_only_pairs_of_one_direction_meet() -> None:
+    one, other = pairs(), pairs({turned: given for given, turned in SIDES.items()}, ("fr", "en"))
+    both = Pairs(
+        one.sources + other.sources, one.targets + other.targets, one.directions + other.directions, "talk", "0"
+    )
+    found, _ = add_joined(both, 1, seed=0)
+    for source, target, direction in zip(found.sources, found.targets, found.directions, strict=True):
+        english = source if direction == ("en", "fr") else target
+        assert re.search(r"\b(you|thank|hello)\b", english, re.IGNORECASE), (source, target)
+        assert not re.search(r"\b(vous|merci|bonjour)\b", english, re.IGNORECASE), (source, target)
+
+
+@pytest.mark.parametrize("sign", ["?", "...", "?!", ""])
+def test_what_is_no_plain_statement_stands_before_no_comma(sign: str) -> None:
+    found = many(pairs({f"Well{sign}": f"Bon{sign}", "It rains. It does.": "Il pleut. Si."}))
+    assert not any("," in source + target for source, target in found.items())
+
+
+def test_openings_are_short_on_both_sides() -> None:
+    long = "Merci" + "i" * LONGEST_OPENING + "."
+    assert not any("," in source for source in many(pairs({"Thanks.": long, "It is good to rain.": "Il pleut bien."})))
+
+
+def test_the_seed_decides_and_none_or_one_pair_is_left_as_it_is() -> None:
+    assert add_joined(pairs(), 0.5, seed=3) == add_joined(pairs(), 0.5, seed=3)
+    assert added(pairs(), 1, seed=3) != added(pairs(), 1, seed=4)
+    alone = pairs({"Hello!": "Bonjour !"})
+    assert add_joined(alone, 1, seed=0) == (alone, 0)
+    assert add_joined(pairs(), 0, seed=0) == (pairs(), 0)
