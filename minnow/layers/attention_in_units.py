@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from minnow.layers.matrix_units import SHAPE_BYTES, set_shape, set_whole_shape, stacked_tiles, tiles
+from minnow.layers.softmax_rows import copy_row, put_row, weigh, weigh_again
 from minnow.layers.turning import PAIRS, WIDTH, crossed, filled, interleaved, turned
-from minnow.layers.vector_math import FAST, LOG2_E, NOTHING, array_of, powers, powers_in_place, put
+from minnow.layers.vector_code import LANES
+from minnow.layers.vector_math import FAST, LOG2_E, array_of, put
 
 
 class _Side(NamedTuple):
@@ -60,6 +62,7 @@ class _Room(NamedTuple):
         weights, of_scores: the same [32, K].
         turned_weights, turned_scores: of all blocks, keys in the place of queries [K T].
         sums: of a product [32, 32].
+        shares: what the weights of each query were divided by, as a factor [32]; ones in backward.
     """
 
     rows: Any
@@ -78,6 +81,7 @@ class _Room(NamedTuple):
     turned_weights: Any
     turned_scores: Any
     sums: Any
+    shares: Any
 
 
 class _Attention(torch.autograd.Function):
@@ -161,19 +165,21 @@ def _forward(
 def _attend(room: Any, count: int, length: int, scale: Any, causal: bool, attended_TE: Any, norms_T: Any) -> None:
     """What the queries of a head take."""
     size = attended_TE.shape[1]
-    shares = np.empty(WIDTH, np.float32)
+    to_base_2 = scale * np.float32(LOG2_E)
     for first in range(0, count, WIDTH):
         end = filled(min(length, first + WIDTH) if causal else length)
         _products(room.rows, first, room.key_columns, end, room.scores)
         for i in range(min(WIDTH, count - first)):
             sees = min(length, first + i + 1) if causal else length
-            shares[i], norms_T[first + i] = _weigh(room.scores[i], sees, end, scale, room.weights[i])
+            if sees:
+                highest, total = weigh(room.scores, i, sees, end, to_base_2, room.weights)
+                room.shares[i], norms_T[first + i] = np.float32(1) / total, highest * to_base_2 + np.log2(total)
+            else:
+                room.weights[i, :end] = 0
+                room.shares[i], norms_T[first + i] = 0, 0
         for c in range(0, size, WIDTH):
             tiles(room.weights, 0, room.weights.shape[1], room.value_steps, c * filled(length), end // 2, room.sums)
-            for i in range(min(WIDTH, count - first)):
-                for e in range(min(WIDTH, size - c)):
-                    room.sums[i, e] *= shares[i]
-            _put_rows(room.sums, attended_TE, first, count, c)
+            _put_rows(room.sums, room.shares, attended_TE, first, count, c)
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
@@ -221,6 +227,7 @@ def _backward(
 def _to_queries(room: Any, count: int, length: int, scale: Any, causal: bool, norms_T: Any, of_query_TE: Any) -> None:
     """The gradient of a head's queries; its weights, and the gradient of its scores, are kept for that of the keys."""
     size, high, width = of_query_TE.shape[1], filled(count), room.weights.shape[1]
+    to_base_2 = scale * np.float32(LOG2_E)
     for first in range(0, count, WIDTH):
         end = filled(min(length, first + WIDTH) if causal else length)
         _products(room.rows, first, room.key_columns, end, room.scores)
@@ -229,11 +236,11 @@ def _to_queries(room: Any, count: int, length: int, scale: Any, causal: bool, no
             sees, norm = 0, np.float32(0)  # a query that only fills up a block sees nothing
             if first + i < count:
                 sees, norm = min(length, first + i + 1) if causal else length, norms_T[first + i]
-            sides = room.scores[i], room.of_weights[i], room.weights[i], room.of_scores[i]
-            _weigh_again(*sides, sees, end, scale, norm)
+            given, found = (room.scores, room.of_weights), (room.weights, room.of_scores)
+            weigh_again(*given, i, sees, end, to_base_2, norm, scale, *found)
         for c in range(0, size, WIDTH):
             tiles(room.of_scores, 0, width, room.key_steps, c * filled(length), end // 2, room.sums)
-            _put_rows(room.sums, of_query_TE, first, count, c)
+            _put_rows(room.sums, room.shares, of_query_TE, first, count, c)
         for k in range(0, end, PAIRS):
             panel = k // WIDTH * WIDTH
             at = panel * high + first * WIDTH + (k - panel) * WIDTH
@@ -254,9 +261,9 @@ def _to_keys(room: Any, count: int, length: int, causal: bool, of_key_SE: Any, o
         for c in range(0, size, WIDTH):
             column = c * high + first * WIDTH
             stacked_tiles(room.turned_weights, at, WIDTH, room.given_steps, column, steps, room.sums)
-            _put_rows(room.sums, of_value_SE, k, length, c)
+            _put_rows(room.sums, room.shares, of_value_SE, k, length, c)
             stacked_tiles(room.turned_scores, at, WIDTH, room.query_steps, column, steps, room.sums)
-            _put_rows(room.sums, of_key_SE, k, length, c)
+            _put_rows(room.sums, room.shares, of_key_SE, k, length, c)
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
@@ -279,6 +286,7 @@ def _room(num_queries: int, num_keys: int, size: int) -> Any:
         np.empty(long * high, np.uint16),
         np.empty(long * high, np.uint16),
         np.empty((WIDTH, WIDTH), np.float32),
+        np.ones(WIDTH, np.float32),
     )
 
 
@@ -291,25 +299,27 @@ def _products(rows: Any, first: int, columns: Any, end: int, to: Any) -> None:
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
-def _put_rows(sums: Any, out: Any, first: int, end: int, c: int) -> None:
-    """Sums as rows from the first, and as features from ``c``."""
+def _put_rows(sums: Any, factors: Any, out: Any, first: int, end: int, c: int) -> None:
+    """Sums, each row times its factor, as rows from the first, and as features from ``c``."""
+    features = min(WIDTH, out.shape[1] - c)
+    whole = features // LANES
     for i in range(min(WIDTH, end - first)):
-        row = out[first + i]
-        for e in range(min(WIDTH, row.size - c)):
-            put(row, c + e, sums[i, e])
+        put_row(sums, i, factors[i], out, first + i, c, whole)
+        for e in range(whole * LANES, features):
+            put(out, (first + i, c + e), sums[i, e] * factors[i])
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
 def _gather(side: Any, b: int, h: int, count: int, size: int, to: Any) -> None:
     """A head of a row; zeros where a block has more positions or features."""
-    start = b * side.row + h * side.head
+    start, whole, wide = b * side.row + h * side.head, size // LANES, to.shape[1]
     for n in range(count):
         at = start + n * side.position
-        line, row = side.numbers[at : at + size], to[n]
-        for e in range(size):
-            row[e] = line[e]
-        for e in range(size, row.size):
-            row[e] = 0
+        copy_row(side.numbers, at, to, n, whole)
+        for e in range(whole * LANES, size):
+            to[n, e] = side.numbers[at + e]
+        for e in range(size, wide):
+            to[n, e] = 0
     to[count : filled(count)] = 0
 
 
@@ -330,36 +340,3 @@ def _as_steps(x: Any, count: int, to: Any) -> None:
     for n in range(0, deep, 2):
         for e in range(0, size, WIDTH):
             interleaved(x, n * size + e, size, to, e * deep + n * WIDTH)
-
-
-@njit(**FAST)  # type: ignore[untyped-decorator]
-def _weigh(scores: Any, sees: int, end: int, scale: Any, weights: Any) -> Any:
-    """A query's weights, yet to be shared out; each one's share, and the logarithm of what they are divided by."""
-    to_base_2 = scale * np.float32(LOG2_E)
-    for k in range(sees, end):
-        scores[k] = NOTHING
-    highest, total = powers_in_place(scores, end, to_base_2)
-    for k in range(end):
-        put(weights, k, scores[k])
-    for k in range(sees, end):
-        weights[k] = 0
-    if sees == 0:
-        return np.float32(0), np.float32(0)
-    return np.float32(1) / total, highest * to_base_2 + np.log2(total)
-
-
-@njit(**FAST)  # type: ignore[untyped-decorator]
-def _weigh_again(
-    scores: Any, of_weights: Any, weights: Any, of_scores: Any, sees: int, end: int, scale: Any, norm: Any
-) -> None:
-    """A query's weights, and the gradient of its scores from that of its weights."""
-    to_base_2 = scale * np.float32(LOG2_E)
-    powers(scores, end, to_base_2, norm)
-    for k in range(sees, end):
-        scores[k] = 0
-    mean = np.float32(0)
-    for k in range(end):
-        mean += scores[k] * of_weights[k]
-    for k in range(end):
-        put(weights, k, scores[k])
-        put(of_scores, k, scores[k] * (of_weights[k] - mean) * scale)

@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils as untyped
 from numba.extending import intrinsic
 
-from minnow.layers.vector_math import LANES, spread
+from minnow.layers.vector_code import LANES, spread
 
 ROWS, FEW, COLUMNS = 8, 4, 32
 VECTORS = COLUMNS // LANES

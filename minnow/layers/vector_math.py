@@ -10,20 +10,15 @@ import numpy as np
 import torch
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils as untyped
 from numba.extending import intrinsic, overload
 from torch import Tensor
+
+from minnow.layers import vector_code as code
+from minnow.layers.vector_code import HIGHEST, LANES, LOWEST, POLYNOMIAL
 
 FAST: dict[str, Any] = {"cache": True, "fastmath": True, "nogil": True, "error_model": "numpy"}
 LOG2_E = 1.4426950408889634
 NOTHING = np.float32(-3e38)  # a score that gets no weight
-HIGHEST, LOWEST = 60.0, -100.0  # between them ``exp2`` is what it says
-POLYNOMIAL = (1.8775767e-3, 8.9893397e-3, 5.5826318e-2, 2.4015361e-1, 6.9315308e-1, 9.9999994e-1)  # 2^z over [0, 1]
-LANES = 16  # numbers of 32 bits in a vector
-
-_llvm: Any = untyped
-_LONG = ir.IntType(64)
-_VECTOR, _WHOLE = (ir.VectorType(kind, LANES) for kind in (ir.FloatType(), ir.IntType(32)))
 
 
 def array_of(x: Tensor) -> Any:
@@ -162,82 +157,35 @@ def powers_in_place(x: Any, end: int, to_base_2: Any) -> Any:
     return highest, powers(x, end, to_base_2, highest * to_base_2)
 
 
-# What follows is spelt out in LLVM's language, sixteen numbers at a time: compilers take rows this short for too short.
-
-
-def _each_vector(builder: Any, start: Any, count: Any, begin: float, work: Any) -> Any:
-    """``work(pointer, total)`` gives the next total [16]; the last one, from one of ``begin``."""
-    total = _llvm.alloca_once_value(builder, ir.Constant(_VECTOR, [begin] * LANES))
-    with _llvm.for_range(builder, count, intp=_LONG) as loop:
-        place = builder.gep(start, [builder.mul(loop.index, _LONG(LANES))])
-        pointer = builder.bitcast(place, _VECTOR.as_pointer())
-        builder.store(work(pointer, builder.load(total)), total)
-    return builder.load(total)
-
-
-def _named(builder: Any, name: str, result: Any, *given: Any) -> Any:
-    """One of LLVM's own functions."""
-    kind = ir.FunctionType(result, [one.type for one in given])
-    return builder.call(_llvm.get_or_insert_function(builder.module, kind, name), given, fastmath=("fast",))
+# What follows is spelt out in LLVM's language, vector by vector.
 
 
 def _highest_of(_: Any, x: Any, count: Any) -> Any:  # noqa: ARG001 - numba hands it over
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        start = context.make_array(signature.args[0])(context, builder, values[0]).data
+        memory = code.Memory(context, builder, signature, values)
 
-        def work(pointer: Any, total: Any) -> Any:
-            found = builder.load(pointer, align=4)
-            return builder.select(builder.fcmp_ordered(">", found, total), found, total)
+        def look(offset: Any, found: list[Any]) -> list[Any]:
+            return [code.higher(builder, memory.load(memory.start(0), offset, code.FLOATS), found[0])]
 
-        total = _each_vector(builder, start, values[1], float("-inf"), work)
-        return _named(builder, f"llvm.vector.reduce.fmax.v{LANES}f32", ir.FloatType(), total)
+        return code.highest(builder, code.each(builder, values[1], [code.constant(float("-inf"))], look)[0])
 
     return types.float32(x, types.int64), generate
 
 
 def _powers_of(_: Any, x: Any, count: Any, factor: Any, offset: Any) -> Any:  # noqa: ARG001
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        start = context.make_array(signature.args[0])(context, builder, values[0]).data
-        factors, offsets = (spread(builder, value) for value in values[2:])
+        memory = code.Memory(context, builder, signature, values)
+        start, factors, offsets = memory.start(0), *(code.spread(builder, value) for value in values[2:])
 
-        def work(pointer: Any, total: Any) -> Any:
-            z = builder.fsub(builder.fmul(builder.load(pointer, align=4), factors), offsets)
-            power = _exp2(builder, z)
-            builder.store(power, pointer, align=4)
-            return builder.fadd(total, power)
+        def take(place: Any, sums: list[Any]) -> list[Any]:
+            z = builder.fsub(builder.fmul(memory.load(start, place, code.FLOATS), factors), offsets)
+            power = code.exp2(builder, z)
+            memory.store(power, start, place)
+            return [builder.fadd(sums[0], power)]
 
-        total = _each_vector(builder, start, values[1], 0.0, work)
-        nothing = ir.Constant(ir.FloatType(), 0.0)
-        return _named(builder, f"llvm.vector.reduce.fadd.v{LANES}f32", ir.FloatType(), nothing, total)
+        return code.total(builder, code.each(builder, values[1], [code.constant(0)], take)[0])
 
     return types.float32(x, types.int64, types.float32, types.float32), generate
-
-
-def _exp2(builder: Any, z: Any) -> Any:
-    """``exp2`` of sixteen numbers."""
-
-    def constant(value: float) -> Any:
-        return ir.Constant(_VECTOR, [float(np.float32(value))] * LANES)
-
-    z = builder.select(builder.fcmp_ordered("<", z, constant(HIGHEST)), z, constant(HIGHEST))
-    z = builder.select(builder.fcmp_ordered(">", z, constant(LOWEST)), z, constant(LOWEST))
-    whole = _named(builder, f"llvm.floor.v{LANES}f32", _VECTOR, z)
-    rest = builder.fsub(z, whole)
-    power = constant(POLYNOMIAL[0])
-    for coefficient in POLYNOMIAL[1:]:
-        power = _named(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, power, rest, constant(coefficient))
-    bits = builder.add(builder.fptosi(whole, _WHOLE), ir.Constant(_WHOLE, [127] * LANES))
-    shifted = builder.shl(bits, ir.Constant(_WHOLE, [23] * LANES))
-    return builder.fmul(power, builder.bitcast(shifted, _VECTOR))
-
-
-def spread(builder: Any, number: Any) -> Any:
-    """A number of 32 bits in all lanes of a vector."""
-    kind = ir.VectorType(number.type, LANES)
-    empty = ir.Constant(kind, ir.Undefined)
-    return builder.shuffle_vector(
-        builder.insert_element(empty, number, ir.IntType(32)(0)), empty, ir.Constant(_WHOLE, None)
-    )
 
 
 _highest: Any = intrinsic(_highest_of)
