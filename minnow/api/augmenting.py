@@ -51,14 +51,13 @@ def augment(
         InputError: file, model or languages do not fit one another; nothing is written then.
     """
     from minnow.data.parallel import language_of
-    from minnow.decoding.settings import settings_of
     from minnow.decoding.translating import TranslationSettings
     from minnow.tasks.back_translation import BackTranslator, direction_of_pairs, write_pairs
 
     opened = back_translate if isinstance(back_translate, Model) else load(back_translate)
     task, path = opened.translator(), Path(out)
     direction = direction_of_pairs(task, languages_asked(source, target), to, language_of(Path(file)))
-    chosen = settings_of(TranslationSettings, settings)
+    chosen = TranslationSettings.of(**settings)
     if path.exists() and any(Path(one).exists() and path.samefile(one) for one in (file, real) if one is not None):
         raise StorageError(f"--out {path} would overwrite what is read; choose another --out")
     into = task.into(to if task.unnamed else direction[0])

@@ -142,7 +142,6 @@ def compare(
 def _translations(
     model: Model, pairs: "Pairs", beam: int | None, progress: Callable[[str, int, int], None] | None
 ) -> list[str]:
-    from minnow.decoding.settings import settings_of
     from minnow.decoding.translating import TranslationSettings
 
     task, done = model.translator().named(pairs.directions), 0
@@ -153,7 +152,7 @@ def _translations(
         if progress is not None:
             progress(model.name, done, len(pairs))
 
-    settings = settings_of(TranslationSettings, {"beam": beam})
+    settings = TranslationSettings.of(beam=beam)
     found = task.translate(model.bundle.model, model.tokenizer(), pairs.sources, settings, pairs.into, advance)
     return [best[0].text for best in found]
 

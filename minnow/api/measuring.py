@@ -90,7 +90,6 @@ def _translation_report(
     progress: Callable[[str, int, int], None] | None,
 ) -> "TranslationReport":
     from minnow.data.pairs import pair_parts
-    from minnow.decoding.settings import settings_of
     from minnow.decoding.translating import TranslationSettings
     from minnow.evaluation.measure import measure_translation
 
@@ -103,7 +102,7 @@ def _translation_report(
         if progress is not None:
             progress("translating", done, len(pairs))
 
-    settings = settings_of(TranslationSettings, {"beam": beam})
+    settings = TranslationSettings.of(beam=beam)
     read = part if target_data is None and part in pair_parts(data) else "all"
     return measure_translation(opened.bundle, pairs, opened.name, read, settings, advance)
 

@@ -160,12 +160,11 @@ class Model(Opened):
                 vocabulary cannot spell what must be written.
         """
         from minnow.data.glossary import read_glossary
-        from minnow.decoding.settings import settings_of
         from minnow.decoding.translating import TranslationSettings
 
         alone = isinstance(texts, str)
         asked = [texts] if isinstance(texts, str) else _listed(texts)
-        chosen = settings_of(TranslationSettings, {**settings, "n_best": n_best})
+        chosen = TranslationSettings.of(**settings, n_best=n_best)
         task, tokenizer = self.translator(), self.tokenizer()
         wanted = read_glossary(Path(glossary)) if isinstance(glossary, str | Path) else glossary
         terms = task.terms(tokenizer, wanted, keep) or None

@@ -55,10 +55,7 @@ def augment(
     """Back-translate a text: a table of pairs whose sources a model wrote, for minnow train --task translation."""
     with exit_codes():
         from minnow import api
-        from minnow.errors import InputError
 
-        if sample and beam is not None:
-            raise InputError("--sample draws the sources and --beam searches for them; give one of the two")
         settings: dict[str, Any] = {"beam": beam, "temperature": temperature, "top_k": top_k, "seed": seed}
         with progress_of("sentences") as advance:
             made = api.augment(

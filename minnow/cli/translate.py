@@ -98,11 +98,10 @@ def translate(
             raise InputError("--alignment is of the best translation alone; leave --n-best out")
         if attention is not None:
             _check_picture(attention, file, texts)
-        if sample and beam is not None:
-            raise InputError("--sample draws the translations and --beam searches for them; give one of the two")
         written = path_in(folder, "translations.txt")
         loaded = load(model, precision=precision)
-        settings: dict[str, Any] = {"beam": _wide(beam, n_best), "n_best": n_best, "length_penalty": length_penalty}
+        width = beam if sample else _wide(beam, n_best)
+        settings: dict[str, Any] = {"beam": width, "n_best": n_best, "length_penalty": length_penalty}
         settings |= {"max_ratio": max_ratio, "max_extra": max_extra, "sample": sample}
         settings |= {"temperature": temperature, "top_k": top_k, "seed": seed}
         settings["glossary"] = read_glossary(glossary) if glossary is not None else None

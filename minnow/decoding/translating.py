@@ -5,7 +5,7 @@ B sources at once · S positions of a source · M tokens of the longest target
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from minnow.decoding.packed_seq2seq import packed_for
 from minnow.decoding.phrases import Borders, Phrase
 from minnow.decoding.sampling import MAX_SEED, SamplingSettings, check_whole, check_within, generator_for
 from minnow.decoding.search import MOST_PENALTY, BeamSettings, Hypothesis
+from minnow.decoding.settings import settings_of
 from minnow.errors import InputError
 from minnow.layers.every_core import on_every_core
 
@@ -73,6 +74,17 @@ class TranslationSettings:
         if self.sample and self.n_best > 1:
             raise InputError(f"a draw gives one text for each source, but got n_best={self.n_best}; leave it out")
         _ = self.sampling
+
+    @classmethod
+    def of(cls, **said: Any) -> Self:
+        """What a caller says, where None leaves a setting as it is.
+
+        Raises:
+            InputError: an unknown setting, a value that cannot be, or a beam beside a draw.
+        """
+        if said.get("sample") and said.get("beam") is not None:
+            raise InputError("sample (--sample) draws and beam (--beam) searches; give one of the two")
+        return settings_of(cls, said)
 
     @property
     def sampling(self) -> SamplingSettings:

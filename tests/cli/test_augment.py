@@ -88,7 +88,7 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
         return minnow("augment", file, "--back-translate", model, "--out", tmp_path / out, *said, fails=True).error
 
     before = files_in(tmp_path)
-    assert "--sample draws the sources and --beam searches for them" in error("--sample", "--beam", 2)
+    assert "sample (--sample) draws and beam (--beam) searches" in error("--sample", "--beam", 2)
     assert "temperature, top_k and seed are of a draw" in error("--seed", 3)
     assert "does not translate" in error(model=linear)
     assert "written as .tsv or .jsonl" in error(out="pairs.csv")

@@ -13,6 +13,7 @@ from pairs import TURNING, files, sequences, turned
 from writers import folder as writer
 
 import minnow as house
+from minnow.errors import InputError
 from minnow.evaluation.translation import TranslationReport
 
 SCORES = ("bleu", "chrf", "tokenised_bleu", "exact_match")
@@ -443,6 +444,8 @@ def test_the_settings_of_the_search_and_of_the_draw_are_those_of_python(translat
     assert draws[3] != draws[4]
     cold = minnow("translate", translator, source, "--sample", "--temperature", 0)
     assert cold.out == minnow("translate", translator, source, "--beam", 1).out
+    with pytest.raises(InputError, match="give one of the two"):
+        model.translate(source, sample=True, beam=1)
 
 
 def test_a_picture_shows_what_each_word_looked_at(
