@@ -167,6 +167,11 @@ class Hypothesis:
     finish_reason: str = ""
     constraint: Constraint | None = None
 
+    @property
+    def end(self) -> float:
+        """The log-probability of the token that ended it; 0 where none did."""
+        return self.log_probability - sum(self.log_probabilities)
+
     def followed_by(self, token_id: int, log_probability: float, settings: BeamSettings) -> "Hypothesis":
         total = self.log_probability + log_probability
         constraint = None

@@ -116,12 +116,15 @@ class Finished:
     Attributes:
         token_ids, log_probabilities: of every token written, those of a stop string too; nats under the model itself.
         finish_reason: ``stop`` or ``length``.
+        end, score: of a beam search, what ended the text and by which it was ranked; see ``Hypothesis``.
     """
 
     number: int
     token_ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     finish_reason: str
+    end: float = 0.0
+    score: float | None = None
 
 
 class Lines:
@@ -235,7 +238,7 @@ def write(
             for place, (text, one) in enumerate(list(texts.items())[: settings.num_samples]):
                 number = first * settings.num_samples + place
                 yield Piece(number, text)
-                yield Finished(number, one.token_ids, one.log_probabilities, one.finish_reason)
+                yield Finished(number, one.token_ids, one.log_probabilities, one.finish_reason, one.end, one.score)
         return
     rows = [
         Row(prompt, most, generator_for(settings.seed, place), constraint.copy() if constraint else None)

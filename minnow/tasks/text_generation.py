@@ -127,7 +127,7 @@ class Generation:
         event = self._finished[number]
         tokens = self._tokenizer.tokens(event.token_ids)
         log_probabilities = tuple(zip(tokens, event.log_probabilities, strict=True))
-        return Text(text, len(tokens), event.finish_reason, log_probabilities)
+        return Text(text, len(tokens), event.finish_reason, log_probabilities, event.end, event.score)
 
 
 @dataclass(frozen=True)

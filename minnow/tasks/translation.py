@@ -401,7 +401,7 @@ def _text(tokenizer: Tokenizer, found: Hypothesis) -> Text:
         len(tokens),
         found.finish_reason,
         log_probabilities,
-        end=found.log_probability - sum(found.log_probabilities),
+        end=found.end,
         score=found.score,
     )
 

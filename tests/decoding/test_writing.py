@@ -73,6 +73,19 @@ def test_a_stop_string_ends_the_texts_of_a_beam() -> None:
         assert end.finish_reason in ("stop", "length")
 
 
+@pytest.mark.parametrize("ignore_end", [False, True])
+def test_texts_of_a_beam_have_their_scores_and_no_drawn_one_has(ignore_end: bool) -> None:
+    """Divided by the length, the end token counted where one ended the text."""
+    said = {"max_tokens": 12, "ignore_end": ignore_end}
+    found = [end for _, end in told("character", [PROMPT], beam=6, num_samples=6, length_penalty=1.0, **said)]
+    scores = [end.score for end in found]
+    assert scores == sorted(scores, reverse=True)
+    for end in found:
+        total = sum(end.log_probabilities) + end.end
+        assert end.score == pytest.approx(total / (len(end.token_ids) + (abs(end.end) > 1e-6)), abs=1e-5)
+    assert [end.score for _, end in told("character", [PROMPT], seed=1, **said)] == [None]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_text_that_goes_on_in_two_ways_is_read_on_as_if_it_were_read_anew(kind: str) -> None:
     made = tokenizer(kind)
