@@ -18,7 +18,10 @@ from minnow.data.pairs import Pairs, load_pairs
 from minnow.data.split import hold_out_pairs
 
 CAPTIONS = ("test", "test_2017_flickr", "test_2017_mscoco")
-TRIED_FIRST = ("Hello, how are you?", "I love you.", "What time is it?", "My name is Anna.")
+TRIED_FIRST = {
+    "en": ("Hello, how are you?", "I love you.", "What time is it?", "My name is Anna."),
+    "zh": ("你好，你好吗？", "我爱你。", "现在几点了？", "我叫安娜。"),
+}
 KNOWN = " (stands in the data, maybe in the training part)"
 TEST_SHARE, TEST_SEED = 0.03, 1  # another seed than that of the validation part
 SCORES = {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}
@@ -47,14 +50,15 @@ def captions(recipe: str, *languages: str) -> Run:
     return run
 
 
-def everyday(recipe: str, data: str, *languages: str) -> Run:
+def everyday(recipe: str, data: str, source: str, target: str) -> Run:
     """Tatoeba, measured on what was held out of it; and the sentences that people try first."""
 
     def run(work: Path, minutes: float) -> Row:
-        pairs = load_pairs(data, part="all", languages=languages)
-        folder = parted(work / f"{data}-parts", pairs)
-        model = learnt(work / recipe, recipe, minutes, "--set", f"pairs.train={folder}")
-        found = json.loads(minnow("translate", str(model), *TRIED_FIRST, "--json"))["translations"]
+        pairs, name = load_pairs(data, part="all", languages=(source, target)), f"tatoeba-{source}-{target}"
+        folder = parted(work / f"{name}-parts", pairs)
+        chosen = ("--langs", f"{source},{target}", "--set", f"pairs.train={folder}")
+        model = learnt(work / name, recipe, minutes, *chosen)
+        found = json.loads(minnow("translate", str(model), *TRIED_FIRST[source], "--json"))["translations"]
         known = set(pairs.sources)
         said = [{"source": one["source"], "text": one["text"], "known": one["source"] in known} for one in found]
         return {**measured(model, str(folder), ("test",)), "tried": said}
@@ -72,8 +76,12 @@ EXPERIMENTS: Mapping[str, tuple[str, Run]] = {
         "each of six directions within 1 BLEU of its own model",
         captions("multi30k-six", "en", "de", "fr"),
     ),
-    "tatoeba-en-fr": ("usable French in 45 minutes", everyday("tatoeba-en-fr", "tatoeba-eng-fra", "en", "fr")),
+    "tatoeba-en-fr": (
+        "the sentences that people try first come out right",
+        everyday("tatoeba-en-fr", "tatoeba-eng-fra", "en", "fr"),
+    ),
     "tatoeba-en-zh": ("what 20,000 pairs give", everyday("tatoeba-en-zh", "tatoeba-eng-cmn", "en", "zh")),
+    "tatoeba-zh-en": ("the same recipe the other way", everyday("tatoeba-en-zh", "tatoeba-eng-cmn", "zh", "en")),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from minnow import kernel_cache
 from minnow.decoding.leading import leading
 from minnow.decoding.packed_seq2seq import PackedSeq2Seq
 from minnow.layers.cross_entropy import chunked_cross_entropy
@@ -80,6 +81,7 @@ def compile_packed(model: TransformerSeq2Seq) -> None:
 
 
 if __name__ == "__main__":
+    kernel_cache.forget_stale()
     compile_ngrams()
     compile_language_models()
     compile_seq2seq()

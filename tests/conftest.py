@@ -8,9 +8,16 @@ from colours import csv_file, rows
 from command import minnow, net, with_settings
 from hypothesis import settings
 
+from minnow import kernel_cache
+
 # How long an example takes is the machine's matter, and another test may be running beside it.
 settings.register_profile("any_machine", deadline=None)
 settings.load_profile("any_machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the one process that starts the others
+        kernel_cache.forget_stale()
 
 
 @pytest.fixture(scope="session")

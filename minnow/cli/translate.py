@@ -89,6 +89,7 @@ def translate(
         from minnow.api import load
         from minnow.data.glossary import read_glossary
         from minnow.data.table import iterate_lines
+        from minnow.decoding.translating import TranslationSettings
         from minnow.errors import InputError
         from minnow.files import written_whole
 
@@ -99,11 +100,12 @@ def translate(
         if attention is not None:
             _check_picture(attention, file, texts)
         written = path_in(folder, "translations.txt")
-        loaded = load(model, precision=precision)
         width = beam if sample else _wide(beam, n_best)
         settings: dict[str, Any] = {"beam": width, "n_best": n_best, "length_penalty": length_penalty}
         settings |= {"max_ratio": max_ratio, "max_extra": max_extra, "sample": sample}
         settings |= {"temperature": temperature, "top_k": top_k, "seed": seed}
+        TranslationSettings.of(**settings)  # what cannot be is told before the model is read
+        loaded = load(model, precision=precision)
         settings["glossary"] = read_glossary(glossary) if glossary is not None else None
         settings["keep"] = [kind.strip() for kind in (keep or "").split(",") if kind.strip()]
         sources = iterate_lines(file) if file is not None else given(texts or [])

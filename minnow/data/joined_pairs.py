@@ -6,112 +6,107 @@ word that begins a sentence stands in small letters, which pairs of single sente
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from minnow.data.pairs import Pairs
+from minnow.data.pairs import Direction, Pairs
+from minnow.text.language import CHINESE, JAPANESE, primary, sentence_space
 from minnow.text.terms import UNSPACED
+from minnow.text.truecase import Truecaser
 
 WITH_COMMA = 0.5  # of the added pairs, as far as there are openings
-LONGEST_OPENING = 12  # characters of a sentence on either side that may stand before a comma: "Hi.", "Excuse me."
-_WORD = re.compile(r"[^\W\d_]+")
-_FIRST_WORD = re.compile(rf"[\W\d_]*({_WORD.pattern})")
-_STATEMENT = re.compile(r"(?<![.!?。！？])\s?[.!。！]$")  # one mark: neither "..." nor "?!"
-_WIDE_MARKS = "。！"
-_NO_SPACE_BEHIND = re.compile(rf"[{UNSPACED}\u3000-\u303f\uff01-\uffee]$")
+LONGEST_OPENING = 12  # letters and marks of a sentence that may stand before a comma: "Hi.", "Excuse me."
+LETTERS_OF_SIGN = 3  # that a character of a script without spaces counts for
+# One sentence without a mark inside that ends as a statement does; quotations and abbreviations are none.
+_STATEMENT = re.compile(r"[^.!?…。！？¡¿\"“”«»„]*\w(?P<mark>\s?[.!。！])")
+_SIGN = re.compile(f"[{UNSPACED}]")
+_COMMAS = {"ar": "، ", "fa": "، ", "ur": "، "}
 
 
 def add_joined(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
     """The pairs, and behind them such of two: one sentence behind another, or a short one, a comma and another.
 
-    Behind the comma the first word is in small letters, unless it is one that has its capital inside sentences too,
-    more often than not (English I, names, nouns of German). Both are of one direction.
+    Behind the comma the first word has the case that it would have inside a sentence. Both are of one direction, and
+    two different ones; no side may be empty.
 
     Args:
         share: how many are added, as a share of the pairs, between 0 and 1.
         seed: of what is drawn.
 
     Returns:
-        All pairs, and how many were added.
+        All pairs, and how many were added: fewer than asked for where a direction has a single pair.
     """
     count = round(share * len(pairs))
-    if len(pairs) < 2 or not count:
+    if not count:
         return pairs, 0
     random = np.random.default_rng((seed, 2))
     sides = list(zip(pairs.sources, pairs.targets, strict=True))
-    rows_of: dict[tuple[str, str], list[int]] = {}
+    rows_of: dict[Direction, list[int]] = {}
     for row, direction in enumerate(pairs.directions):
         rows_of.setdefault(direction, []).append(row)
     openings_of = {direction: _openings(sides, rows) for direction, rows in rows_of.items()}
-    cases = _cases(pairs)
+    truecasers = _truecasers(pairs)
     sources, targets, directions = list(pairs.sources), list(pairs.targets), list(pairs.directions)
     for second in random.integers(len(pairs), size=count).tolist():
         direction = pairs.directions[second]
-        openings = openings_of[direction]
-        if openings and random.random() < WITH_COMMA:
-            first = openings[int(random.integers(len(openings)))]
+        first = _drawn(openings_of[direction], second, random) if random.random() < WITH_COMMA else None
+        if first is not None:
             both = [
-                _run_on(one, cases[language].as_inside(other))
+                _run_on(one, truecasers[language].truecased(other), language)
                 for one, other, language in zip(sides[first], sides[second], direction, strict=True)
             ]
         else:
-            first = rows_of[direction][int(random.integers(len(rows_of[direction])))]
-            both = [_behind(one, other) for one, other in zip(sides[first], sides[second], strict=True)]
+            first = _drawn(rows_of[direction], second, random)
+            if first is None:
+                continue
+            both = [
+                f"{one}{sentence_space(language, one)}{other}"
+                for one, other, language in zip(sides[first], sides[second], direction, strict=True)
+            ]
         sources.append(both[0])
         targets.append(both[1])
         directions.append(direction)
-    return replace(pairs, sources=sources, targets=targets, directions=directions), count
+    return replace(pairs, sources=sources, targets=targets, directions=directions), len(sources) - len(pairs)
 
 
-@dataclass(frozen=True)
-class _Cases:
-    """How often each word of a language, in small letters here, stands so and with a capital inside sentences."""
-
-    small: Counter[str]
-    capital: Counter[str]
-
-    def as_inside(self, sentence: str) -> str:
-        """The sentence as it is spelled where another stands before it."""
-        match = _FIRST_WORD.match(sentence)
-        if match is None or not (match[1].istitle() and self._is_small(match[1].lower())):
-            return sentence
-        at = match.start(1)
-        return f"{sentence[:at]}{sentence[at].lower()}{sentence[at + 1 :]}"
-
-    def _is_small(self, word: str) -> bool:
-        return self.small[word] > self.capital[word]
+def _drawn(rows: Sequence[int], other_than: int, random: np.random.Generator) -> int | None:
+    """One of the rows, but not that one."""
+    if not rows or list(rows) == [other_than]:
+        return None
+    while (row := rows[int(random.integers(len(rows)))]) == other_than:
+        pass
+    return row
 
 
-def _cases(pairs: Pairs) -> dict[str, _Cases]:
+def _truecasers(pairs: Pairs) -> dict[str, Truecaser]:
+    """One a language; a text that stands in several pairs counts once."""
     texts: dict[str, set[str]] = {}
     for source, target, (here, there) in zip(pairs.sources, pairs.targets, pairs.directions, strict=True):
         texts.setdefault(here, set()).add(source)
         texts.setdefault(there, set()).add(target)
-    return {language: _counted(sentences) for language, sentences in texts.items()}
-
-
-def _counted(sentences: Iterable[str]) -> _Cases:
-    small: Counter[str] = Counter()
-    capital: Counter[str] = Counter()
-    for sentence in sentences:
-        words = _WORD.findall(sentence)
-        small.update(word for word in words if word.islower())
-        capital.update(word.lower() for word in words[1:] if word.istitle())
-    return _Cases(small, capital)
+    return {language: Truecaser(said) for language, said in texts.items()}
 
 
 def _openings(sides: Sequence[tuple[str, str]], rows: Iterable[int]) -> list[int]:
     """The rows whose sides are both short and end as statements do."""
-    return [row for row in rows if all(len(side) <= LONGEST_OPENING and _STATEMENT.search(side) for side in sides[row])]
+    return [row for row in rows if all(_is_short(side) and _STATEMENT.fullmatch(side) for side in sides[row])]
 
 
-def _run_on(opening: str, sentence: str) -> str:
-    body = _STATEMENT.sub("", opening)
-    return f"{body}，{sentence}" if opening[-1] in _WIDE_MARKS else f"{body}, {sentence}"
+def _is_short(text: str) -> bool:
+    return len(text) + (LETTERS_OF_SIGN - 1) * len(_SIGN.findall(text)) <= LONGEST_OPENING
 
 
-def _behind(first: str, second: str) -> str:
-    return f"{first}{'' if _NO_SPACE_BEHIND.search(first) else ' '}{second}"
+def _run_on(opening: str, sentence: str, language: str) -> str:
+    match = _STATEMENT.fullmatch(opening)
+    assert match is not None
+    return f"{opening[: match.start('mark')]}{_comma(language, match['mark'])}{sentence}"
+
+
+def _comma(language: str, mark: str) -> str:
+    """What stands in the place of a mark, with the space behind it."""
+    code = primary(language)
+    if code in JAPANESE:
+        return "、"
+    return "，" if code in CHINESE or mark in "。！" else _COMMAS.get(code, ", ")

@@ -42,9 +42,9 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
         All pairs, and how many were added: none where no pair has a name, and fewer than asked for where there are so
         few names that no other can be made of them.
     """
-    first, within = _places(pairs)
     count = round(share * len(pairs))
-    if not (first or within) or not count:
+    first, within = _places(pairs) if count else ([], [])
+    if not (first or within):
         return pairs, 0
     random = np.random.default_rng((seed, 1))
     letters = _Letters(_models([name for places in (first, within) for _, name in places], pairs.sources))

@@ -169,7 +169,7 @@ class Hypothesis:
 
     @property
     def end(self) -> float:
-        """The log-probability of the token that ended it; 0 where none did."""
+        """The log-probability of the token that ended it; 0 where none did, but for rounding."""
         return self.log_probability - sum(self.log_probabilities)
 
     def followed_by(self, token_id: int, log_probability: float, settings: BeamSettings) -> "Hypothesis":

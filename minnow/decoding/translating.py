@@ -59,6 +59,8 @@ class TranslationSettings:
 
     def __post_init__(self) -> None:
         check_whole("beam", self.beam, 1, MOST_BEAMS, "try 4")
+        if self.sample and self.n_best > 1:
+            raise InputError(f"a draw gives one text for each source, but got n_best={self.n_best}; leave it out")
         check_whole("n_best", self.n_best, 1, self.beam, "ask for fewer or widen the beam")
         check_within("length_penalty", self.length_penalty, 0, MOST_PENALTY, "try 1.0")
         check_within("max_ratio", self.max_ratio, 0, MOST_RATIO, "try 2.0")
@@ -71,8 +73,6 @@ class TranslationSettings:
             raise InputError("temperature, top_k and seed are of a draw; add sample (--sample), or leave them out")
         if self.sample and self.length_penalty != 1.0:
             raise InputError("length_penalty weighs the texts of a search; leave it out, or the draw (--sample)")
-        if self.sample and self.n_best > 1:
-            raise InputError(f"a draw gives one text for each source, but got n_best={self.n_best}; leave it out")
         _ = self.sampling
 
     @classmethod

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from minnow.layers.matrix_units import SHAPE_BYTES, set_shape, set_whole_shape, stacked_tiles, tiles
-from minnow.layers.softmax_rows import copy_row, put_row, weigh, weigh_again
-from minnow.layers.turning import PAIRS, WIDTH, crossed, filled, interleaved, turned
+from minnow.layers.softmax_rows import softmax_row, softmax_row_backward
+from minnow.layers.turning import PAIRS, WIDTH, copy_row, crossed, filled, interleaved, put_row, turned
 from minnow.layers.vector_code import LANES
 from minnow.layers.vector_math import FAST, LOG2_E, array_of, put
 
@@ -172,10 +172,9 @@ def _attend(room: Any, count: int, length: int, scale: Any, causal: bool, attend
         for i in range(min(WIDTH, count - first)):
             sees = min(length, first + i + 1) if causal else length
             if sees:
-                highest, total = weigh(room.scores, i, sees, end, to_base_2, room.weights)
+                highest, total = softmax_row(room.scores, i, sees, end, to_base_2, room.weights)
                 room.shares[i], norms_T[first + i] = np.float32(1) / total, highest * to_base_2 + np.log2(total)
             else:
-                room.weights[i, :end] = 0
                 room.shares[i], norms_T[first + i] = 0, 0
         for c in range(0, size, WIDTH):
             tiles(room.weights, 0, room.weights.shape[1], room.value_steps, c * filled(length), end // 2, room.sums)
@@ -237,7 +236,7 @@ def _to_queries(room: Any, count: int, length: int, scale: Any, causal: bool, no
             if first + i < count:
                 sees, norm = min(length, first + i + 1) if causal else length, norms_T[first + i]
             given, found = (room.scores, room.of_weights), (room.weights, room.of_scores)
-            weigh_again(*given, i, sees, end, to_base_2, norm, scale, *found)
+            softmax_row_backward(*given, i, sees, end, to_base_2, norm, scale, *found)
         for c in range(0, size, WIDTH):
             tiles(room.of_scores, 0, width, room.key_steps, c * filled(length), end // 2, room.sums)
             _put_rows(room.sums, room.shares, of_query_TE, first, count, c)

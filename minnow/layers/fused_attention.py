@@ -25,7 +25,8 @@ from torch.nn import functional as F
 
 from minnow.layers.attention_in_units import attention_in_units
 from minnow.layers.matrix_units import has_units_for
-from minnow.layers.vector_math import FAST, LOG2_E, NOTHING, array_of, powers_in_place, put, suits_kernels, wide
+from minnow.layers.vector_code import NOTHING
+from minnow.layers.vector_math import FAST, LOG2_E, array_of, powers_in_place, put, suits_kernels, wide
 
 BLOCK = 128  # queries
 SHORT = 64  # positions; up to here all rows are one product

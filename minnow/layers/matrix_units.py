@@ -22,6 +22,7 @@ from numba import njit, types
 from numba.core import cgutils as untyped
 from numba.extending import intrinsic
 
+from minnow.layers.vector_code import LONG
 from minnow.layers.vector_math import FAST
 
 HEIGHT = 16  # rows of a tile
@@ -30,7 +31,6 @@ STEPS, STEP_BYTES = 16, 2 * BYTES  # of weights that a tile takes, and of 32 col
 SHAPE_BYTES = 64  # of the description of all tiles
 
 _llvm: Any = untyped
-_LONG = ir.IntType(64)
 _FEATURES = {types.uint16: "amx-bf16", types.int8: "amx-int8"}  # by the type of the weights
 _PRODUCTS = {types.uint16: "tdpbf16ps", types.int8: "tdpbusd"}
 # Tiles by number: sums of the upper and of the lower rows; rows; columns.
@@ -68,7 +68,7 @@ def _on_shape(instruction: str) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             if _of_processor("amx-tile"):
                 start = context.make_array(signature.args[0])(context, builder, values[0]).data
-                _say(builder, f"{instruction} ($0)", builder.ptrtoint(start, _LONG))
+                _say(builder, f"{instruction} ($0)", builder.ptrtoint(start, LONG))
             return context.get_dummy_value()
 
         return types.void(shape), generate
@@ -117,20 +117,20 @@ def _tiles(lower: bool, stacked: bool = False) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             def size(array: int, count: Any) -> Any:
                 """In bytes, of so many numbers of that argument."""
-                return builder.mul(count, _LONG(signature.args[array].dtype.bitwidth // 8))
+                return builder.mul(count, LONG(signature.args[array].dtype.bitwidth // 8))
 
             def start(array: int, number: Any) -> Any:
                 """The address of a number of that argument."""
                 data = context.make_array(signature.args[array])(context, builder, values[array]).data
-                return builder.add(builder.ptrtoint(data, _LONG), size(array, number))
+                return builder.add(builder.ptrtoint(data, LONG), size(array, number))
 
             # Elsewhere nothing calls it.
             if kind in _FEATURES and _of_processor(_FEATURES[kind]):
                 lines = start(0, values[1]), size(0, values[2]), 2 * HEIGHT if stacked else 1
-                panel = start(3, values[4]), builder.udiv(values[5], _LONG(STEPS))
+                panel = start(3, values[4]), builder.udiv(values[5], LONG(STEPS))
                 out = context.make_array(signature.args[6])(context, builder, values[6])
                 stride = _llvm.unpack_tuple(builder, out.strides, 2)[0]
-                _write(builder, _PRODUCTS[kind], lines, panel, (builder.ptrtoint(out.data, _LONG), stride), lower)
+                _write(builder, _PRODUCTS[kind], lines, panel, (builder.ptrtoint(out.data, LONG), stride), lower)
             return context.get_dummy_value()
 
         return types.void(rows, place, place, weights, place, place, sums), generate
@@ -149,28 +149,28 @@ def _write(builder: Any, product: str, rows: Any, panel: Any, sums: Any, lower: 
     """
     halves = range(2 if lower else 1)
     (line, stride, apart), (start, blocks), (sums_at, apart_in_sums) = rows, panel, sums
-    lines = [builder.add(line, builder.mul(stride, _LONG(half * HEIGHT))) for half in halves]
+    lines = [builder.add(line, builder.mul(stride, LONG(half * HEIGHT))) for half in halves]
     for tile in (tile for half in halves for tile in _SUMS[half]):
         _say(builder, f"tilezero %tmm{tile}")
-    with _llvm.for_range(builder, blocks, intp=_LONG) as loop:
-        along, down = (builder.mul(loop.index, _LONG(size)) for size in (apart * BYTES, STEPS * STEP_BYTES))
+    with _llvm.for_range(builder, blocks, intp=LONG) as loop:
+        along, down = (builder.mul(loop.index, LONG(size)) for size in (apart * BYTES, STEPS * STEP_BYTES))
         for half in halves:
             _say(builder, f"tileloadd ($0,$1,1), %tmm{_ROWS[half]}", builder.add(lines[half], along), stride)
         for number, column in enumerate(_COLUMNS):
-            block = builder.add(builder.add(start, down), _LONG(number * BYTES))
-            _say(builder, f"tileloadd ($0,$1,1), %tmm{column}", block, _LONG(STEP_BYTES))
+            block = builder.add(builder.add(start, down), LONG(number * BYTES))
+            _say(builder, f"tileloadd ($0,$1,1), %tmm{column}", block, LONG(STEP_BYTES))
             for half in halves:
                 _say(builder, f"{product} %tmm{column}, %tmm{_ROWS[half]}, %tmm{_SUMS[half][number]}")
     for half in halves:
         for number, tile in enumerate(_SUMS[half]):
-            down = builder.mul(apart_in_sums, _LONG(half * HEIGHT))
-            place = builder.add(builder.add(sums_at, down), _LONG(number * BYTES))
+            down = builder.mul(apart_in_sums, LONG(half * HEIGHT))
+            place = builder.add(builder.add(sums_at, down), LONG(number * BYTES))
             _say(builder, f"tilestored %tmm{tile}, ($0,$1,1)", place, apart_in_sums)
 
 
 def _say(builder: Any, instruction: str, *given: Any) -> None:
     """An instruction on tiles, of which LLVM knows no more than that it happens here and may touch all memory."""
-    kind = ir.FunctionType(ir.VoidType(), [_LONG] * len(given))
+    kind = ir.FunctionType(ir.VoidType(), [LONG] * len(given))
     builder.asm(kind, instruction, ",".join(["r"] * len(given) + ["~{memory}"]), given, True)
 
 

@@ -10,55 +10,55 @@ from numba.extending import intrinsic
 
 from minnow.layers.vector_code import (
     FLOATS,
-    HALVES,
     LANES,
     LONG,
-    Memory,
+    NOTHING,
+    Arrays,
+    broadcast,
     constant,
     each,
     exp2,
     higher,
-    highest,
+    highest_lane,
     lanes_before,
-    narrow,
-    spread,
-    total,
+    sum_of_lanes,
+    to_bfloat16,
 )
 
 _PLACE, _NUMBER = types.int64, types.float32
 _TWO: Any = types.UniTuple(_NUMBER, 2)  # type: ignore[no-untyped-call]
 
 
-def _weigh(_: Any, scores: Any, row: Any, sees: Any, end: Any, factor: Any, weights: Any) -> Any:
+def _softmax_row(_: Any, scores: Any, row: Any, sees: Any, end: Any, factor: Any, weights: Any) -> Any:
     """Powers of 2 of (score - highest) · factor for the first ``sees`` keys, at least one, and 0 up to ``end``, whole
     vectors; returns the highest score and the powers' sum."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        memory, (_, index, seen, stop, scale, _) = Memory(context, builder, signature, values), values
-        given, out = memory.row(0, index), memory.row(5, index)
-        lowest = constant(float("-inf"))
+        arrays, (_, index, seen, stop, scale, _) = Arrays(context, builder, signature, values), values
+        given, out = arrays.row(0, index), arrays.row(5, index)
+        lowest = constant(NOTHING)
 
         def look(offset: Any, found: list[Any]) -> list[Any]:
             known = lanes_before(builder, seen, offset)
-            return [higher(builder, builder.select(known, memory.load(given, offset, FLOATS), lowest), found[0])]
+            return [higher(builder, builder.select(known, arrays.load(given, offset, FLOATS), lowest), found[0])]
 
         vectors = builder.udiv(builder.add(seen, LONG(LANES - 1)), LONG(LANES))
-        best = highest(builder, each(builder, vectors, [lowest], look)[0])
-        scales, offsets = spread(builder, scale), spread(builder, builder.fmul(best, scale))
+        best = highest_lane(builder, each(builder, vectors, [lowest], look)[0])
+        scales, offsets = broadcast(builder, scale), broadcast(builder, builder.fmul(best, scale))
 
         def take(offset: Any, sums: list[Any]) -> list[Any]:
-            z = builder.fsub(builder.fmul(memory.load(given, offset, FLOATS), scales), offsets)
+            z = builder.fsub(builder.fmul(arrays.load(given, offset, FLOATS), scales), offsets)
             power = builder.select(lanes_before(builder, seen, offset), exp2(builder, z), constant(0))
-            memory.store(narrow(builder, power), out, offset)
+            arrays.store(to_bfloat16(builder, power), out, offset)
             return [builder.fadd(sums[0], power)]
 
         sums = each(builder, builder.udiv(stop, LONG(LANES)), [constant(0)], take)
-        return context.make_tuple(builder, signature.return_type, (best, total(builder, sums[0])))
+        return context.make_tuple(builder, signature.return_type, (best, sum_of_lanes(builder, sums[0])))
 
     return _TWO(scores, _PLACE, _PLACE, _PLACE, _NUMBER, weights), generate
 
 
-def _weigh_again(
+def _softmax_row_backward(
     _: Any,
     scores: Any,
     of_weights: Any,
@@ -75,25 +75,25 @@ def _weigh_again(
     weights: weight · (that - its mean under the weights) · scale. The scores are written over."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        memory = Memory(context, builder, signature, values)
+        arrays = Arrays(context, builder, signature, values)
         _, _, index, seen, stop, *numbers, _, _ = values
-        factors, norms, scales = (spread(builder, number) for number in numbers)
-        kept, gradients, out, out_gradients = (memory.row(array, index) for array in (0, 1, 8, 9))
+        factors, norms, scales = (broadcast(builder, number) for number in numbers)
+        kept, gradients, out, out_gradients = (arrays.row(array, index) for array in (0, 1, 8, 9))
         vectors = builder.udiv(stop, LONG(LANES))
 
         def take(offset: Any, sums: list[Any]) -> list[Any]:
-            z = builder.fsub(builder.fmul(memory.load(kept, offset, FLOATS), factors), norms)
+            z = builder.fsub(builder.fmul(arrays.load(kept, offset, FLOATS), factors), norms)
             weight = builder.select(lanes_before(builder, seen, offset), exp2(builder, z), constant(0))
-            memory.store(weight, kept, offset)
-            memory.store(narrow(builder, weight), out, offset)
-            return [builder.fadd(sums[0], builder.fmul(weight, memory.load(gradients, offset, FLOATS)))]
+            arrays.store(weight, kept, offset)
+            arrays.store(to_bfloat16(builder, weight), out, offset)
+            return [builder.fadd(sums[0], builder.fmul(weight, arrays.load(gradients, offset, FLOATS)))]
 
-        means = spread(builder, total(builder, each(builder, vectors, [constant(0)], take)[0]))
+        means = broadcast(builder, sum_of_lanes(builder, each(builder, vectors, [constant(0)], take)[0]))
 
         def give(offset: Any, _: list[Any]) -> list[Any]:
-            apart = builder.fsub(memory.load(gradients, offset, FLOATS), means)
-            found = builder.fmul(builder.fmul(memory.load(kept, offset, FLOATS), scales), apart)
-            memory.store(narrow(builder, found), out_gradients, offset)
+            apart = builder.fsub(arrays.load(gradients, offset, FLOATS), means)
+            found = builder.fmul(builder.fmul(arrays.load(kept, offset, FLOATS), scales), apart)
+            arrays.store(to_bfloat16(builder, found), out_gradients, offset)
             return []
 
         each(builder, vectors, [], give)
@@ -103,43 +103,6 @@ def _weigh_again(
     return types.void(scores, of_weights, *places, *numbers, weights, of_scores), generate
 
 
-def _put_row(_: Any, sums: Any, row: Any, factor: Any, out: Any, to: Any, column: Any, count: Any) -> Any:
-    """The first ``count`` vectors of a row of sums times a factor, to a row of ``out``, from a column on."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        memory, (_, index, number, _, target, first, vectors) = Memory(context, builder, signature, values), values
-        given, there, factors = memory.row(0, index), memory.row(3, target), spread(builder, number)
-
-        def move(offset: Any, _: list[Any]) -> list[Any]:
-            scaled = builder.fmul(memory.load(given, offset, FLOATS), factors)
-            memory.store(narrow(builder, scaled), there, builder.add(first, offset))
-            return []
-
-        each(builder, vectors, [], move)
-        return context.get_dummy_value()
-
-    return types.void(sums, _PLACE, _NUMBER, out, _PLACE, _PLACE, _PLACE), generate
-
-
-def _copy_row(_: Any, numbers: Any, start: Any, out: Any, to: Any, count: Any) -> Any:
-    """``count`` vectors of numbers in 16 bits, to a row of ``out``."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        memory, (_, at, _, target, vectors) = Memory(context, builder, signature, values), values
-        given, there = memory.start(0), memory.row(2, target)
-
-        def move(offset: Any, _: list[Any]) -> list[Any]:
-            memory.store(memory.load(given, builder.add(at, offset), HALVES), there, offset)
-            return []
-
-        each(builder, vectors, [], move)
-        return context.get_dummy_value()
-
-    return types.void(numbers, _PLACE, out, _PLACE, _PLACE), generate
-
-
-# For kernels alone: of the rows of two arrays that have that number.
-weigh: Any = intrinsic(_weigh)
-weigh_again: Any = intrinsic(_weigh_again)
-put_row: Any = intrinsic(_put_row)
-copy_row: Any = intrinsic(_copy_row)
+# For kernels alone: of rows of that number in all arrays.
+softmax_row: Any = intrinsic(_softmax_row)
+softmax_row_backward: Any = intrinsic(_softmax_row_backward)

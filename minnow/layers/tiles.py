@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils as untyped
 from numba.extending import intrinsic
 
-from minnow.layers.vector_code import LANES, spread
+from minnow.layers.vector_code import FLOATS, LANES, LONG, WORDS, broadcast
 
 ROWS, FEW, COLUMNS = 8, 4, 32
 VECTORS = COLUMNS // LANES
@@ -25,8 +25,7 @@ VECTORS = COLUMNS // LANES
 ARITHMETICS = {"float32": ("avx512f", 1), "bfloat16": ("avx512bf16", 2), "int8": ("avx512vnni", 4)}
 
 _llvm: Any = untyped
-_WIDE, _WORD, _LONG = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-_FLOATS, _WORDS = ir.VectorType(_WIDE, LANES), ir.VectorType(_WORD, LANES)
+_WIDE, _WORD = ir.FloatType(), ir.IntType(32)
 _DOTS = {"bfloat16": "vdpbf16ps $3, $2, $0", "int8": "vpdpbusd $3, $2, $0"}
 _ARITHMETIC_OF = {types.float32: "float32", types.uint16: "bfloat16", types.int8: "int8"}
 
@@ -101,9 +100,9 @@ def _tile_of(num_rows: int) -> Any:
             given = Given(*map(start, signature.args, values))
             for m, row in enumerate(_sums(builder, arithmetic, given, num_rows)):
                 sums = _in_units(builder, given, m, row) if arithmetic == "int8" else row
-                target = builder.gep(given.out, [builder.add(given.out_at, builder.mul(_LONG(m), given.out_width))])
+                target = builder.gep(given.out, [builder.add(given.out_at, builder.mul(LONG(m), given.out_width))])
                 for v, found in enumerate(sums):
-                    pointer = _vector_at(builder, target, _FLOATS, v)
+                    pointer = _vector_at(builder, target, FLOATS, v)
                     more = builder.fadd(found, builder.load(pointer, align=4))
                     builder.store(builder.select(given.add, more, found), pointer, align=4)
             return context.get_dummy_value()
@@ -119,18 +118,18 @@ def _tile_of(num_rows: int) -> Any:
 
 def _sums(builder: Any, arithmetic: str, given: Given, num_rows: int) -> list[list[Any]]:
     """Of so many rows, each in vectors of columns."""
-    kind = _WORDS if arithmetic == "int8" else _FLOATS
+    kind = WORDS if arithmetic == "int8" else FLOATS
     one = _WIDE if arithmetic == "float32" else _WORD
-    starts = (builder.add(given.row_at, builder.mul(_LONG(m), given.width)) for m in range(num_rows))
+    starts = (builder.add(given.row_at, builder.mul(LONG(m), given.width)) for m in range(num_rows))
     lines = [builder.bitcast(builder.gep(given.rows, [start]), one.as_pointer()) for start in starts]
     panel = builder.gep(given.weights, [given.weight_at])
     nothing = ir.Constant(kind, None)
     sums = [[_llvm.alloca_once_value(builder, nothing) for _ in range(VECTORS)] for _ in range(num_rows)]
-    with _llvm.for_range(builder, given.steps, intp=_LONG) as loop:
-        step = builder.gep(builder.bitcast(panel, kind.as_pointer()), [builder.mul(loop.index, _LONG(VECTORS))])
+    with _llvm.for_range(builder, given.steps, intp=LONG) as loop:
+        step = builder.gep(builder.bitcast(panel, kind.as_pointer()), [builder.mul(loop.index, LONG(VECTORS))])
         columns = [builder.load(_vector_at(builder, step, kind, v), align=4) for v in range(VECTORS)]
         for line, row in zip(lines, sums, strict=True):
-            number = spread(builder, builder.load(builder.gep(line, [loop.index]), align=1))
+            number = broadcast(builder, builder.load(builder.gep(line, [loop.index]), align=1))
             for column, total in zip(columns, row, strict=True):
                 builder.store(_added(builder, arithmetic, builder.load(total), number, column), total)
     return [[builder.load(total) for total in row] for row in sums]
@@ -138,30 +137,30 @@ def _sums(builder: Any, arithmetic: str, given: Given, num_rows: int) -> list[li
 
 def _in_units(builder: Any, given: Given, m: int, sums: Sequence[Any]) -> list[Any]:
     """Whole numbers of row m as what they stand for."""
-    scale = builder.load(builder.gep(given.row_scales, [builder.add(given.row_scale_at, _LONG(m))]))
+    scale = builder.load(builder.gep(given.row_scales, [builder.add(given.row_scale_at, LONG(m))]))
     scales, more = (builder.gep(start, [given.column_at]) for start in (given.column_scales, given.column_sums))
     found = []
     for v, total in enumerate(sums):
-        whole = builder.sub(total, builder.load(_vector_at(builder, more, _WORDS, v), align=4))
-        unit = builder.fmul(builder.load(_vector_at(builder, scales, _FLOATS, v), align=4), spread(builder, scale))
-        found.append(builder.fmul(builder.sitofp(whole, _FLOATS), unit))
+        whole = builder.sub(total, builder.load(_vector_at(builder, more, WORDS, v), align=4))
+        unit = builder.fmul(builder.load(_vector_at(builder, scales, FLOATS, v), align=4), broadcast(builder, scale))
+        found.append(builder.fmul(builder.sitofp(whole, FLOATS), unit))
     return found
 
 
 def _vector_at(builder: Any, pointer: Any, kind: Any, number: int) -> Any:
     """To the vector of that number from a pointer on."""
-    return builder.gep(builder.bitcast(pointer, kind.as_pointer()), [_LONG(number)])
+    return builder.gep(builder.bitcast(pointer, kind.as_pointer()), [LONG(number)])
 
 
 def _added(builder: Any, arithmetic: str, total: Any, number: Any, column: Any) -> Any:
     """``total`` and the products of a step."""
     if arithmetic == "float32":
-        kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
+        kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
         return builder.call(
             _llvm.get_or_insert_function(builder.module, kind, "llvm.fma.v16f32"), [number, column, total]
         )
-    words = column if arithmetic == "int8" else builder.bitcast(column, _WORDS)
-    kind = ir.FunctionType(total.type, [total.type, _WORDS, _WORDS])
+    words = column if arithmetic == "int8" else builder.bitcast(column, WORDS)
+    kind = ir.FunctionType(total.type, [total.type, WORDS, WORDS])
     # Not by LLVM's own names for the two, whose types change from release to release.
     return builder.asm(kind, _DOTS[arithmetic], "=v,0,v,v", [total, number, words], False)
 

@@ -13,6 +13,7 @@ from numba.core import cgutils as untyped
 
 LANES = 16  # numbers of 32 bits in a vector
 HIGHEST, LOWEST = 60.0, -100.0  # between them 2 to a power is what it says
+NOTHING = np.float32(-3e38)  # a score that gets no weight; infinity is none that fast arithmetic knows
 POLYNOMIAL = (1.8775767e-3, 8.9893397e-3, 5.5826318e-2, 2.4015361e-1, 6.9315308e-1, 9.9999994e-1)  # 2^z over [0, 1]
 
 LONG = ir.IntType(64)
@@ -23,7 +24,7 @@ _BYTE = ir.IntType(8)
 Step = Callable[[Any, list[Any]], list[Any]]
 
 
-class Memory:
+class Arrays:
     """The arrays among an intrinsic's arguments, of which vectors are read and written."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, values: Any):
@@ -46,13 +47,19 @@ class Memory:
 
     def load(self, start: Any, offset: Any, kind: Any) -> Any:
         """So many numbers behind the start."""
-        return self._builder.load(self._at(start, offset, kind), align=2)
+        return self._builder.load(self._at(start, offset, kind), align=_bytes_of(start))
 
     def store(self, vector: Any, start: Any, offset: Any) -> None:
-        self._builder.store(vector, self._at(start, offset, vector.type), align=2)
+        self._builder.store(vector, self._at(start, offset, vector.type), align=_bytes_of(start))
 
     def _at(self, start: Any, offset: Any, kind: Any) -> Any:
         return self._builder.bitcast(self._builder.gep(start, [offset]), kind.as_pointer())
+
+
+def _bytes_of(start: Any) -> int:
+    """What numbers there are aligned to."""
+    kind = start.type.pointee
+    return kind.width // 8 if isinstance(kind, ir.IntType) else 4
 
 
 def each(builder: Any, count: Any, begin: list[Any], work: Step) -> list[Any]:
@@ -65,12 +72,12 @@ def each(builder: Any, count: Any, begin: list[Any], work: Step) -> list[Any]:
     return [builder.load(total) for total in totals]
 
 
-def constant(value: float) -> Any:
+def constant(value: Any) -> Any:
     """A float in all lanes."""
     return ir.Constant(FLOATS, [float(np.float32(value))] * LANES)
 
 
-def spread(builder: Any, number: Any) -> Any:
+def broadcast(builder: Any, number: Any) -> Any:
     """A number of 32 bits in all lanes."""
     kind = ir.VectorType(number.type, LANES)
     empty = ir.Constant(kind, ir.Undefined)
@@ -81,7 +88,7 @@ def spread(builder: Any, number: Any) -> Any:
 
 def lanes_before(builder: Any, end: Any, offset: Any) -> Any:
     """Which lanes of the vector at ``offset`` come before ``end``."""
-    left = spread(builder, builder.trunc(builder.sub(end, offset), ir.IntType(32)))
+    left = broadcast(builder, builder.trunc(builder.sub(end, offset), ir.IntType(32)))
     return builder.icmp_signed("<", ir.Constant(WORDS, list(range(LANES))), left)
 
 
@@ -90,16 +97,16 @@ def higher(builder: Any, one: Any, other: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", one, other), one, other)
 
 
-def highest(builder: Any, vector: Any) -> Any:
+def highest_lane(builder: Any, vector: Any) -> Any:
     return _named(builder, f"llvm.vector.reduce.fmax.v{LANES}f32", ir.FloatType(), vector)
 
 
-def total(builder: Any, vector: Any) -> Any:
+def sum_of_lanes(builder: Any, vector: Any) -> Any:
     nothing = ir.Constant(ir.FloatType(), 0.0)
     return _named(builder, f"llvm.vector.reduce.fadd.v{LANES}f32", ir.FloatType(), nothing, vector)
 
 
-def narrow(builder: Any, floats: Any) -> Any:
+def to_bfloat16(builder: Any, floats: Any) -> Any:
     """Rounded to bfloat16."""
     bits = builder.add(builder.bitcast(floats, WORDS), ir.Constant(WORDS, [0x8000] * LANES))
     return builder.trunc(builder.lshr(bits, ir.Constant(WORDS, [16] * LANES)), HALVES)

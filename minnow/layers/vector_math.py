@@ -14,11 +14,10 @@ from numba.extending import intrinsic, overload
 from torch import Tensor
 
 from minnow.layers import vector_code as code
-from minnow.layers.vector_code import HIGHEST, LANES, LOWEST, POLYNOMIAL
+from minnow.layers.vector_code import HIGHEST, LANES, LOWEST, NOTHING, POLYNOMIAL
 
 FAST: dict[str, Any] = {"cache": True, "fastmath": True, "nogil": True, "error_model": "numpy"}
 LOG2_E = 1.4426950408889634
-NOTHING = np.float32(-3e38)  # a score that gets no weight
 
 
 def array_of(x: Tensor) -> Any:
@@ -162,28 +161,28 @@ def powers_in_place(x: Any, end: int, to_base_2: Any) -> Any:
 
 def _highest_of(_: Any, x: Any, count: Any) -> Any:  # noqa: ARG001 - numba hands it over
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        memory = code.Memory(context, builder, signature, values)
+        arrays = code.Arrays(context, builder, signature, values)
 
         def look(offset: Any, found: list[Any]) -> list[Any]:
-            return [code.higher(builder, memory.load(memory.start(0), offset, code.FLOATS), found[0])]
+            return [code.higher(builder, arrays.load(arrays.start(0), offset, code.FLOATS), found[0])]
 
-        return code.highest(builder, code.each(builder, values[1], [code.constant(float("-inf"))], look)[0])
+        return code.highest_lane(builder, code.each(builder, values[1], [code.constant(NOTHING)], look)[0])
 
     return types.float32(x, types.int64), generate
 
 
 def _powers_of(_: Any, x: Any, count: Any, factor: Any, offset: Any) -> Any:  # noqa: ARG001
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        memory = code.Memory(context, builder, signature, values)
-        start, factors, offsets = memory.start(0), *(code.spread(builder, value) for value in values[2:])
+        arrays = code.Arrays(context, builder, signature, values)
+        start, factors, offsets = arrays.start(0), *(code.broadcast(builder, value) for value in values[2:])
 
         def take(place: Any, sums: list[Any]) -> list[Any]:
-            z = builder.fsub(builder.fmul(memory.load(start, place, code.FLOATS), factors), offsets)
+            z = builder.fsub(builder.fmul(arrays.load(start, place, code.FLOATS), factors), offsets)
             power = code.exp2(builder, z)
-            memory.store(power, start, place)
+            arrays.store(power, start, place)
             return [builder.fadd(sums[0], power)]
 
-        return code.total(builder, code.each(builder, values[1], [code.constant(0)], take)[0])
+        return code.sum_of_lanes(builder, code.each(builder, values[1], [code.constant(0)], take)[0])
 
     return types.float32(x, types.int64, types.float32, types.float32), generate
 

@@ -118,7 +118,7 @@ class Terms:
                 spans[-1] = (spans[-1][0], match.end())
             else:
                 spans.append(match.span())
-        yield from (span for span in spans if " " in text[slice(*span)] or not _begins_sentence(text, span[0]))
+        yield from (span for span in spans if " " in text[slice(*span)] or not begins_sentence(text, span[0]))
 
     def _terms(self, text: str) -> Iterator[tuple[int, int, Translations]]:
         """The terms from left to right, of those that begin at a place the longest, with their places."""
@@ -136,7 +136,8 @@ class Terms:
             first += 1
 
 
-def _begins_sentence(text: str, place: int) -> bool:
+def begins_sentence(text: str, place: int) -> bool:
+    """Whether a word at this place is the first of a sentence, in quotation marks perhaps."""
     before = text[max(0, place - 16) : place].rstrip(_QUOTES)
     return not before or (before[-1] in _SENTENCE_MARKS and not _SHORT_TITLE.search(before))
 
@@ -147,7 +148,7 @@ def stands_in(text: str, phrase: str) -> bool:
         return True
     capital = phrase[:1].upper() + phrase[1:]
     return capital != phrase and any(
-        _begins_sentence(text, place) and _whole(text, capital, place) for place in _places(text, capital)
+        begins_sentence(text, place) and _whole(text, capital, place) for place in _places(text, capital)
     )
 
 

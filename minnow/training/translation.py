@@ -6,6 +6,7 @@ pairs → clean → vocabulary → rows → steps → bundle → report → card
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -114,7 +115,7 @@ def train_translation(
         write_text(run / layout.RECIPE, to_toml(recipe))
         tokenizer = _tokenizer(read.train, recipe, task, source, run)
         lessons = replace(read, train=_with_more(read.train, recipe, note))
-        model, task, outcome, recipe = _fit(task, tokenizer, lessons, recipe, source, run, note, show)
+        model, task, outcome, recipe = _fit(task, tokenizer, lessons, len(read.train), recipe, source, run, note, show)
         seconds = time.perf_counter() - started
         made = made_of(recipe.model.name, _described(read.train), recipe.model.start, seconds)
         bundle = Bundle(model, task.to_dict(), tokenizer, made, to_toml(recipe))
@@ -261,8 +262,8 @@ def _with_more(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pairs:
     if said.other_names:
         note(f"added {named:,} pairs with another name" if named else "no pair has a name that both sides spell alike")
     train, joined = add_joined(train, said.joined, seed)
-    if joined:
-        note(f"added {joined:,} pairs of two")
+    if said.joined:
+        note(f"added {joined:,} joined pairs" if joined else "there are no two pairs of a direction to be joined")
     return train
 
 
@@ -307,21 +308,24 @@ def _fit(
     task: Translation,
     tokenizer: Tokenizer,
     read: _Read,
+    num_read: int,
     recipe: TranslationRecipe,
     source: Bundle | None,
     run: Path,
     note: Note,
     show: Show,
 ) -> tuple[Seq2Seq, Translation, Outcome, TranslationRecipe]:
-    """The model with its task, how the run ended, and the recipe with what was left open decided."""
+    """The model with its task, how the run ended, and the recipe with what was left open decided; behind the first
+    ``num_read`` of the pairs stand those that were added."""
     rows = pair_rows(task, tokenizer, read.train)
     short = [row for row, length in enumerate(rows.lengths) if length <= MOST_TOKENS]
-    if len(short) < len(rows):
-        note(f"left out {len(rows) - len(short):,} pairs of more than {MOST_TOKENS} tokens on a side")
-    if not short:
+    kept = bisect_left(short, num_read)
+    if kept < num_read:
+        note(f"left out {num_read - kept:,} pairs of more than {MOST_TOKENS} tokens on a side")
+    if not kept:
         raise DataError(f"every pair of {read.train.name} has more than {MOST_TOKENS} tokens on a side; cut the texts")
     rows = rows.chosen(short)
-    longest = int(rows.sources.lengths.max())
+    longest = int(rows.sources.lengths[:kept].max())
     task = replace(task, max_tokens=longest if source is None else max(task.max_tokens, longest))
     torch.manual_seed(recipe.training.seed)
     model = _model(tokenizer, recipe, source)

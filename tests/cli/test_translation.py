@@ -521,6 +521,7 @@ def test_words_that_belong_together_stand_below_their_text(translator: Path) -> 
         (["{translator}", "", "--attention", "{tmp}/x.png"], "nothing to look at"),
         (["{translator}", "one", "--attention", "{tmp}/x.pdf"], "written as .png or .svg"),
         (["{translator}", "one", "--sample", "--beam", "4"], "one of the two"),
+        (["{translator}", "one", "--sample", "--n-best", "10"], "a draw gives one text for each source"),
         (["{translator}", "one", "--seed", "4"], "are of a draw"),
         (["{translator}", "one", "--max-ratio", "0"], "max_ratio must be above 0"),
         (["{translator}", "one", "--alignment", "--n-best", "2"], "of the best translation alone; leave --n-best out"),

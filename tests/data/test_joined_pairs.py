@@ -81,10 +81,41 @@ def test_only_pairs_of_one_direction_meet() -> None:
         assert not re.search(r"\b(vous|merci|bonjour)\b", english, re.IGNORECASE), (source, target)
 
 
-@pytest.mark.parametrize("sign", ["?", "...", "?!", ""])
-def test_what_is_no_plain_statement_stands_before_no_comma(sign: str) -> None:
-    found = many(pairs({f"Well{sign}": f"Bon{sign}", "It rains. It does.": "Il pleut. Si."}))
+@pytest.mark.parametrize(
+    "opening",
+    [
+        *("Well?", "Well...", "Well?!", "Well", "Well….", "Hm . . .", "Quoi ? !"),
+        *("Oh  !", "! .", "5 p.m.", '"Hi.', "¡Hola!"),
+    ],
+)
+def test_what_is_no_plain_statement_stands_before_no_comma(opening: str) -> None:
+    found = many(pairs({opening: opening, "It rains. It does.": "Il pleut. Si."}))
     assert not any("," in source + target for source, target in found.items())
+
+
+@pytest.mark.parametrize(
+    ("code", "opening", "comma"),
+    [("zh", "好。", "，"), ("zh", "好!", "，"), ("ja", "はい。", "、"), ("ar", "نعم.", "، "), ("target", "好！", "，")],
+)
+def test_a_comma_is_that_of_its_language(code: str, opening: str, comma: str) -> None:
+    found = many(pairs({"Hello.": opening, "How are you?": "嗎？"}, ("en", code)))
+    assert found["Hello, How are you?"] == f"{opening[:-1]}{comma}嗎？"
+
+
+@pytest.mark.parametrize(
+    ("code", "first", "space"),
+    [
+        ("zh", "你好吗?", ""),
+        ("zh", "他说：“你好。”", ""),
+        ("th", "ไหม", " "),
+        ("source", "你好。", ""),
+        ("en", "Hi!", " "),
+    ],
+)
+def test_sentences_stand_apart_as_a_translation_joins_them(code: str, first: str, space: str) -> None:
+    """So that a text is read as it was learnt; see ``sentence_space``."""
+    found = many(pairs({"Where is it?": first, "What is it?": "那是什么？"}, ("en", code)))
+    assert found["Where is it? What is it?"] == f"{first}{space}那是什么？"
 
 
 def test_openings_are_short_on_both_sides() -> None:
@@ -92,9 +123,17 @@ def test_openings_are_short_on_both_sides() -> None:
     assert not any("," in source for source in many(pairs({"Thanks.": long, "It is good to rain.": "Il pleut bien."})))
 
 
-def test_the_seed_decides_and_none_or_one_pair_is_left_as_it_is() -> None:
+def test_no_pair_is_joined_to_itself() -> None:
+    assert all(
+        source.partition("? ")[0] != source.partition("? ")[2] for source in many(pairs({"A?": "B?", "C?": "D?"}))
+    )
+    alone = pairs({"Hello!": "Bonjour !"})
+    both = Pairs(["Hello!", "Hola!"], ["Bonjour !", "Bonjour !"], [("en", "fr"), ("es", "fr")], "talk", "0")
+    assert add_joined(alone, 1, seed=0) == (alone, 0)
+    assert add_joined(both, 1, seed=0) == (both, 0)
+
+
+def test_the_seed_decides_and_a_share_of_nothing_leaves_all_as_it_is() -> None:
     assert add_joined(pairs(), 0.5, seed=3) == add_joined(pairs(), 0.5, seed=3)
     assert added(pairs(), 1, seed=3) != added(pairs(), 1, seed=4)
-    alone = pairs({"Hello!": "Bonjour !"})
-    assert add_joined(alone, 1, seed=0) == (alone, 0)
     assert add_joined(pairs(), 0, seed=0) == (pairs(), 0)

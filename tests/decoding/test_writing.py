@@ -82,7 +82,7 @@ def test_texts_of_a_beam_have_their_scores_and_no_drawn_one_has(ignore_end: bool
     assert scores == sorted(scores, reverse=True)
     for end in found:
         total = sum(end.log_probabilities) + end.end
-        assert end.score == pytest.approx(total / (len(end.token_ids) + (abs(end.end) > 1e-6)), abs=1e-5)
+        assert end.score == pytest.approx(total / (len(end.token_ids) + (end.finish_reason == "stop")), abs=1e-5)
     assert [end.score for _, end in told("character", [PROMPT], seed=1, **said)] == [None]
 
 
