@@ -14,7 +14,7 @@ class Outcome:
     """What a loop leaves beside the weights.
 
     Attributes:
-        scores: of the best validation, whose weights are kept.
+        scores: of the validation whose weights are kept.
         step: after which that was.
         num_steps: how many were taken.
         seconds: they and their validations took.

@@ -81,7 +81,7 @@ class LearningPlan(Protocol):
 
 
 class Trainer:
-    """One run over one model; ``fit`` leaves the best weights in the model.
+    """One run over one model; ``fit`` leaves the best weights in the model, or the last.
 
     Args:
         lesson: what is learnt; the choice of the best weights and early stopping follow what it measures, and of equal
@@ -120,11 +120,11 @@ class Trainer:
         self.journal = Journal(folder / "journal.jsonl")
         self.progress = Progress()
         self.average = [p.detach().clone() for p in model.parameters()] if settings.average > 0 else []
-        self.best: list[Tensor] = []
+        self.kept: list[Tensor] = []
         self.schedule = Schedule(settings.schedule, settings.epochs * len(self._batches(0)), settings.warmup)
 
     def fit(self) -> Outcome:
-        """Train until the last epoch, until patience or time is spent, or until Ctrl-C; then load the best weights.
+        """Train until the last epoch, until patience or time is spent, or until Ctrl-C; then load the weights to keep.
 
         A loss that is no number ends a run as Ctrl-C does, if there are weights to keep.
 
@@ -142,17 +142,17 @@ class Trainer:
                 self._epoch()
         except KeyboardInterrupt:
             ended = INTERRUPTED
-            if not self.best:
+            if not self.kept:
                 self._validate()
         except DivergedError as error:
             ended, advice = error.what, error.advice
-            if not self.best:
+            if not self.kept:
                 raise
         finally:
             torch.set_num_threads(threads)
             self.replicas.close()
-        self._load(self.best)
-        scores = {key[5:]: value for key, value in self.progress.extra.items() if key.startswith("best.")}
+        self._load(self.kept)
+        scores = {key[5:]: value for key, value in self.progress.extra.items() if key.startswith("kept.")}
         done = self.progress
         return Outcome(scores, done.best_step, done.step, done.seconds, done.tokens, ended, advice)
 
@@ -242,7 +242,8 @@ class Trainer:
             torch._foreach_lerp_(self.average, [p.data for p in self.model.parameters()], 1 - decay)
 
     def _validate(self) -> None:
-        """Score the validation rows with the averaged weights, keep them if they are the best so far.
+        """Score the validation rows with the averaged weights, keep them if they are the best so far or the last are
+        wanted.
 
         Of equal scores the lower loss counts: BLEU of very short targets stays 0 while the model learns.
         """
@@ -256,11 +257,14 @@ class Trainer:
         before = self.progress.best
         improved = before is None or (value, -loss) > (before, -self.progress.extra["best.loss"])
         if improved:
-            self.best = [p.detach().clone() for p in self.model.parameters()]
-            self.progress.best, self.progress.best_step, self.progress.worse_for = value, self.progress.step, 0
-            self.progress.extra |= {f"best.{name}": score for name, score in scores.items()}
+            self.progress.best, self.progress.worse_for = value, 0
+            self.progress.extra["best.loss"] = loss
         else:
             self.progress.worse_for += 1
+        if improved or self.settings.keep == "last":
+            self.kept = [p.detach().clone() for p in self.model.parameters()]
+            self.progress.best_step = self.progress.step
+            self.progress.extra |= {f"kept.{name}": score for name, score in scores.items()}
         self._load(current)
         self.schedule.after_validation(improved)
         self.progress.reductions = self.schedule.reductions
@@ -293,7 +297,7 @@ class Trainer:
     def _save(self) -> None:
         tensors = {name: p.data for name, p in self.model.named_parameters(prefix="model")}
         tensors |= {f"average.{i}": value for i, value in enumerate(self.average)}
-        tensors |= {f"best.{i}": value for i, value in enumerate(self.best)}
+        tensors |= {f"kept.{i}": value for i, value in enumerate(self.kept)}
         tensors |= optimizer_tensors(self.optimizers) | self.replicas.random_states()
         save_checkpoint(self.folder / layout.CHECKPOINT, self.progress, tensors)
 
@@ -306,8 +310,8 @@ class Trainer:
         self._load([tensors[name] for name, _ in self.model.named_parameters(prefix="model")])
         # The file's tensors are on the processor, and the average is added to where the model lies.
         self.average = [tensors[f"average.{i}"].to(self.device) for i in range(len(self.average))]
-        num_best = sum(name.startswith("best.") for name in tensors)
-        self.best = [tensors[f"best.{i}"].to(self.device) for i in range(num_best)]
+        num_kept = sum(name.startswith("kept.") for name in tensors)
+        self.kept = [tensors[f"kept.{i}"].to(self.device) for i in range(num_kept)]
         restore_optimizers(self.optimizers, tensors)
         self.replicas.restore_random_states(tensors)
         self.schedule.reductions = self.progress.reductions

@@ -165,8 +165,8 @@ def test_what_is_taken_up_lies_where_the_model_does(tmp_path: Path) -> None:
     run, nowhere = trainer(tmp_path), torch.device("meta")
     run.model, run.device = run.model.to(nowhere), nowhere
     run._resume()
-    assert run.best
-    assert {value.device for value in (*run.average, *run.best)} == {nowhere}
+    assert run.kept
+    assert {value.device for value in (*run.average, *run.kept)} == {nowhere}
     run._update_average()
 
 
@@ -274,6 +274,21 @@ def test_of_equal_scores_the_lower_loss_is_the_better_one_and_no_loss_outweighs_
     assert best_epoch("equal", (0.0, 3.0), (0.0, 2.0), (0.0, 1.0), (0.0, 1.0), (0.0, 1.5)) == 3
     assert best_epoch("score first", (0.0, 1.0), (0.5, 3.0), (0.0, 0.5)) == 2
     assert best_epoch("patience", (0.0, 3.0), (0.0, 2.0), (0.0, 1.0), (0.0, 1.0), (0.0, 0.5), patience=1) == 3
+
+
+def test_the_last_weights_are_kept_where_they_are_wanted(tmp_path: Path) -> None:
+    """And what they scored is told; patience goes by the best all the same."""
+    scores = ((0.5, 1.0), (0.9, 0.7), (0.6, 0.5))
+    run = Trainer(net(), Told(*scores), replace(SETTINGS, keep="last"), tmp_path / "last", lambda _: None)
+    outcome = run.fit()
+    assert outcome.scores == {"accuracy": 0.6, "loss": 0.5}
+    assert outcome.step == outcome.num_steps
+    assert run.progress.best == 0.9
+    for parameter, last in zip(run.model.parameters(), run.average, strict=True):
+        assert torch.equal(parameter, last)
+    short = replace(SETTINGS, keep="last", epochs=6, patience=2)
+    Trainer(net(), Told(*scores, (0.6, 0.4), (0.7, 0.3), (0.8, 0.2)), short, tmp_path / "short", lambda _: None).fit()
+    assert [row["epoch"] for row in journal(tmp_path / "short")] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("after", [1, 25])
