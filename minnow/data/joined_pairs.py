@@ -16,7 +16,7 @@ from minnow.text.language import CHINESE, JAPANESE, primary, sentence_space
 from minnow.text.terms import UNSPACED
 from minnow.text.truecase import Truecaser
 
-WITH_COMMA = 0.5  # of the added pairs, as far as there are openings
+WITH_COMMA = 0.5  # of the pairs that are drawn, as far as there are openings
 LONGEST_OPENING = 12  # letters and marks of a sentence that may stand before a comma: "Hi.", "Excuse me."
 LETTERS_OF_SIGN = 3  # that a character of a script without spaces counts for
 # One sentence without a mark inside that ends as a statement does; quotations and abbreviations are none.
@@ -25,50 +25,52 @@ _SIGN = re.compile(f"[{UNSPACED}]")
 _COMMAS = {"ar": "، ", "fa": "، ", "ur": "، "}
 
 
-def add_joined(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
-    """The pairs, and behind them such of two: one sentence behind another, or a short one, a comma and another.
+class Joiner:
+    """Draws pairs that are made of two: one sentence behind another, or a short one, a comma and another.
 
     Behind the comma the first word has the case that it would have inside a sentence. Both are of one direction, and
-    two different ones; no side may be empty.
+    two different ones.
 
     Args:
-        share: how many are added, as a share of the pairs, between 0 and 1.
-        seed: of what is drawn.
-
-    Returns:
-        All pairs, and how many were added: fewer than asked for where a direction has a single pair.
+        pairs: no side may be empty.
     """
-    count = round(share * len(pairs))
-    if not count:
-        return pairs, 0
-    random = np.random.default_rng((seed, 2))
-    sides = list(zip(pairs.sources, pairs.targets, strict=True))
-    rows_of: dict[Direction, list[int]] = {}
-    for row, direction in enumerate(pairs.directions):
-        rows_of.setdefault(direction, []).append(row)
-    openings_of = {direction: _openings(sides, rows) for direction, rows in rows_of.items()}
-    truecasers = _truecasers(pairs)
-    sources, targets, directions = list(pairs.sources), list(pairs.targets), list(pairs.directions)
-    for second in random.integers(len(pairs), size=count).tolist():
-        direction = pairs.directions[second]
-        first = _drawn(openings_of[direction], second, random) if random.random() < WITH_COMMA else None
+
+    def __init__(self, pairs: Pairs):
+        self._pairs = pairs
+        self._sides = list(zip(pairs.sources, pairs.targets, strict=True))
+        self._rows_of: dict[Direction, list[int]] = {}
+        for row, direction in enumerate(pairs.directions):
+            self._rows_of.setdefault(direction, []).append(row)
+        self._openings_of = {direction: self._openings(rows) for direction, rows in self._rows_of.items()}
+        self._truecasers = _truecasers(pairs)
+
+    def drawn(self, count: int, random: np.random.Generator) -> Pairs:
+        """So many; fewer where a direction has a single pair."""
+        seconds = random.integers(len(self._pairs), size=count).tolist()
+        found = [(both, self._pairs.directions[row]) for row in seconds if (both := self._joined(row, random))]
+        sources, targets = [both[0] for both, _ in found], [both[1] for both, _ in found]
+        return replace(self._pairs, sources=sources, targets=targets, directions=[direction for _, direction in found])
+
+    def _joined(self, second: int, random: np.random.Generator) -> list[str]:
+        """Both sides of that pair behind another; none where there is no other."""
+        direction = self._pairs.directions[second]
+        first = _drawn(self._openings_of[direction], second, random) if random.random() < WITH_COMMA else None
         if first is not None:
-            both = [
-                _run_on(one, truecasers[language].truecased(other), language)
-                for one, other, language in zip(sides[first], sides[second], direction, strict=True)
+            return [
+                _run_on(one, self._truecasers[language].truecased(other), language)
+                for one, other, language in zip(self._sides[first], self._sides[second], direction, strict=True)
             ]
-        else:
-            first = _drawn(rows_of[direction], second, random)
-            if first is None:
-                continue
-            both = [
-                f"{one}{sentence_space(language, one)}{other}"
-                for one, other, language in zip(sides[first], sides[second], direction, strict=True)
-            ]
-        sources.append(both[0])
-        targets.append(both[1])
-        directions.append(direction)
-    return replace(pairs, sources=sources, targets=targets, directions=directions), len(sources) - len(pairs)
+        first = _drawn(self._rows_of[direction], second, random)
+        if first is None:
+            return []
+        return [
+            f"{one}{sentence_space(language, one)}{other}"
+            for one, other, language in zip(self._sides[first], self._sides[second], direction, strict=True)
+        ]
+
+    def _openings(self, rows: Iterable[int]) -> list[int]:
+        """The rows whose sides are both short and end as statements do."""
+        return [row for row in rows if all(_is_short(side) and _STATEMENT.fullmatch(side) for side in self._sides[row])]
 
 
 def _drawn(rows: Sequence[int], other_than: int, random: np.random.Generator) -> int | None:
@@ -87,11 +89,6 @@ def _truecasers(pairs: Pairs) -> dict[str, Truecaser]:
         texts.setdefault(here, set()).add(source)
         texts.setdefault(there, set()).add(target)
     return {language: Truecaser(said) for language, said in texts.items()}
-
-
-def _openings(sides: Sequence[tuple[str, str]], rows: Iterable[int]) -> list[int]:
-    """The rows whose sides are both short and end as statements do."""
-    return [row for row in rows if all(_is_short(side) and _STATEMENT.fullmatch(side) for side in sides[row])]
 
 
 def _is_short(text: str) -> bool:

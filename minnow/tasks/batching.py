@@ -40,6 +40,11 @@ class TokenRows:
     def row(self, number: int) -> NDArray[np.int32]:
         return self.ids[self.starts[number] : self.starts[number + 1]]
 
+    def followed_by(self, other: TokenRows) -> TokenRows:
+        """These texts and then those."""
+        starts = np.concatenate([self.starts, other.starts[1:] + self.starts[-1]])
+        return TokenRows(np.concatenate([self.ids, other.ids]), starts)
+
     @classmethod
     def of(cls, rows: Sequence[Sequence[int] | NDArray[np.int32]]) -> TokenRows:
         starts = np.zeros(len(rows) + 1, np.int64)

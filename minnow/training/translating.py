@@ -3,7 +3,7 @@
 N rows · B rows of a batch · S positions of the source · T of the target · D features
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,8 @@ from minnow.text.subword_dropout import SubwordDropout
 from minnow.text.tokenizer import Tokenizer
 
 Rows = NDArray[np.int64]
+DrawnPairs = Callable[[np.random.Generator], Pairs]
+MOST_TOKENS = 256  # of a side; longer pairs are left out, for a sentence is what is learnt
 MEASURED = ("bleu", "chrf", "exact_match")
 
 
@@ -41,6 +43,9 @@ class PairRows:
     def lengths(self) -> NDArray[np.int64]:
         """Of the longer side [N], by which rows are put together."""
         return np.maximum(self.sources.lengths, self.targets.lengths)
+
+    def followed_by(self, other: "PairRows") -> "PairRows":
+        return PairRows(self.sources.followed_by(other.sources), self.targets.followed_by(other.targets))
 
     def chosen(self, rows: Sequence[int] | Rows) -> "PairRows":
         return PairRows(*(TokenRows.of([side.row(row) for row in rows]) for side in (self.sources, self.targets)))
@@ -65,6 +70,7 @@ class Translating:
         translates: how many validation pairs are translated at each measuring, evenly spaced; 0 for none.
         bpe_dropout: share of the merges that are left out of the training pairs, others at each epoch.
         r_drop: weight of the divergence between two readings of each batch; 0 reads it once.
+        more: draws pairs that are read besides, others at each epoch.
     """
 
     def __init__(
@@ -77,18 +83,21 @@ class Translating:
         translates: int = 1000,
         bpe_dropout: float = 0.0,
         r_drop: float = 0.0,
+        more: DrawnPairs | None = None,
     ):
-        self.task, self.tokenizer, self.train = task, tokenizer, train
+        self.task, self.tokenizer, self.given, self.train = task, tokenizer, train, train
         self.held = pair_rows(task, tokenizer, validation)
         self.smoothing, self.r_drop = smoothing, r_drop
         count = min(translates, len(validation))
         self.asked = validation.chosen(np.linspace(0, len(validation) - 1, count).round().astype(int))
         self.num_tokens = len(train.targets.ids)
+        self.bpe_dropout, self.more = bpe_dropout, more
         self.cuts = _cuts(tokenizer, train, bpe_dropout) if bpe_dropout else None
 
     def batches(self, tokens_per_batch: int, random: np.random.Generator) -> list[Rows]:
-        if self.cuts:
-            self.train = PairRows(*(TokenRows(*side.draw(random)) for side in self.cuts))
+        self.train = _cut(self.cuts, random) if self.cuts else self.given
+        if self.more:
+            self.train = self.train.followed_by(self._rows_of(self.more(random), random))
         return bucketed(self.train.lengths, tokens_per_batch, random)
 
     def weight(self, rows: Rows) -> int:
@@ -108,6 +117,11 @@ class Translating:
             smoothing=self.smoothing,
             consistency=self.r_drop,
         )
+
+    def _rows_of(self, pairs: Pairs, random: np.random.Generator) -> PairRows:
+        rows = pair_rows(self.task, self.tokenizer, pairs)
+        rows = rows.chosen(np.flatnonzero(rows.lengths <= MOST_TOKENS))
+        return _cut(_cuts(self.tokenizer, rows, self.bpe_dropout), random) if self.bpe_dropout else rows
 
     def measure(self, model: nn.Module) -> dict[str, float]:
         training = model.training
@@ -141,6 +155,10 @@ def _cuts(tokenizer: Tokenizer, pairs: PairRows, rate: float) -> tuple[SubwordDr
     """Both sides, to be cut anew."""
     sources, targets = ([side.row(row).tolist() for row in range(len(side))] for side in (pairs.sources, pairs.targets))
     return SubwordDropout(tokenizer, sources, rate), SubwordDropout(tokenizer.writing, targets, rate)
+
+
+def _cut(cuts: Sequence[SubwordDropout], random: np.random.Generator) -> PairRows:
+    return PairRows(*(TokenRows(*side.draw(random)) for side in cuts))
 
 
 def _written(model: Any, pairs: PairRows, rows: Rows, device: torch.device, readings: int = 1) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ pairs → clean → vocabulary → rows → steps → bundle → report → card
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from minnow.bundle import layout, replacing
 from minnow.bundle.bundle import Bundle, size_on_disk
 from minnow.bundle.provenance import made_of
 from minnow.data.columns import SIDES
-from minnow.data.joined_pairs import add_joined
+from minnow.data.joined_pairs import Joiner
 from minnow.data.other_names import add_other_names
 from minnow.data.pair_cleaning import REASONS, PairCleaningSettings, clean_pairs, nothing_left
 from minnow.data.pairs import Pairs, load_pairs, pair_parts
@@ -49,13 +48,12 @@ from minnow.training.run_folder import (
 )
 from minnow.training.settings import has_its_own, keys_asked, unused
 from minnow.training.trainer import Trainer, choose_device, settled
-from minnow.training.translating import Translating, pair_rows
+from minnow.training.translating import MOST_TOKENS, DrawnPairs, Translating, pair_rows
 from minnow.training.translation_evidence import write_evidence
 from minnow.training.translation_recipe import TranslationRecipe
 
 HELD_OUT = 0.02
 SPLIT_SEED = 0
-MOST_TOKENS = 256  # of a side; longer pairs are left out, for a sentence is what is learnt
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,8 @@ def train_translation(
         check_same_source(run, recipe.model.start, resume)
         write_text(run / layout.RECIPE, to_toml(recipe))
         tokenizer = _tokenizer(read.train, recipe, task, source, run)
-        lessons = replace(read, train=_with_more(read.train, recipe, note))
-        model, task, outcome, recipe = _fit(task, tokenizer, lessons, len(read.train), recipe, source, run, note, show)
+        lessons = replace(read, train=_with_other_names(read.train, recipe, note))
+        model, task, outcome, recipe = _fit(task, tokenizer, lessons, recipe, source, run, note, show)
         seconds = time.perf_counter() - started
         made = made_of(recipe.model.name, _described(read.train), recipe.model.start, seconds)
         bundle = Bundle(model, task.to_dict(), tokenizer, made, to_toml(recipe))
@@ -255,16 +253,23 @@ def _held_out(pairs: Pairs, share: float) -> tuple[Pairs, Pairs]:
     return pairs.chosen(kept), pairs.chosen(held)
 
 
-def _with_more(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pairs:
+def _with_other_names(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pairs:
     """What is learnt from; the vocabulary is that of the pairs as they came."""
-    said, seed = recipe.pairs, recipe.training.seed
-    train, named = add_other_names(train, said.other_names, seed)
-    if said.other_names:
-        note(f"added {named:,} pairs with another name" if named else "no pair has a name that both sides spell alike")
-    train, joined = add_joined(train, said.joined, seed)
-    if said.joined:
-        note(f"added {joined:,} joined pairs" if joined else "there are no two pairs of a direction to be joined")
-    return train
+    if not recipe.pairs.other_names:
+        return train
+    more, count = add_other_names(train, recipe.pairs.other_names, recipe.training.seed)
+    note(f"added {count:,} pairs with another name" if count else "no pair has a name that both sides spell alike")
+    return more
+
+
+def _joined(train: Pairs, recipe: TranslationRecipe, note: Note) -> DrawnPairs | None:
+    """What each epoch reads besides: pairs of two, drawn anew."""
+    count = round(recipe.pairs.joined * len(train))
+    if not count:
+        return None
+    joiner = Joiner(train)
+    note(f"each epoch reads {count:,} joined pairs besides")
+    return lambda random: joiner.drawn(count, random)
 
 
 def _task(train: Pairs, source: Bundle | None) -> Translation:
@@ -308,24 +313,21 @@ def _fit(
     task: Translation,
     tokenizer: Tokenizer,
     read: _Read,
-    num_read: int,
     recipe: TranslationRecipe,
     source: Bundle | None,
     run: Path,
     note: Note,
     show: Show,
 ) -> tuple[Seq2Seq, Translation, Outcome, TranslationRecipe]:
-    """The model with its task, how the run ended, and the recipe with what was left open decided; behind the first
-    ``num_read`` of the pairs stand those that were added."""
+    """The model with its task, how the run ended, and the recipe with what was left open decided."""
     rows = pair_rows(task, tokenizer, read.train)
     short = [row for row, length in enumerate(rows.lengths) if length <= MOST_TOKENS]
-    kept = bisect_left(short, num_read)
-    if kept < num_read:
-        note(f"left out {num_read - kept:,} pairs of more than {MOST_TOKENS} tokens on a side")
-    if not kept:
+    if len(short) < len(rows):
+        note(f"left out {len(rows) - len(short):,} pairs of more than {MOST_TOKENS} tokens on a side")
+    if not short:
         raise DataError(f"every pair of {read.train.name} has more than {MOST_TOKENS} tokens on a side; cut the texts")
     rows = rows.chosen(short)
-    longest = int(rows.sources.lengths[:kept].max())
+    longest = int(rows.sources.lengths.max())
     task = replace(task, max_tokens=longest if source is None else max(task.max_tokens, longest))
     torch.manual_seed(recipe.training.seed)
     model = _model(tokenizer, recipe, source)
@@ -339,6 +341,7 @@ def _fit(
         recipe.training.label_smoothing,
         bpe_dropout=recipe.tokenizer.bpe_dropout,
         r_drop=recipe.training.r_drop,
+        more=_joined(read.train, recipe, note),
     )
     recipe = settled(recipe, model, run)
     outcome = Trainer(model, lesson, recipe.training, run, show).fit()

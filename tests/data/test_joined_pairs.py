@@ -2,9 +2,10 @@
 
 import re
 
+import numpy as np
 import pytest
 
-from minnow.data.joined_pairs import LONGEST_OPENING, add_joined
+from minnow.data.joined_pairs import LONGEST_OPENING, Joiner
 from minnow.data.pairs import Pairs
 
 SIDES = {
@@ -21,15 +22,15 @@ def pairs(sides: dict[str, str] = SIDES, direction: tuple[str, str] = ("en", "fr
     return Pairs(list(sides), list(sides.values()), [direction] * len(sides), "talk", "0")
 
 
-def added(given: Pairs, share: float = 1, seed: int = 0) -> dict[str, str]:
-    found, count = add_joined(given, share, seed)
-    assert (found.sources[: len(given)], found.targets[: len(given)]) == (given.sources, given.targets)
-    assert len(found.directions) == len(found) == len(given) + count == len(given) + round(share * len(given))
-    return dict(zip(found.sources[len(given) :], found.targets[len(given) :], strict=True))
+def drawn(given: Pairs, count: int = 6, seed: int = 0) -> Pairs:
+    return Joiner(given).drawn(count, np.random.default_rng(seed))
 
 
 def many(given: Pairs) -> dict[str, str]:
-    return {source: target for seed in range(60) for source, target in added(given, seed=seed).items()}
+    found = drawn(given, 400)
+    assert set(found.directions) <= set(given.directions)
+    assert len(found.sources) == len(found.targets) == len(found.directions)
+    return dict(zip(found.sources, found.targets, strict=True))
 
 
 def test_both_sides_are_joined_in_the_same_way() -> None:
@@ -44,8 +45,8 @@ def test_both_sides_are_joined_in_the_same_way() -> None:
         else:
             first = next(one for one in SIDES if source.startswith(f"{one} "))
             assert target == f"{SIDES[first]} {SIDES[source.removeprefix(f'{first} ')]}"
-    drawn = [source for seed in range(60) for source in added(pairs(), seed=seed)]
-    assert 0.4 < sum(", " in source for source in drawn) / len(drawn) < 0.6
+    sources = drawn(pairs(), 1000).sources
+    assert 0.4 < sum(", " in source for source in sources) / len(sources) < 0.6
 
 
 def test_a_capital_stays_where_the_word_has_it_inside_sentences() -> None:
@@ -74,7 +75,8 @@ def test_only_pairs_of_one_direction_meet() -> None:
     both = Pairs(
         one.sources + other.sources, one.targets + other.targets, one.directions + other.directions, "talk", "0"
     )
-    found, _ = add_joined(both, 1, seed=0)
+    found = drawn(both, 100)
+    assert set(found.directions) == {("en", "fr"), ("fr", "en")}
     for source, target, direction in zip(found.sources, found.targets, found.directions, strict=True):
         english = source if direction == ("en", "fr") else target
         assert re.search(r"\b(you|thank|hello)\b", english, re.IGNORECASE), (source, target)
@@ -129,11 +131,10 @@ def test_no_pair_is_joined_to_itself() -> None:
     )
     alone = pairs({"Hello!": "Bonjour !"})
     both = Pairs(["Hello!", "Hola!"], ["Bonjour !", "Bonjour !"], [("en", "fr"), ("es", "fr")], "talk", "0")
-    assert add_joined(alone, 1, seed=0) == (alone, 0)
-    assert add_joined(both, 1, seed=0) == (both, 0)
+    assert len(drawn(alone)) == len(drawn(both)) == 0
 
 
-def test_the_seed_decides_and_a_share_of_nothing_leaves_all_as_it_is() -> None:
-    assert add_joined(pairs(), 0.5, seed=3) == add_joined(pairs(), 0.5, seed=3)
-    assert added(pairs(), 1, seed=3) != added(pairs(), 1, seed=4)
-    assert add_joined(pairs(), 0, seed=0) == (pairs(), 0)
+def test_the_random_numbers_decide_and_as_many_come_as_were_asked_for() -> None:
+    assert drawn(pairs(), 50, seed=3) == drawn(pairs(), 50, seed=3)
+    assert drawn(pairs(), 50, seed=3) != drawn(pairs(), 50, seed=4)
+    assert [len(drawn(pairs(), count)) for count in (0, 1, 50)] == [0, 1, 50]

@@ -14,7 +14,7 @@ from minnow.data.pairs import Pairs
 from minnow.decoding.translating import TranslationSettings
 from minnow.evaluation.measure import measure_translation
 from minnow.tasks.translation import Translation, tags
-from minnow.training.translating import PairRows, Translating, pair_rows
+from minnow.training.translating import MOST_TOKENS, PairRows, Translating, pair_rows
 from minnow.training.translation_recipe import METRICS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -117,6 +117,29 @@ def test_each_pass_reads_the_words_in_other_pieces_and_a_seed_repeats_them() -> 
         assert [rows.sources.row(row)[0] for row in range(8)] == [kept.sources.row(row)[0] for row in range(8)]
         assert all(rows.targets.row(row)[-1] == READING.eos_id for row in range(8))
     assert passes[0] == passes[2] != passes[1]
+
+
+@pytest.mark.parametrize("bpe_dropout", [0.0, 0.5])
+def test_pairs_are_drawn_anew_for_each_pass_behind_those_that_are_given(bpe_dropout: float) -> None:
+    given = lesson().train
+    one = lesson(bpe_dropout=bpe_dropout, more=lambda random: PAIRS.chosen(random.integers(8, size=3)))
+    passes = []
+    for seed in (1, 2, 1):
+        batches = one.batches(30, np.random.default_rng(seed))
+        assert sorted(row for batch in batches for row in batch.tolist()) == list(range(11))
+        rows = one.train
+        texts = [READING.decode(rows.targets.row(row).tolist()) for row in range(11)]
+        assert texts[:8] == [READING.decode(given.targets.row(row).tolist()) for row in range(8)]
+        assert set(texts[8:]) <= set(texts[:8])
+        passes.append([side.ids.tolist() for side in (rows.sources, rows.targets)])
+    assert passes[0] == passes[2] != passes[1]
+
+
+def test_what_is_drawn_and_too_long_is_left_out() -> None:
+    long = replace(PAIRS.chosen([0, 1]), targets=["day " * MOST_TOKENS, "day"])
+    one = lesson(more=lambda _: long)
+    assert sum(len(batch) for batch in one.batches(30, np.random.default_rng(0))) == 9
+    assert len(one.train.targets.row(8)) < 9
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -462,7 +462,7 @@ def test_pairs_that_are_none_are_left_out_and_told_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "line"),
-    [("other_names", r"added \d+ pairs with another name"), ("joined", r"added \d+ joined pairs")],
+    [("other_names", r"added \d+ pairs with another name"), ("joined", r"each epoch reads \d+ joined pairs besides")],
 )
 def test_added_pairs_are_learnt_from_and_told_of(key: str, line: str, tmp_path: Path) -> None:
     """They are neither in the vocabulary nor in what the card counts."""
