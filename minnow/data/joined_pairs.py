@@ -75,7 +75,7 @@ class Joiner:
 
 def _drawn(rows: Sequence[int], other_than: int, random: np.random.Generator) -> int | None:
     """One of the rows, but not that one."""
-    if not rows or list(rows) == [other_than]:
+    if not rows or (len(rows) == 1 and rows[0] == other_than):
         return None
     while (row := rows[int(random.integers(len(rows)))]) == other_than:
         pass

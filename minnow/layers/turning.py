@@ -121,6 +121,7 @@ def _copy_row(_: Any, numbers: Any, start: Any, out: Any, to: Any, count: Any) -
 turned: Any = intrinsic(_turned_into)
 interleaved: Any = intrinsic(_interleaved_into)
 crossed: Any = intrinsic(_crossed_into)
+# Rows of two arrays by their numbers, or from a place of the first.
 put_row: Any = intrinsic(_put_row)
 copy_row: Any = intrinsic(_copy_row)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from minnow.text.terms import begins_sentence
 
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"(?<!['’])[^\W\d_]+(?:-[^\W\d_]+)*")  # the t of don't is none
 _FIRST_WORD = re.compile(rf"[¿¡]*({_WORD.pattern})")
 
 

@@ -41,7 +41,7 @@ class Outcome:
         if not self.ended:
             return []
         then = f"; {self.advice}" if self.advice else ""
-        return [f"{self.ended}: the best model so far, of step {self.step:,}, is kept{then}"]
+        return [f"{self.ended}: the model of step {self.step:,} is kept{then}"]
 
 
 class Followed(Protocol):

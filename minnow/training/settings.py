@@ -29,7 +29,7 @@ class TrainingSettings:
         average: decay of the running average of the weights that is validated and kept; 0 for the weights themselves.
         metric: to choose the best epoch by: accuracy, f1_macro, f1_micro, f1_weighted, precision_macro, recall_macro
             or loss.
-        keep: best, the weights of the best epoch, or last, those after the last.
+        weights: best, those of the best epoch are kept, or last, those after the last.
         patience: stop after so many validations without a better one; 0 for never.
         max_minutes: stop after so long, the schedule having ended by then; 0 for no limit.
         precision: auto, float32 or bfloat16; auto takes bfloat16 where this processor is faster with it.
@@ -49,7 +49,7 @@ class TrainingSettings:
     label_smoothing: float = 0.0
     average: float = 0.99
     metric: str = "accuracy"
-    keep: str = "best"
+    weights: str = "best"
     patience: int = 4
     max_minutes: float = 0.0
     precision: str = "auto"
@@ -84,7 +84,7 @@ def check_training(said: TrainingSettings, metrics: Sequence[str]) -> None:
     among("training.optimizer", said.optimizer, OPTIMIZERS)
     among("training.schedule", said.schedule, SCHEDULES)
     among("training.metric", said.metric, metrics)
-    among("training.keep", said.keep, ("best", "last"))
+    among("training.weights", said.weights, ("best", "last"))
     among("training.precision", said.precision, ("auto", "float32", "bfloat16"))
     among("training.device", said.device, ("auto", "cpu", "cuda"))
     at_least("training", "epochs", said.epochs, 1)

@@ -121,6 +121,7 @@ class Trainer:
         self.progress = Progress()
         self.average = [p.detach().clone() for p in model.parameters()] if settings.average > 0 else []
         self.kept: list[Tensor] = []
+        self._drawn: tuple[int, list[Rows]] | None = None
         self.schedule = Schedule(settings.schedule, settings.epochs * len(self._batches(0)), settings.warmup)
 
     def fit(self) -> Outcome:
@@ -152,13 +153,13 @@ class Trainer:
             torch.set_num_threads(threads)
             self.replicas.close()
         self._load(self.kept)
-        scores = {key[5:]: value for key, value in self.progress.extra.items() if key.startswith("kept.")}
+        scores = {key[5:]: value for key, value in self.progress.extra.items() if key.startswith("best.")}
         done = self.progress
         return Outcome(scores, done.best_step, done.step, done.seconds, done.tokens, ended, advice)
 
     def _epoch(self) -> None:
-        batches = self._batches(self.progress.epoch)
         started = last_saved = last_tidied = time.monotonic()
+        batches = self._batches(self.progress.epoch)
         last_shown = 0.0
         before = self.progress.seconds
         self.model.train()
@@ -230,8 +231,11 @@ class Trainer:
         return [batch[worker::workers] for worker in range(workers)]
 
     def _batches(self, epoch: int) -> list[Rows]:
-        random = np.random.default_rng((self.settings.seed, epoch))
-        return self.lesson.batches(self.tokens_per_batch, random)
+        """Of an epoch; those of the first are asked for twice, and drawn once."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            random = np.random.default_rng((self.settings.seed, epoch))
+            self._drawn = epoch, self.lesson.batches(self.tokens_per_batch, random)
+        return self._drawn[1]
 
     def _update_average(self) -> None:
         """Exponential moving average; young averages forget faster, so that the start does not weigh on them."""
@@ -258,13 +262,12 @@ class Trainer:
         improved = before is None or (value, -loss) > (before, -self.progress.extra["best.loss"])
         if improved:
             self.progress.best, self.progress.worse_for = value, 0
-            self.progress.extra["best.loss"] = loss
         else:
             self.progress.worse_for += 1
-        if improved or self.settings.keep == "last":
+        if improved or self.settings.weights == "last":
             self.kept = [p.detach().clone() for p in self.model.parameters()]
             self.progress.best_step = self.progress.step
-            self.progress.extra |= {f"kept.{name}": score for name, score in scores.items()}
+            self.progress.extra |= {f"best.{name}": score for name, score in scores.items()}
         self._load(current)
         self.schedule.after_validation(improved)
         self.progress.reductions = self.schedule.reductions
@@ -297,7 +300,7 @@ class Trainer:
     def _save(self) -> None:
         tensors = {name: p.data for name, p in self.model.named_parameters(prefix="model")}
         tensors |= {f"average.{i}": value for i, value in enumerate(self.average)}
-        tensors |= {f"kept.{i}": value for i, value in enumerate(self.kept)}
+        tensors |= {f"best.{i}": value for i, value in enumerate(self.kept)}
         tensors |= optimizer_tensors(self.optimizers) | self.replicas.random_states()
         save_checkpoint(self.folder / layout.CHECKPOINT, self.progress, tensors)
 
@@ -310,8 +313,8 @@ class Trainer:
         self._load([tensors[name] for name, _ in self.model.named_parameters(prefix="model")])
         # The file's tensors are on the processor, and the average is added to where the model lies.
         self.average = [tensors[f"average.{i}"].to(self.device) for i in range(len(self.average))]
-        num_kept = sum(name.startswith("kept.") for name in tensors)
-        self.kept = [tensors[f"kept.{i}"].to(self.device) for i in range(num_kept)]
+        num_kept = sum(name.startswith("best.") for name in tensors)
+        self.kept = [tensors[f"best.{i}"].to(self.device) for i in range(num_kept)]
         restore_optimizers(self.optimizers, tensors)
         self.replicas.restore_random_states(tensors)
         self.schedule.reductions = self.progress.reductions

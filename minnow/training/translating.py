@@ -24,7 +24,7 @@ from minnow.text.subword_dropout import SubwordDropout
 from minnow.text.tokenizer import Tokenizer
 
 Rows = NDArray[np.int64]
-DrawnPairs = Callable[[np.random.Generator], Pairs]
+DrawPairs = Callable[[np.random.Generator], Pairs]
 MOST_TOKENS = 256  # of a side; longer pairs are left out, for a sentence is what is learnt
 MEASURED = ("bleu", "chrf", "exact_match")
 
@@ -70,7 +70,7 @@ class Translating:
         translates: how many validation pairs are translated at each measuring, evenly spaced; 0 for none.
         bpe_dropout: share of the merges that are left out of the training pairs, others at each epoch.
         r_drop: weight of the divergence between two readings of each batch; 0 reads it once.
-        more: draws pairs that are read besides, others at each epoch.
+        draw_more: draws pairs that are read besides, others at each epoch.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Translating:
         translates: int = 1000,
         bpe_dropout: float = 0.0,
         r_drop: float = 0.0,
-        more: DrawnPairs | None = None,
+        draw_more: DrawPairs | None = None,
     ):
         self.task, self.tokenizer, self.given, self.train = task, tokenizer, train, train
         self.held = pair_rows(task, tokenizer, validation)
@@ -91,13 +91,13 @@ class Translating:
         count = min(translates, len(validation))
         self.asked = validation.chosen(np.linspace(0, len(validation) - 1, count).round().astype(int))
         self.num_tokens = len(train.targets.ids)
-        self.bpe_dropout, self.more = bpe_dropout, more
+        self.bpe_dropout, self.draw_more = bpe_dropout, draw_more
         self.cuts = _cuts(tokenizer, train, bpe_dropout) if bpe_dropout else None
 
     def batches(self, tokens_per_batch: int, random: np.random.Generator) -> list[Rows]:
-        self.train = _cut(self.cuts, random) if self.cuts else self.given
-        if self.more:
-            self.train = self.train.followed_by(self._rows_of(self.more(random), random))
+        self.train = _cut_anew(self.cuts, random) if self.cuts else self.given
+        if self.draw_more:
+            self.train = self.train.followed_by(self._rows_of(self.draw_more(random), random))
         return bucketed(self.train.lengths, tokens_per_batch, random)
 
     def weight(self, rows: Rows) -> int:
@@ -121,7 +121,7 @@ class Translating:
     def _rows_of(self, pairs: Pairs, random: np.random.Generator) -> PairRows:
         rows = pair_rows(self.task, self.tokenizer, pairs)
         rows = rows.chosen(np.flatnonzero(rows.lengths <= MOST_TOKENS))
-        return _cut(_cuts(self.tokenizer, rows, self.bpe_dropout), random) if self.bpe_dropout else rows
+        return _cut_anew(_cuts(self.tokenizer, rows, self.bpe_dropout), random) if self.bpe_dropout else rows
 
     def measure(self, model: nn.Module) -> dict[str, float]:
         training = model.training
@@ -157,7 +157,7 @@ def _cuts(tokenizer: Tokenizer, pairs: PairRows, rate: float) -> tuple[SubwordDr
     return SubwordDropout(tokenizer, sources, rate), SubwordDropout(tokenizer.writing, targets, rate)
 
 
-def _cut(cuts: Sequence[SubwordDropout], random: np.random.Generator) -> PairRows:
+def _cut_anew(cuts: Sequence[SubwordDropout], random: np.random.Generator) -> PairRows:
     return PairRows(*(TokenRows(*side.draw(random)) for side in cuts))
 
 

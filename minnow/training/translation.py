@@ -48,7 +48,7 @@ from minnow.training.run_folder import (
 )
 from minnow.training.settings import has_its_own, keys_asked, unused
 from minnow.training.trainer import Trainer, choose_device, settled
-from minnow.training.translating import MOST_TOKENS, DrawnPairs, Translating, pair_rows
+from minnow.training.translating import MOST_TOKENS, DrawPairs, Translating, pair_rows
 from minnow.training.translation_evidence import write_evidence
 from minnow.training.translation_recipe import TranslationRecipe
 
@@ -262,13 +262,13 @@ def _with_other_names(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pa
     return more
 
 
-def _joined(train: Pairs, recipe: TranslationRecipe, note: Note) -> DrawnPairs | None:
+def _joined(train: Pairs, recipe: TranslationRecipe, note: Note) -> DrawPairs | None:
     """What each epoch reads besides: pairs of two, drawn anew."""
     count = round(recipe.pairs.joined * len(train))
     if not count:
         return None
     joiner = Joiner(train)
-    note(f"each epoch reads {count:,} joined pairs besides")
+    note(f"each epoch reads up to {count:,} joined pairs besides")
     return lambda random: joiner.drawn(count, random)
 
 
@@ -341,7 +341,7 @@ def _fit(
         recipe.training.label_smoothing,
         bpe_dropout=recipe.tokenizer.bpe_dropout,
         r_drop=recipe.training.r_drop,
-        more=_joined(read.train, recipe, note),
+        draw_more=_joined(read.train, recipe, note),
     )
     recipe = settled(recipe, model, run)
     outcome = Trainer(model, lesson, recipe.training, run, show).fit()

@@ -167,7 +167,7 @@ def test_ctrl_c_keeps_the_best_model(many: Path, tmp_path: Path) -> None:
     os.kill(running.pid, signal.SIGINT)
     printed, told = running.communicate(timeout=60)
     assert running.returncode == 0, told
-    assert "interrupted: the best model so far" in told
+    assert "interrupted: the model of step" in told
     assert '"accuracy"' in printed
     assert "Traceback" not in told
     assert minnow("predict", out, "the apple and the ruby").lines[0]["label"] == "red"

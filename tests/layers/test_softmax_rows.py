@@ -1,15 +1,12 @@
-"""Rows of scores as weights and back, and rows into another array, against numpy in double precision."""
+"""Rows of scores as weights and back, against numpy in double precision."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numba import njit
 
 from minnow.layers.softmax_rows import softmax_row, softmax_row_backward
-from minnow.layers.turning import copy_row, put_row
-from minnow.layers.vector_math import array_of
 
 END = 48
 SEES = [1, 15, 16, 17, 31, END]
@@ -26,16 +23,6 @@ def forward(scores: Any, row: int, sees: int, end: int, factor: Any, weights: An
 def backward(scores: Any, of_weights: Any, row: int, sees: int, numbers: Any, weights: Any, of_scores: Any) -> None:
     factor, norm, scale = numbers
     softmax_row_backward(scores, of_weights, row, sees, weights.shape[1], factor, norm, scale, weights, of_scores)
-
-
-@njit
-def put(sums: Any, row: int, factor: Any, out: Any, to: int, column: int, count: int) -> None:
-    put_row(sums, row, factor, out, to, column, count)
-
-
-@njit
-def copy(numbers: Any, start: int, out: Any, to: int, count: int) -> None:
-    copy_row(numbers, start, out, to, count)
 
 
 def as_float(halves: Any) -> Any:
@@ -79,23 +66,3 @@ def test_the_way_back_is_that_of_a_softmax(sees: int, behind: float) -> None:
     assert not as_float(of_scores[2, sees:]).any()
     assert (weights[:2] == 7).all()
     assert (of_scores[:2] == 7).all()
-
-
-def test_a_row_of_sums_goes_to_its_place_among_others() -> None:
-    """Of an array whose rows lie apart, as the heads of a position do."""
-    sums = np.random.default_rng(0).normal(size=(4, 32)).astype(np.float32)
-    whole = np.zeros((5, 3, 80), np.uint16)
-    put(sums, 2, np.float32(1.5), whole[:, 1], 3, 16, 2)
-    right = torch.from_numpy(sums[2] * np.float32(1.5)).bfloat16()
-    near = np.abs(whole[3, 1, 16:48].astype(np.int64) - array_of(right).astype(np.int64))
-    assert near.max() <= 1, "a half may be rounded up"
-    whole[3, 1, 16:48] = 0
-    assert not whole.any()
-
-
-def test_numbers_go_as_they_are_and_no_further_than_asked() -> None:
-    numbers, out = np.arange(100, dtype=np.uint16), np.zeros((3, 64), np.uint16)
-    copy(numbers, 7, out, 1, 2)
-    assert (out[1, :32] == numbers[7:39]).all()
-    out[1, :32] = 0
-    assert not out.any()

@@ -13,6 +13,7 @@ ENGLISH = [
     "You know that I know Tom.",
     "Come at ten o'clock.",
     "Where is he?",
+    "He doesn't know.",
 ]
 
 
@@ -29,6 +30,7 @@ ENGLISH = [
         ("“It rains.”", "“It rains.”"),
         ("10 it is.", "10 it is."),
         ("IT rains.", "IT rains."),
+        ("T-shirts rain.", "T-shirts rain."),
         ("", ""),
         ("...", "..."),
     ],

@@ -299,7 +299,7 @@ def test_a_loss_that_is_no_number_ends_a_run_as_ctrl_c_does_and_keeps_the_best(
     outcome = run.fit()
     assert outcome.interrupted
     assert (outcome.step, outcome.num_steps) == (best, last + 1)
-    assert outcome.notes[0].startswith(f"the loss is nan at step {last + 1}: the best model so far, of step {best},")
+    assert outcome.notes[0].startswith(f"the loss is nan at step {last + 1}: the model of step {best} is kept")
     assert "smaller training.learning_rate" in outcome.notes[0]
     assert run.measure()["loss"] == pytest.approx(outcome.scores["loss"], rel=1e-6)
 

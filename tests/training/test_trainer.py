@@ -129,6 +129,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path: Pat
         {"schedule": "plateau", "epochs": 4, "learning_rate": 1e-9},
         {"schedule": "cosine", "average": 0.0, "metric": "loss"},
         {"patience": 2, "epochs": 5, "learning_rate": 1e-9},
+        {"weights": "last", "epochs": 4, "learning_rate": 1e-9, "average": 0.0},
     ],
     ids=str,
 )
@@ -233,9 +234,7 @@ def test_a_loss_that_is_no_number_ends_a_run_as_ctrl_c_does_and_keeps_the_best(t
     assert outcome.scores["accuracy"] == max(row["accuracy"] for row in journal(tmp_path))
     assert 0 < outcome.step < outcome.num_steps == run.progress.step
     (line,) = outcome.notes
-    assert line.startswith(
-        f"the loss is nan at step {outcome.num_steps}: the best model so far, of step {outcome.step},"
-    )
+    assert line.startswith(f"the loss is nan at step {outcome.num_steps}: the model of step {outcome.step} is kept")
     assert line.endswith("try a smaller training.learning_rate than 0.03"), "the run computed in float32 already"
     logits_NK = token_logits(run.model, VALIDATION.tokens)
     assert TASK.score(logits_NK, VALIDATION.label_ids)["accuracy"] == outcome.scores["accuracy"]
@@ -279,14 +278,14 @@ def test_of_equal_scores_the_lower_loss_is_the_better_one_and_no_loss_outweighs_
 def test_the_last_weights_are_kept_where_they_are_wanted(tmp_path: Path) -> None:
     """And what they scored is told; patience goes by the best all the same."""
     scores = ((0.5, 1.0), (0.9, 0.7), (0.6, 0.5))
-    run = Trainer(net(), Told(*scores), replace(SETTINGS, keep="last"), tmp_path / "last", lambda _: None)
+    run = Trainer(net(), Told(*scores), replace(SETTINGS, weights="last"), tmp_path / "last", lambda _: None)
     outcome = run.fit()
     assert outcome.scores == {"accuracy": 0.6, "loss": 0.5}
     assert outcome.step == outcome.num_steps
     assert run.progress.best == 0.9
     for parameter, last in zip(run.model.parameters(), run.average, strict=True):
         assert torch.equal(parameter, last)
-    short = replace(SETTINGS, keep="last", epochs=6, patience=2)
+    short = replace(SETTINGS, weights="last", epochs=6, patience=2)
     Trainer(net(), Told(*scores, (0.6, 0.4), (0.7, 0.3), (0.8, 0.2)), short, tmp_path / "short", lambda _: None).fit()
     assert [row["epoch"] for row in journal(tmp_path / "short")] == [1, 2, 3, 4]
 

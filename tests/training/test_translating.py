@@ -122,7 +122,7 @@ def test_each_pass_reads_the_words_in_other_pieces_and_a_seed_repeats_them() -> 
 @pytest.mark.parametrize("bpe_dropout", [0.0, 0.5])
 def test_pairs_are_drawn_anew_for_each_pass_behind_those_that_are_given(bpe_dropout: float) -> None:
     given = lesson().train
-    one = lesson(bpe_dropout=bpe_dropout, more=lambda random: PAIRS.chosen(random.integers(8, size=3)))
+    one = lesson(bpe_dropout=bpe_dropout, draw_more=lambda random: PAIRS.chosen(random.integers(8, size=3)))
     passes = []
     for seed in (1, 2, 1):
         batches = one.batches(30, np.random.default_rng(seed))
@@ -137,7 +137,7 @@ def test_pairs_are_drawn_anew_for_each_pass_behind_those_that_are_given(bpe_drop
 
 def test_what_is_drawn_and_too_long_is_left_out() -> None:
     long = replace(PAIRS.chosen([0, 1]), targets=["day " * MOST_TOKENS, "day"])
-    one = lesson(more=lambda _: long)
+    one = lesson(draw_more=lambda _: long)
     assert sum(len(batch) for batch in one.batches(30, np.random.default_rng(0))) == 9
     assert len(one.train.targets.row(8)) < 9
 

@@ -308,11 +308,19 @@ def test_a_model_for_something_else_cannot_be_measured_on_pairs() -> None:
 # Going on
 
 
-@pytest.mark.parametrize(("kind", "steps"), [("transformer", 7), ("dot", 7), ("additive", 2)])
+@pytest.mark.parametrize(
+    ("kind", "steps", "said"),
+    [
+        ("transformer", 7, {}),
+        ("transformer", 9, {"pairs.joined": 0.5, "training.weights": "last"}),
+        ("dot", 7, {}),
+        ("additive", 2, {}),
+    ],
+)
 def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(
-    kind: str, steps: int, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, steps: int, said: dict[str, object], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unbroken = trained(data, tmp_path / "unbroken", kind)
+    unbroken = trained(data, tmp_path / "unbroken", kind, said)
     assert unbroken.summary["steps"] > 4
     real = Trainer._step
 
@@ -324,11 +332,11 @@ def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_step", failing)
         with pytest.raises(MemoryError):
-            trained(data, tmp_path / "cut", kind)
+            trained(data, tmp_path / "cut", kind, said)
     assert not (tmp_path / "cut" / "minnow.json").exists()
     state = tmp_path / "cut" / "run" / "checkpoint" / "state.json"
     state.write_text(json.dumps(json.loads(state.read_bytes()) | {"seconds": 1000.0}))
-    resumed = trained(data, tmp_path / "cut", kind, resume=True)
+    resumed = trained(data, tmp_path / "cut", kind, said, resume=True)
     assert 1000 < resumed.summary["train_seconds"] < 2000
     assert same(tmp_path / "cut", tmp_path / "unbroken")
     assert journal(tmp_path / "cut") == journal(tmp_path / "unbroken")
@@ -346,7 +354,7 @@ def test_ctrl_c_keeps_the_best_model_so_far(data: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Trainer, "_step", interrupted)
     made = trained(data, tmp_path / "m", note=notes.append)
-    assert any("interrupted: the best model so far, of step 5, is kept" in note for note in notes)
+    assert any("interrupted: the model of step 5 is kept" in note for note in notes)
     assert journal(tmp_path / "m")[-1]["epoch"] == 1
     assert load(tmp_path / "m").translate("one two").finish_reason in ("stop", "length")
     assert (made.summary["step"], made.summary["steps"]) == (5, 7)
@@ -462,7 +470,10 @@ def test_pairs_that_are_none_are_left_out_and_told_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "line"),
-    [("other_names", r"added \d+ pairs with another name"), ("joined", r"each epoch reads \d+ joined pairs besides")],
+    [
+        ("other_names", r"added \d+ pairs with another name"),
+        ("joined", r"each epoch reads up to \d+ joined pairs besides"),
+    ],
 )
 def test_added_pairs_are_learnt_from_and_told_of(key: str, line: str, tmp_path: Path) -> None:
     """They are neither in the vocabulary nor in what the card counts."""
