@@ -54,17 +54,14 @@ class Joiner:
     def _joined(self, second: int, random: np.random.Generator) -> list[str]:
         """Both sides of that pair behind another; none where there is no other."""
         direction = self._pairs.directions[second]
-        first = _drawn(self._openings_of[direction], second, random) if random.random() < WITH_COMMA else None
-        if first is not None:
-            return [
-                _run_on(one, self._truecasers[language].truecased(other), language)
-                for one, other, language in zip(self._sides[first], self._sides[second], direction, strict=True)
-            ]
-        first = _drawn(self._rows_of[direction], second, random)
+        opening = _drawn(self._openings_of[direction], second, random) if random.random() < WITH_COMMA else None
+        first = _drawn(self._rows_of[direction], second, random) if opening is None else opening
         if first is None:
             return []
         return [
             f"{one}{sentence_space(language, one)}{other}"
+            if opening is None
+            else _run_on(one, self._truecasers[language].truecased(other), language)
             for one, other, language in zip(self._sides[first], self._sides[second], direction, strict=True)
         ]
 

@@ -47,6 +47,11 @@ class PairRows:
     def followed_by(self, other: "PairRows") -> "PairRows":
         return PairRows(self.sources.followed_by(other.sources), self.targets.followed_by(other.targets))
 
+    def within(self, most: int) -> "PairRows":
+        """Those that have at most so many tokens on each side."""
+        fitting = np.flatnonzero(self.lengths <= most)
+        return self if len(fitting) == len(self) else self.chosen(fitting)
+
     def chosen(self, rows: Sequence[int] | Rows) -> "PairRows":
         return PairRows(*(TokenRows.of([side.row(row) for row in rows]) for side in (self.sources, self.targets)))
 
@@ -119,8 +124,7 @@ class Translating:
         )
 
     def _rows_of(self, pairs: Pairs, random: np.random.Generator) -> PairRows:
-        rows = pair_rows(self.task, self.tokenizer, pairs)
-        rows = rows.chosen(np.flatnonzero(rows.lengths <= MOST_TOKENS))
+        rows = pair_rows(self.task, self.tokenizer, pairs).within(MOST_TOKENS)
         return _cut_anew(_cuts(self.tokenizer, rows, self.bpe_dropout), random) if self.bpe_dropout else rows
 
     def measure(self, model: nn.Module) -> dict[str, float]:

@@ -320,13 +320,11 @@ def _fit(
     show: Show,
 ) -> tuple[Seq2Seq, Translation, Outcome, TranslationRecipe]:
     """The model with its task, how the run ended, and the recipe with what was left open decided."""
-    rows = pair_rows(task, tokenizer, read.train)
-    short = [row for row, length in enumerate(rows.lengths) if length <= MOST_TOKENS]
-    if len(short) < len(rows):
-        note(f"left out {len(rows) - len(short):,} pairs of more than {MOST_TOKENS} tokens on a side")
-    if not short:
+    rows = pair_rows(task, tokenizer, read.train).within(MOST_TOKENS)
+    if len(rows) < len(read.train):
+        note(f"left out {len(read.train) - len(rows):,} pairs of more than {MOST_TOKENS} tokens on a side")
+    if not len(rows):
         raise DataError(f"every pair of {read.train.name} has more than {MOST_TOKENS} tokens on a side; cut the texts")
-    rows = rows.chosen(short)
     longest = int(rows.sources.lengths.max())
     task = replace(task, max_tokens=longest if source is None else max(task.max_tokens, longest))
     torch.manual_seed(recipe.training.seed)
