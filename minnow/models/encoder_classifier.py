@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from minnow.errors import BundleError, RecipeError, UnknownNameError
 from minnow.layers import pooling
+from minnow.layers.batch_norm import BatchNorm
 from minnow.layers.dropout import FeatureDropout, TokenDropout
 from minnow.layers.masks import padding_mask
 from minnow.models.base import ModelConfig
@@ -33,6 +34,7 @@ class EncoderClassifierConfig(ModelConfig):
         dropout: of what the pooling gives.
         head_dropout: of the head's hidden layer.
         token_dropout: share of a text's token types that are read as the unknown token; it needs ``unk_id``.
+        batch_norm: whether what the pooling gives is brought to mean 0 and variance 1 over the texts.
         first_id, last_id: tokens put before and after every text, None for none.
         unk_id: the unknown token, None where there is none.
     """
@@ -46,6 +48,7 @@ class EncoderClassifierConfig(ModelConfig):
     dropout: float = 0.4
     head_dropout: float = 0.1
     token_dropout: float = 0.0
+    batch_norm: bool = False
     first_id: int | None = None
     last_id: int | None = None
     unk_id: int | None = None
@@ -91,6 +94,7 @@ class EncoderClassifier(TorchModel):
         self.token_dropout = TokenDropout(config.token_dropout)
         self.pooling = pooling.pooling(config.pooling, self.encoder.output_size)
         size = pooling.pooled_size(config.pooling, self.encoder.output_size)
+        self.batch_norm = BatchNorm(size) if config.batch_norm else None
         self.dropout = FeatureDropout(config.dropout)
         self.hidden = nn.Linear(size, config.head_size) if config.head_size else None
         self.head_dropout = FeatureDropout(config.head_dropout)
@@ -107,18 +111,28 @@ class EncoderClassifier(TorchModel):
     def attend(self, token_ids_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits [B, K] and the attention weights over the tokens given [B, S], None where the pooling has none."""
         num_positions = token_ids_BS.shape[1]
-        if self.token_dropout.active and self.config.unk_id is not None:
-            token_ids_BS = token_ids_BS.masked_fill(~self.token_dropout.kept(token_ids_BS), self.config.unk_id)
-        token_ids_BS, lengths_B = self._bordered(token_ids_BS, lengths_B)
-        states_BSD = self.encoder.encode(token_ids_BS, lengths_B)
-        pooled_BD, weights_BS = self.pooling(states_BSD, lengths_B, padding_mask(lengths_B, token_ids_BS.shape[1]))
-        hidden = self.dropout(pooled_BD)
+        hidden, weights_BS = self._pooled(token_ids_BS, lengths_B)
+        if self.batch_norm is not None:
+            hidden = self.batch_norm(hidden)
+        hidden = self.dropout(hidden)
         if self.hidden is not None:
             hidden = self.head_dropout(F.relu(self.hidden(hidden)))
         if weights_BS is not None:
             first = 0 if self.config.first_id is None else 1
             weights_BS = F.pad(weights_BS, (0, num_positions))[:, first : first + num_positions]
         return self.head(hidden), weights_BS
+
+    def features(self, token_ids_BS: Tensor, lengths_B: Tensor) -> Tensor:
+        """What the pooling gives [B, D], which ``batch_norm`` is measured on."""
+        return self._pooled(token_ids_BS, lengths_B)[0]
+
+    def _pooled(self, token_ids_BS: Tensor, lengths_B: Tensor) -> pooling.Pooled:
+        if self.token_dropout.active and self.config.unk_id is not None:
+            token_ids_BS = token_ids_BS.masked_fill(~self.token_dropout.kept(token_ids_BS), self.config.unk_id)
+        token_ids_BS, lengths_B = self._bordered(token_ids_BS, lengths_B)
+        states_BSD = self.encoder.encode(token_ids_BS, lengths_B)
+        pooled: pooling.Pooled = self.pooling(states_BSD, lengths_B, padding_mask(lengths_B, token_ids_BS.shape[1]))
+        return pooled
 
     def _bordered(self, token_ids_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """The rows with the tokens that stand before and after every text."""

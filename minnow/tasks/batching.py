@@ -40,6 +40,12 @@ class TokenRows:
     def row(self, number: int) -> NDArray[np.int32]:
         return self.ids[self.starts[number] : self.starts[number + 1]]
 
+    def spread(self, most: int) -> TokenRows:
+        """So many of the texts at most, at equal distances."""
+        if len(self) <= most:
+            return self
+        return TokenRows.of([self.row(number) for number in np.linspace(0, len(self) - 1, most).astype(np.int64)])
+
     def followed_by(self, other: TokenRows) -> TokenRows:
         """These texts and then those."""
         starts = np.concatenate([self.starts, other.starts[1:] + self.starts[-1]])
@@ -74,20 +80,26 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, keep: 
 
 
 def token_logits(model: Any, rows: TokenRows, tokens_per_batch: int = TOKENS_PER_BATCH) -> Logits:
-    """Outputs [N, K] of a torch model in evaluation mode, rows of like length together.
+    """Outputs [N, K] of a torch model in evaluation mode."""
+    return token_outputs(model, model, model.config.num_labels, rows, tokens_per_batch)
 
-    On the processor every core takes batches of its own.
+
+def token_outputs(
+    model: Any, function: Any, size: int, rows: TokenRows, tokens_per_batch: int = TOKENS_PER_BATCH
+) -> NDArray[np.float32]:
+    """What ``function``, the model or a part of it, gives for every row [N, size], the model in evaluation mode.
+
+    Rows of like length share a batch; on the processor every core takes batches of its own.
     """
     import torch
 
-    outputs = np.zeros((len(rows), model.config.num_labels), np.float32)
+    outputs = np.zeros((len(rows), size), np.float32)
     device = next(model.parameters()).device
 
     def answer(batch: NDArray[np.int64]) -> None:
         with torch.inference_mode():
             token_ids_BS, lengths_B = padded(rows, batch)
-            logits_BK = model(token_ids_BS.to(device), lengths_B.to(device))
-            outputs[batch] = logits_BK.float().cpu().numpy()
+            outputs[batch] = function(token_ids_BS.to(device), lengths_B.to(device)).float().cpu().numpy()
 
     from minnow.layers.every_core import on_every_core
 

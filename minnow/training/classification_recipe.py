@@ -156,11 +156,13 @@ class FineTuningRecipe:
         dropout: of what the pooling gives.
         head_dropout: of the head's hidden layer.
         token_dropout: share of a text's token types that are read as the unknown token.
+        batch_norm: whether what the pooling gives is brought to mean 0 and variance 1 over the texts of a batch
+            (Howard & Ruder 2018, section 3.3). Without, the head of a small model can stop to learn.
         dropout_factor: on every dropout rate of the encoder itself.
-        encoder_rate: the learning rate of the encoder's last layer, as a share of the head's; 0 for 0.5 where the
+        encoder_rate: the learning rate of the encoder's last layer, as a share of the head's; 0 for 1 where the
             encoder is recurrent and 0.05 where it is a transformer.
         layer_decay: the learning rate of a layer, as a share of that of the layer above it (Howard & Ruder 2018:
-            0.385).
+            0.385); 0 for 1 where the encoder is recurrent and 0.4 where it is a transformer.
         unfreeze_epochs: after so many epochs one layer more begins to learn, from the head down (1 in the paper); 0 for
             all at once.
         adversarial: how far embeddings are pushed against the label in training, as a share of their length (Miyato et
@@ -173,12 +175,13 @@ class FineTuningRecipe:
     model: str = ""
     pooling: str = "concat"
     head_size: int = 50
-    dropout: float = 0.4
+    dropout: float = 0.2
     head_dropout: float = 0.1
     token_dropout: float = 0.0
-    dropout_factor: float = 1.0
+    batch_norm: bool = True
+    dropout_factor: float = 0.5
     encoder_rate: float = 0.0
-    layer_decay: float = 0.4
+    layer_decay: float = 0.0
     unfreeze_epochs: float = 0.0
     adversarial: float = 0.0
     max_tokens: int = 500
@@ -216,7 +219,7 @@ class ClassificationRecipe:
         at_least("ngram", "max_passes", self.ngram.max_passes, 1)
         for key in ("naive_bayes_cost", "tf_idf_cost", "tolerance"):
             above_zero("ngram", key, getattr(self.ngram, key))
-        if not 0 < self.fine_tuning.layer_decay <= 1:
+        if not 0 <= self.fine_tuning.layer_decay <= 1:
             raise RecipeError(
                 f"fine_tuning.layer_decay must lie between 0 and 1, but got {self.fine_tuning.layer_decay}; try 0.4"
             )

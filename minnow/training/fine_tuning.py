@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from minnow.listeners import Show
 from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifierConfig, is_encoder
 from minnow.models.registry import architecture
 from minnow.models.wide_and_deep import WideAndDeep
+from minnow.tasks.batching import TokenRows, token_outputs
 from minnow.tasks.text_classification import LabelIds, TextClassification
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.classification_recipe import ClassificationRecipe, FineTuningRecipe
@@ -34,9 +35,14 @@ from minnow.training.labelled import Labelling
 from minnow.training.neural import labelled_rows
 from minnow.training.optimizer import parameter_groups
 from minnow.training.outcome import Outcome
-from minnow.training.trainer import Trainer, choose_device, settled
+from minnow.training.settings import TrainingSettings
+from minnow.training.trainer import Trainer, choose_device, settled, tokens_per_batch
 
-RECURRENT_RATE, TRANSFORMER_RATE = 0.5, 0.05  # of the head's; attention layers forget at rates that suit recurrent ones
+NORM_ROWS = 1_000  # that the mean and variance of a batch norm are taken from
+ROWS_PER_BATCH = 16  # of mean length, under a batch norm
+# Of the last layer, as a share of the head's, and of each layer below, as a share of the one above; attention layers
+# forget at rates that suit recurrent ones.
+RECURRENT_RATES, TRANSFORMER_RATES = (1.0, 1.0), (0.05, 0.4)
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks)\.(\d+)\.")
 
 Groups = tuple[tuple[str, ...], ...]
@@ -90,8 +96,9 @@ def plan_for(model: EncoderClassifier, settings: FineTuningRecipe) -> Plan:
     """The rates fall by ``layer_decay`` from group to group, from the top of the encoder down."""
     groups = layer_groups(model)
     recurrent = any(isinstance(module, nn.RNNBase) for module in model.encoder.modules())
-    top = settings.encoder_rate or (RECURRENT_RATE if recurrent else TRANSFORMER_RATE)
-    factors = tuple(top * settings.layer_decay**depth for depth in reversed(range(len(groups) - 1)))
+    rate, decay = RECURRENT_RATES if recurrent else TRANSFORMER_RATES
+    rate, decay = settings.encoder_rate or rate, settings.layer_decay or decay
+    factors = tuple(rate * decay**depth for depth in reversed(range(len(groups) - 1)))
     return Plan(groups, (*factors, 1.0), settings.unfreeze_epochs, settings.adversarial)
 
 
@@ -109,6 +116,31 @@ def layer_groups(model: EncoderClassifier) -> Groups:
         groups.setdefault(place, []).append(name)
     head = tuple(name for name, _ in model.named_parameters() if not name.startswith("encoder."))
     return (*(tuple(groups[place]) for place in sorted(groups)), head)
+
+
+class FineTuning(Labelling):
+    """The lesson of an ``encoder_classifier``, whose batch norm answers with what is true of the weights it has."""
+
+    def settle(self, model: EncoderClassifier) -> None:
+        """Measure the batch norm on training texts."""
+        norm = model.batch_norm
+        if norm is not None:
+            rows = self.train.tokens.spread(NORM_ROWS)
+            norm.measure(torch.from_numpy(token_outputs(model, model.features, len(norm.mean_D), rows)))
+
+    def measure(self, model: nn.Module) -> dict[str, float]:
+        assert isinstance(model, EncoderClassifier)
+        self.settle(model)
+        return super().measure(model)
+
+
+def with_rows_to_compare(settings: TrainingSettings, rows: TokenRows) -> TrainingSettings:
+    """Batches large enough for a mean and a variance over their texts, where their size is open."""
+    if settings.tokens_per_batch:
+        return settings
+    mean_length = len(rows.ids) / max(1, len(rows))
+    enough = max(tokens_per_batch(len(rows.ids)), round(ROWS_PER_BATCH * mean_length))
+    return replace(settings, tokens_per_batch=enough)
 
 
 def fit_encoder_classifier(
@@ -132,9 +164,13 @@ def fit_encoder_classifier(
     validation = labelled_rows(task, tokenizer, validation_texts, validation_ids)
     weights = None if class_weights_K is None else torch.from_numpy(class_weights_K)
     plan = plan_for(model, recipe.fine_tuning)
-    lesson = Labelling(task, train, validation, recipe.training.label_smoothing, weights)
+    lesson = FineTuning(task, train, validation, recipe.training.label_smoothing, weights)
+    if recipe.fine_tuning.batch_norm:
+        recipe = replace(recipe, training=with_rows_to_compare(recipe.training, train.tokens))
     recipe = settled(recipe, model, folder)
+    lesson.settle(model)
     outcome = Trainer(model, lesson, recipe.training, folder, show, plan).fit()
+    lesson.settle(model)
     return model.to("cpu").eval().requires_grad_(), tokenizer, outcome, recipe
 
 
@@ -159,6 +195,7 @@ def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe)
         dropout=settings.dropout,
         head_dropout=settings.head_dropout,
         token_dropout=settings.token_dropout,
+        batch_norm=settings.batch_norm,
         first_id=first_id,
         last_id=last_id,
         unk_id=source.tokenizer.unk_id if settings.token_dropout else None,

@@ -105,7 +105,7 @@ class Trainer:
         self.lesson = lesson
         self.settings, self.folder, self.show = settings, folder, show
         self.autocast = precision_for(settings.precision, model, self.device) == "bfloat16"
-        self.tokens_per_batch = settings.tokens_per_batch or min(8192, max(512, lesson.num_tokens // 100))
+        self.tokens_per_batch = settings.tokens_per_batch or tokens_per_batch(lesson.num_tokens)
         self.replicas = Replicas(model, num_workers_for(self.device), settings.seed)
         self.plan = plan
         groups = plan.parameter_groups(model, settings.weight_decay) if plan else None
@@ -297,8 +297,14 @@ class Trainer:
             for parameter, value in zip(self.model.parameters(), weights, strict=True):
                 parameter.copy_(value)
 
+    def _buffers(self) -> dict[str, Tensor]:
+        """What the model keeps beside its parameters and does not make anew from its configuration."""
+        kept = self.model.state_dict().keys()
+        return {f"model.{name}": buffer for name, buffer in self.model.named_buffers() if name in kept}
+
     def _save(self) -> None:
         tensors = {name: p.data for name, p in self.model.named_parameters(prefix="model")}
+        tensors |= self._buffers()
         tensors |= {f"average.{i}": value for i, value in enumerate(self.average)}
         tensors |= {f"best.{i}": value for i, value in enumerate(self.kept)}
         tensors |= optimizer_tensors(self.optimizers) | self.replicas.random_states()
@@ -311,6 +317,8 @@ class Trainer:
             return
         self.progress, tensors = found
         self._load([tensors[name] for name, _ in self.model.named_parameters(prefix="model")])
+        for name, buffer in self._buffers().items():
+            buffer.copy_(tensors.get(name, buffer))  # a checkpoint of an older version has none
         # The file's tensors are on the processor, and the average is added to where the model lies.
         self.average = [tensors[f"average.{i}"].to(self.device) for i in range(len(self.average))]
         num_kept = sum(name.startswith("best.") for name in tensors)
@@ -319,6 +327,11 @@ class Trainer:
         self.replicas.restore_random_states(tensors)
         self.schedule.reductions = self.progress.reductions
         self.journal.cut_after(self.progress.epoch)
+
+
+def tokens_per_batch(num_tokens: int) -> int:
+    """Where a recipe leaves it open: a hundredth of all training tokens, within 512 and 8192."""
+    return min(8192, max(512, num_tokens // 100))
 
 
 def settled(recipe: Recipe, model: nn.Module, run: Path) -> Recipe:

@@ -69,9 +69,10 @@ class TestVariants(TokenModelPromises):
         params=[
             small(head_size=0),
             small(first_id=3, last_id=2),
+            small(batch_norm=True),
             small(encoder=encoder(tied=False, num_layers=2, cell="gru", hidden_size=12), last_id=0),
         ],
-        ids=["linear", "bordered", "untied"],
+        ids=["linear", "bordered", "normed", "untied"],
     )
     def config(self, request: pytest.FixtureRequest) -> EncoderClassifierConfig:
         config: EncoderClassifierConfig = request.param

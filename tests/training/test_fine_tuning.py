@@ -1,5 +1,6 @@
 """A classifier starts from what a language model has learnt, learns from the top down, and goes on after a kill."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from command import minnow, with_settings
 
 from minnow.bundle.bundle import Bundle
 from minnow.errors import BundleError
-from minnow.models.encoder_classifier import EncoderClassifier
+from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifierConfig
 from minnow.models.rnn_lm import RnnLM, RnnLMConfig
+from minnow.tasks.batching import TokenRows, token_outputs, tokenize
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 from minnow.training.classification import train_classifier
 from minnow.training.classification_recipe import ClassificationRecipe, FineTuningRecipe, TrainingSettings, recipe_from
-from minnow.training.fine_tuning import Plan, classifier_from, layer_groups, plan_for
+from minnow.training.fine_tuning import Plan, classifier_from, layer_groups, plan_for, with_rows_to_compare
 from minnow.training.journal import read_journal
 from minnow.training.labelled import LabelledRows, Labelling
 from minnow.training.trainer import Trainer
@@ -160,6 +162,62 @@ class TestTraining:
         assert 0 < 100 * furthest[1] < furthest[2]
 
 
+def alike(source: Bundle) -> Bundle:
+    """A language model whose states are large and almost the same for all texts."""
+    model = copy.deepcopy(source.model)
+    with torch.no_grad():
+        for bias_of_four_gates in (model.layers[1].cell.bias_ih_l0, model.layers[1].cell.bias_hh_l0):
+            bias_of_four_gates.add_(3.0)
+    return Bundle(model, source.task, source.tokenizer)
+
+
+def test_a_head_learns_from_features_that_are_almost_the_same_for_all_texts(
+    source: Bundle, colours: Path, tmp_path: Path
+) -> None:
+    """Without the norm its hidden layer dies in the first steps, and the loss stays that of a guess."""
+    alike(source).save(tmp_path / "lm")
+    data = {"data": {"train": str(colours / "train.csv")}, "fine_tuning": {"model": str(tmp_path / "lm")}}
+    recipe = recipe_from(data, [f"{key}={value}" for key, value in QUICK.items()])
+    accuracy = {}
+    for norm in (True, False):
+        changed = replace(recipe, fine_tuning=replace(recipe.fine_tuning, batch_norm=norm))
+        train_classifier(changed, tmp_path / str(norm))
+        journal = read_journal(tmp_path / str(norm) / "run" / "journal.jsonl")
+        accuracy[norm] = max(row["accuracy"] for row in journal)
+    assert accuracy[True] > 0.85
+    assert accuracy[False] < 0.6
+
+
+def test_the_norm_answers_with_what_is_true_of_the_weights_that_are_kept(
+    folder: Path, colours: Path, tmp_path: Path
+) -> None:
+    data = {"data": {"train": str(colours / "train.csv")}, "fine_tuning": {"model": str(folder)}}
+    recipe = recipe_from(data, [f"{key}={value}" for key, value in {**QUICK, "training.epochs": 2}.items()])
+    bundle = train_classifier(recipe, tmp_path / "out").bundle
+    model = bundle.model
+    texts = [text for text, _ in rows(240, seed=1)]
+    features = token_outputs(model, model.features, 48, tokenize(bundle.tokenizer, texts, 0, "both"))
+    torch.testing.assert_close(model.batch_norm.mean_D, torch.from_numpy(features.mean(0)), atol=0.02, rtol=0)
+    assert features.std(0).max() > 0.05
+
+
+def test_batches_under_a_norm_hold_texts_to_compare() -> None:
+    long = TokenRows.of([[1] * 300] * 20)
+    open_, said = TrainingSettings(), TrainingSettings(tokens_per_batch=512)
+    assert with_rows_to_compare(open_, long).tokens_per_batch == 16 * 300
+    assert with_rows_to_compare(said, long) == said
+    short = TokenRows.of([[1, 2]] * 100)
+    assert with_rows_to_compare(open_, short).tokens_per_batch == 512
+
+
+def test_open_rates_are_those_of_the_kind_of_encoder(source: Bundle) -> None:
+    assert plan_for(classifier(source), SETTINGS).factors == (1.0, 1.0, 1.0, 1.0)
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    encoder = {"model_type": "llama", "vocab_size": 24, **sizes}
+    transformer = EncoderClassifier(EncoderClassifierConfig(encoder, 3))
+    assert plan_for(transformer, SETTINGS).factors == pytest.approx((0.05 * 0.4**2, 0.05 * 0.4, 0.05, 1.0))
+
+
 def test_from_the_command_line_to_an_answer(folder: Path, colours: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     made = minnow(
@@ -225,7 +283,7 @@ def test_a_run_goes_on_from_no_other_model(source: Bundle, colours: Path, tmp_pa
         (["--model", "encoder_classifier"], "--from MODEL"),
         (["--from", "nowhere", "--model", "ngram"], "leave --from or --model out"),
         (["--from", "LM", "--set", "fine_tuning.pooling=maxx"], "did you mean 'max'"),
-        (["--from", "LM", "--set", "fine_tuning.layer_decay=0"], "layer_decay must lie between 0 and 1"),
+        (["--from", "LM", "--set", "fine_tuning.layer_decay=1.5"], "layer_decay must lie between 0 and 1"),
         (["--from", "LM", "--set", "fine_tuning.unfreeze_epochs=-1"], "unfreeze_epochs must be at least 0"),
     ],
 )

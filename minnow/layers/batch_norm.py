@@ -1,0 +1,41 @@
+"""Features brought to mean 0 and variance 1 over the rows of a batch, ahead of a layer that learns from few of them.
+
+Ioffe & Szegedy (2015), "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift".
+N rows · B rows of a batch · D features
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class BatchNorm(nn.Module):
+    """(x - mean) / sqrt(variance + eps): in training those of the batch (Algorithm 1), in answering those of many rows
+    (Algorithm 2), which ``measure`` is given.
+
+    torch's own keeps averages of past batches instead: of other weights than the ones that answer, where these are
+    averaged, and added to in no order, where several threads train. It has no scale and shift either; the linear layer
+    behind it has both.
+    """
+
+    mean_D: Tensor
+    variance_D: Tensor
+
+    def __init__(self, size: int, eps: float = 1e-5):
+        super().__init__()
+        self.register_buffer("mean_D", torch.zeros(size))
+        self.register_buffer("variance_D", torch.ones(size))
+        self.eps = eps
+
+    def forward(self, rows_BD: Tensor) -> Tensor:
+        """[B, D], in single precision; a single row has no variance, and is taken as in answering."""
+        if self.training and len(rows_BD) > 1:
+            return F.batch_norm(rows_BD.float(), None, None, training=True, eps=self.eps)
+        return F.batch_norm(rows_BD.float(), self.mean_D, self.variance_D, eps=self.eps)
+
+    @torch.no_grad()
+    def measure(self, rows_ND: Tensor) -> None:
+        """Take mean and variance from these rows; copies of the module that share its memory see them too."""
+        variance_D, mean_D = torch.var_mean(rows_ND.double(), dim=0, correction=0)
+        self.mean_D.copy_(mean_D)
+        self.variance_D.copy_(variance_D)
