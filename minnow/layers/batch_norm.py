@@ -4,6 +4,8 @@ Ioffe & Szegedy (2015), "Batch Normalization: Accelerating Deep Network Training
 N rows · B rows of a batch · D features
 """
 
+from typing import Any, Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,8 +16,8 @@ class BatchNorm(nn.Module):
     (Algorithm 2), which ``measure`` is given.
 
     torch's own keeps averages of past batches instead: of other weights than the ones that answer, where these are
-    averaged, and added to in no order, where several threads train. It has no scale and shift either; the linear layer
-    behind it has both.
+    averaged, and added to in no order, where several threads train. There is no scale and no shift; the linear layer
+    behind has both.
     """
 
     mean_D: Tensor
@@ -28,14 +30,26 @@ class BatchNorm(nn.Module):
         self.eps = eps
 
     def forward(self, rows_BD: Tensor) -> Tensor:
-        """[B, D], in single precision; a single row has no variance, and is taken as in answering."""
-        if self.training and len(rows_BD) > 1:
-            return F.batch_norm(rows_BD.float(), None, None, training=True, eps=self.eps)
-        return F.batch_norm(rows_BD.float(), self.mean_D, self.variance_D, eps=self.eps)
+        """[B, D]; a row that is a batch of its own has no variance, and is taken as in answering."""
+        alone = len(rows_BD) < 2
+        if self.training and not alone:
+            normed_BD = F.batch_norm(rows_BD.float(), None, None, training=True, eps=self.eps)
+        else:
+            normed_BD = F.batch_norm(rows_BD.float(), self.mean_D, self.variance_D, eps=self.eps)
+        return normed_BD.to(rows_BD.dtype)
 
     @torch.no_grad()
     def measure(self, rows_ND: Tensor) -> None:
-        """Take mean and variance from these rows; copies of the module that share its memory see them too."""
-        variance_D, mean_D = torch.var_mean(rows_ND.double(), dim=0, correction=0)
-        self.mean_D.copy_(mean_D)
-        self.variance_D.copy_(variance_D)
+        """Take mean and variance from these rows, two at least; fewer change nothing."""
+        if len(rows_ND) > 1:
+            variance_D, mean_D = torch.var_mean(rows_ND.double(), dim=0, correction=0)
+            self.mean_D.copy_(mean_D)
+            self.variance_D.copy_(variance_D)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """To another device, but in single precision in a model of half: a mean that is large beside the deviation
+        would be rounded too coarsely."""
+        exact = self.mean_D, self.variance_D
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.mean_D, self.variance_D = (buffer.to(self.mean_D.device) for buffer in exact)
+        return self

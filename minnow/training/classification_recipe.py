@@ -156,9 +156,9 @@ class FineTuningRecipe:
         dropout: of what the pooling gives.
         head_dropout: of the head's hidden layer.
         token_dropout: share of a text's token types that are read as the unknown token.
-        batch_norm: whether what the pooling gives is brought to mean 0 and variance 1 over the texts of a batch
-            (Howard & Ruder 2018, section 3.3). Without, the head of a small model can stop to learn.
-        dropout_factor: on every dropout rate of the encoder itself.
+        batch_norm: whether what the pooling gives is brought to mean 0 and variance 1 over the texts that a core has of
+            a batch (Howard & Ruder 2018, section 3.3); without it the head of a small model may stop learning.
+        dropout_factor: on every dropout rate that the encoder was trained with.
         encoder_rate: the learning rate of the encoder's last layer, as a share of the head's; 0 for 1 where the
             encoder is recurrent and 0.05 where it is a transformer.
         layer_decay: the learning rate of a layer, as a share of that of the layer above it (Howard & Ruder 2018:

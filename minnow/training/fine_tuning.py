@@ -27,19 +27,16 @@ from minnow.listeners import Show
 from minnow.models.encoder_classifier import EncoderClassifier, EncoderClassifierConfig, is_encoder
 from minnow.models.registry import architecture
 from minnow.models.wide_and_deep import WideAndDeep
-from minnow.tasks.batching import TokenRows, token_outputs
 from minnow.tasks.text_classification import LabelIds, TextClassification
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.classification_recipe import ClassificationRecipe, FineTuningRecipe
 from minnow.training.labelled import Labelling
 from minnow.training.neural import labelled_rows
+from minnow.training.normed_labelling import NormedLabelling, with_rows_to_compare
 from minnow.training.optimizer import parameter_groups
 from minnow.training.outcome import Outcome
-from minnow.training.settings import TrainingSettings
-from minnow.training.trainer import Trainer, choose_device, settled, tokens_per_batch
+from minnow.training.trainer import Trainer, choose_device, settled
 
-NORM_ROWS = 1_000  # that the mean and variance of a batch norm are taken from
-ROWS_PER_BATCH = 16  # of mean length, under a batch norm
 # Of the last layer, as a share of the head's, and of each layer below, as a share of the one above; attention layers
 # forget at rates that suit recurrent ones.
 RECURRENT_RATES, TRANSFORMER_RATES = (1.0, 1.0), (0.05, 0.4)
@@ -118,31 +115,6 @@ def layer_groups(model: EncoderClassifier) -> Groups:
     return (*(tuple(groups[place]) for place in sorted(groups)), head)
 
 
-class FineTuning(Labelling):
-    """The lesson of an ``encoder_classifier``, whose batch norm answers with what is true of the weights it has."""
-
-    def settle(self, model: EncoderClassifier) -> None:
-        """Measure the batch norm on training texts."""
-        norm = model.batch_norm
-        if norm is not None:
-            rows = self.train.tokens.spread(NORM_ROWS)
-            norm.measure(torch.from_numpy(token_outputs(model, model.features, len(norm.mean_D), rows)))
-
-    def measure(self, model: nn.Module) -> dict[str, float]:
-        assert isinstance(model, EncoderClassifier)
-        self.settle(model)
-        return super().measure(model)
-
-
-def with_rows_to_compare(settings: TrainingSettings, rows: TokenRows) -> TrainingSettings:
-    """Batches large enough for a mean and a variance over their texts, where their size is open."""
-    if settings.tokens_per_batch:
-        return settings
-    mean_length = len(rows.ids) / max(1, len(rows))
-    enough = max(tokens_per_batch(len(rows.ids)), round(ROWS_PER_BATCH * mean_length))
-    return replace(settings, tokens_per_batch=enough)
-
-
 def fit_encoder_classifier(
     task: TextClassification,
     texts: Sequence[str],
@@ -164,13 +136,15 @@ def fit_encoder_classifier(
     validation = labelled_rows(task, tokenizer, validation_texts, validation_ids)
     weights = None if class_weights_K is None else torch.from_numpy(class_weights_K)
     plan = plan_for(model, recipe.fine_tuning)
-    lesson = FineTuning(task, train, validation, recipe.training.label_smoothing, weights)
-    if recipe.fine_tuning.batch_norm:
-        recipe = replace(recipe, training=with_rows_to_compare(recipe.training, train.tokens))
-    recipe = settled(recipe, model, folder)
-    lesson.settle(model)
+    normed = recipe.fine_tuning.batch_norm
+    lesson = (NormedLabelling if normed else Labelling)(
+        task, train, validation, recipe.training.label_smoothing, weights
+    )
+    training = with_rows_to_compare(recipe.training, train.tokens) if normed else recipe.training
+    recipe = settled(replace(recipe, training=training), model, folder)
     outcome = Trainer(model, lesson, recipe.training, folder, show, plan).fit()
-    lesson.settle(model)
+    if isinstance(lesson, NormedLabelling):
+        lesson.settle(model)
     return model.to("cpu").eval().requires_grad_(), tokenizer, outcome, recipe
 
 
@@ -181,6 +155,7 @@ def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe)
         BundleError: the model has no encoder, or no tokenizer.
     """
     encoder = _encoder_of(source.model)
+    again = encoder is not _deep(source.model)  # of a classifier, whose encoder has the dropouts of fine-tuning already
     kind = encoder.config.model_type
     if not is_encoder(architecture(kind)[1]):
         raise BundleError(f"{settings.model} holds a {kind}, which is no encoder; give a language model to --from")
@@ -188,7 +163,7 @@ def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe)
         raise BundleError(f"{settings.model} has no tokenizer, and a classifier reads text; give another model")
     first_id, last_id = _borders(source)
     config = EncoderClassifierConfig(
-        encoder=_with_dropout(encoder.config.to_dict(), settings.dropout_factor),
+        encoder=encoder.config.to_dict() if again else _with_dropout(encoder.config.to_dict(), settings.dropout_factor),
         num_labels=num_labels,
         pooling=settings.pooling,
         head_size=settings.head_size,

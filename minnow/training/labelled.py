@@ -37,6 +37,8 @@ class Labelling:
         class_weights_K: of the loss.
     """
 
+    fewest_rows = 1
+
     def __init__(
         self,
         task: TextClassification,

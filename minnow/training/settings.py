@@ -17,7 +17,7 @@ class TrainingSettings:
     Attributes:
         epochs: passes over the training rows, at most.
         tokens_per_batch: padded tokens of a batch; rows of like length share one. 0 for a hundredth of all training
-            tokens, within 512 and 8192.
+            tokens, within 512 and 8192, or more under fine_tuning.batch_norm.
         optimizer: sgd, rmsprop, adam, adamw, or muon (matrices inside; AdamW for embeddings, output layer and vectors).
         learning_rate: the highest; warm-up leads to it, the schedule away from it.
         weight_decay: of matrices; vectors and embeddings are spared.

@@ -49,6 +49,8 @@ Recipe = TypeVar("Recipe", bound=Any)  # with a section ``training``
 class Lesson(Protocol):
     """What a run learns from and is measured by; ``labelled.Labelling`` is one."""
 
+    fewest_rows: int  # that are worth a copy of the model of their own
+
     @property
     def num_tokens(self) -> int:
         """Of all training rows."""
@@ -226,8 +228,8 @@ class Trainer:
         return adversarial_loss(loss, embedding, self.plan.adversarial, share)
 
     def _split(self, batch: Rows) -> list[Rows]:
-        """Every worker gets rows of all lengths of the batch."""
-        workers = len(self.replicas.copies)
+        """Every worker gets rows of all lengths of the batch; of few rows, not every worker gets some."""
+        workers = max(1, min(len(self.replicas.copies), len(batch) // self.lesson.fewest_rows))
         return [batch[worker::workers] for worker in range(workers)]
 
     def _batches(self, epoch: int) -> list[Rows]:
@@ -297,14 +299,8 @@ class Trainer:
             for parameter, value in zip(self.model.parameters(), weights, strict=True):
                 parameter.copy_(value)
 
-    def _buffers(self) -> dict[str, Tensor]:
-        """What the model keeps beside its parameters and does not make anew from its configuration."""
-        kept = self.model.state_dict().keys()
-        return {f"model.{name}": buffer for name, buffer in self.model.named_buffers() if name in kept}
-
     def _save(self) -> None:
         tensors = {name: p.data for name, p in self.model.named_parameters(prefix="model")}
-        tensors |= self._buffers()
         tensors |= {f"average.{i}": value for i, value in enumerate(self.average)}
         tensors |= {f"best.{i}": value for i, value in enumerate(self.kept)}
         tensors |= optimizer_tensors(self.optimizers) | self.replicas.random_states()
@@ -317,8 +313,6 @@ class Trainer:
             return
         self.progress, tensors = found
         self._load([tensors[name] for name, _ in self.model.named_parameters(prefix="model")])
-        for name, buffer in self._buffers().items():
-            buffer.copy_(tensors.get(name, buffer))  # a checkpoint of an older version has none
         # The file's tensors are on the processor, and the average is added to where the model lies.
         self.average = [tensors[f"average.{i}"].to(self.device) for i in range(len(self.average))]
         num_kept = sum(name.startswith("best.") for name in tensors)

@@ -78,6 +78,8 @@ class Translating:
         draw_more: draws pairs that are read besides, others at each epoch.
     """
 
+    fewest_rows = 1
+
     def __init__(
         self,
         task: Translation,

@@ -1,12 +1,11 @@
 """Batch norm against torch's, and what it answers with."""
 
-import copy
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from minnow.layers.batch_norm import BatchNorm
+from minnow.training.replicas import Replicas
 
 
 def rows(count: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -51,15 +50,29 @@ def test_a_single_row_is_answered_with_what_was_measured(training: bool) -> None
 def test_half_precision_is_normed_in_single() -> None:
     norm = BatchNorm(5)
     half = rows(64, torch.bfloat16)
-    assert norm(half).dtype == torch.float32
-    assert torch.equal(norm(half), norm(half.float()))
+    assert torch.equal(norm(half), norm(half.float()).bfloat16())
 
 
-def test_copies_that_share_memory_see_a_new_measure() -> None:
+def test_a_model_of_half_precision_keeps_exact_statistics() -> None:
     norm = BatchNorm(5)
-    other = copy.deepcopy(norm)
-    for own, theirs in zip(norm.buffers(), other.buffers(), strict=True):
-        theirs.data = own.data
-    norm.measure(rows(50))
-    assert torch.equal(other.mean_D, norm.mean_D)
-    assert norm.mean_D.abs().max() > 0
+    norm.measure(rows(400))
+    mean_D = norm.mean_D.clone()
+    model = nn.Sequential(norm, nn.Linear(5, 2)).to(torch.bfloat16).eval()
+    assert torch.equal(norm.mean_D, mean_D)
+    assert model(rows(3, torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_a_single_row_measures_nothing() -> None:
+    norm = BatchNorm(5)
+    norm.measure(rows(1))
+    assert norm.variance_D.min() == 1
+
+
+def test_the_copy_of_another_core_sees_a_new_measure() -> None:
+    model = nn.Sequential(BatchNorm(5), nn.Linear(5, 2))
+    replicas = Replicas(model, 2, seed=0)
+    replicas.close()
+    model[0].measure(rows(50))
+    for one in replicas.copies:
+        assert torch.equal(one[0].mean_D, model[0].mean_D)
+    assert model[0].mean_D.abs().max() > 0
