@@ -27,7 +27,7 @@ as many epochs by the same recipe but for the rates by layer, which would hold b
 compared with the classifier **alone**; where the recipe puts n-grams beside that, what the two reach is told as well.
 WikiText-2, ChnSentiCorp and IMDB had the machine not to themselves: tests ran beside them, so their minutes did less.
 The 50 % of IMDB are of a head that stopped learning, for want of a batch norm: with one, which **from scratch** has
-since then, it has 89.0 % after one epoch (docs/decisions.md). The best recurrent model from scratch,
+since then, it has 90.1 % after the same three epochs (docs/decisions.md). The best recurrent model from scratch,
 recipes/imdb-rnn.toml, has 91.3 %, and `ngram` alone 92.2 %."""
 
 
