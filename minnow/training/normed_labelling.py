@@ -29,10 +29,12 @@ class NormedLabelling(Labelling):
         """Batches too small to compare their rows are joined."""
         joined: list[Rows] = []
         for rows in super().batches(tokens_per_batch, random):
-            if joined and min(len(joined[-1]), len(rows)) < self.fewest_rows:
+            if joined and len(joined[-1]) < self.fewest_rows:
                 joined[-1] = np.concatenate([joined[-1], rows])
             else:
                 joined.append(rows)
+        if len(joined) > 1 and len(joined[-1]) < self.fewest_rows:
+            joined[-2:] = [np.concatenate(joined[-2:])]
         return joined
 
     def measure(self, model: nn.Module) -> dict[str, float]:

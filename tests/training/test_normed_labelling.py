@@ -35,6 +35,7 @@ def test_no_row_learns_alone(lengths: list[int]) -> None:
     batches = lesson(TokenRows.of([[1] * length for length in lengths])).batches(64, np.random.default_rng(0))
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     assert min(map(len, batches)) >= min(FEWEST_ROWS, len(lengths))
+    assert max(map(len, batches)) < max(2 * FEWEST_ROWS, FEWEST_ROWS + 64 // min(lengths))
 
 
 def test_a_core_gets_rows_to_compare_or_none(tmp_path: Path) -> None:
