@@ -31,12 +31,9 @@ class BatchNorm(nn.Module):
 
     def forward(self, rows_BD: Tensor) -> Tensor:
         """[B, D]; a row that is a batch of its own has no variance, and is taken as in answering."""
-        alone = len(rows_BD) < 2
-        if self.training and not alone:
-            normed_BD = F.batch_norm(rows_BD.float(), None, None, training=True, eps=self.eps)
-        else:
-            normed_BD = F.batch_norm(rows_BD.float(), self.mean_D, self.variance_D, eps=self.eps)
-        return normed_BD.to(rows_BD.dtype)
+        of_batch = self.training and len(rows_BD) > 1
+        mean_D, variance_D = (None, None) if of_batch else (self.mean_D, self.variance_D)
+        return F.batch_norm(rows_BD.float(), mean_D, variance_D, training=of_batch, eps=self.eps).to(rows_BD.dtype)
 
     @torch.no_grad()
     def measure(self, rows_ND: Tensor) -> None:

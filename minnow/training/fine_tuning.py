@@ -155,7 +155,7 @@ def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe)
         BundleError: the model has no encoder, or no tokenizer.
     """
     encoder = _encoder_of(source.model)
-    again = encoder is not _deep(source.model)  # of a classifier, whose encoder has the dropouts of fine-tuning already
+    taught = isinstance(_deep(source.model), EncoderClassifier)  # its encoder has the dropouts of fine-tuning already
     kind = encoder.config.model_type
     if not is_encoder(architecture(kind)[1]):
         raise BundleError(f"{settings.model} holds a {kind}, which is no encoder; give a language model to --from")
@@ -163,7 +163,7 @@ def classifier_from(source: Bundle, num_labels: int, settings: FineTuningRecipe)
         raise BundleError(f"{settings.model} has no tokenizer, and a classifier reads text; give another model")
     first_id, last_id = _borders(source)
     config = EncoderClassifierConfig(
-        encoder=encoder.config.to_dict() if again else _with_dropout(encoder.config.to_dict(), settings.dropout_factor),
+        encoder=_with_dropout(encoder.config.to_dict(), 1.0 if taught else settings.dropout_factor),
         num_labels=num_labels,
         pooling=settings.pooling,
         head_size=settings.head_size,

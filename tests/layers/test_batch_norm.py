@@ -11,9 +11,8 @@ from minnow.training.replicas import Replicas
 def rows(count: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Features of unlike means and deviations, the last one the same in all rows."""
     random = torch.Generator().manual_seed(count)
-    drawn = torch.randn(count, 5, generator=random) * torch.tensor([0.1, 1, 3, 10, 0]) + torch.tensor(
-        [5.0, -2, 0, 1, 7]
-    )
+    means_D, deviations_D = torch.tensor([5.0, -2, 0, 1, 7]), torch.tensor([0.1, 1, 3, 10, 0])
+    drawn = means_D + deviations_D * torch.randn(count, 5, generator=random)
     return drawn.to(dtype).requires_grad_()
 
 
