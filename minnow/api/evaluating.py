@@ -114,8 +114,10 @@ def compare(
         asked = languages_asked(source, target, languages)
         telling = next((model for model, task in zip(opened, tasks, strict=True) if not task.unnamed), opened[0])
         pairs = pairs_to_measure(telling, data, target_data, part, asked, text, label)
-        written = [_translations(model, pairs, beam, progress) for model in opened]
-        compared = compare_translations(names[0], names[1], pairs.targets, written[0], written[1], pairs.into)
+        sides = [pairs.targets, *(_translations(model, pairs, beam, progress) for model in opened)]
+        for model in opened:  # where one writes simplified characters, all is compared in these
+            sides = [model.tokenizer().writing.in_its_script(side) for side in sides]
+        compared = compare_translations(*names, *sides, pairs.into)
         return replace(compared, notes=(*pairs.notes, *compared.notes))
     said = {
         "a second file": target_data,

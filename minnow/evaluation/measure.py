@@ -82,16 +82,18 @@ def measure_translation(
     task = task.named(pairs.directions)
     for target in set(pairs.into):
         task.into(target)
+    tokenizer = needed(bundle.tokenizer)
+    references = tokenizer.writing.in_its_script(pairs.targets)
     started = time.perf_counter()
     found = task.translate(
-        bundle.model, needed(bundle.tokenizer), pairs.sources, settings or TranslationSettings(), pairs.into, advance
+        bundle.model, tokenizer, pairs.sources, settings or TranslationSettings(), pairs.into, advance
     )
     seconds = time.perf_counter() - started
     zero_shot = sorted(set(pairs.directions) - set(task.directions))
     report = translation_report(
         name,
         pairs.sources,
-        pairs.targets,
+        references,
         [best[0].text for best in found],
         pairs.directions,
         data={"name": pairs.name, "part": part, "sha256": pairs.sha256, "licence": pairs.licence},
@@ -104,6 +106,8 @@ def measure_translation(
         else f"the model has never read {source}; it reads {', '.join(sorted(reads))}"
         for source, target in zero_shot
     ]
+    if references != pairs.targets:
+        told.append("references are read in simplified characters, which are those that the model writes")
     return replace(report, notes=[*pairs.notes, *report.notes, *told], retrieval=_retrieval(task, bundle, pairs))
 
 

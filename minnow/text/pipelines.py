@@ -1,6 +1,7 @@
 """The library's pipeline of a tokenizer: what it is made of, and what a file's turns out to be."""
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Library
 
 from minnow.errors import BundleError
+from minnow.text.chinese import simplifier
 from minnow.text.roles import SPECIAL_TOKENS
 
 MARKER = "▁"  # what a space is to Unigram
@@ -46,11 +48,13 @@ _STRETCHES = "|".join(
 # Parts
 
 
-def normalizer(normalization: str, lowercase: bool) -> Any:
-    """What is done to a text before anything else: Unicode's form, and the case."""
+def normalizer(normalization: str, lowercase: bool, simplified: bool) -> Any:
+    """What is done to a text before anything else: Unicode's form, the script of Chinese, and the case."""
     steps: list[Any] = []
     if normalization != "none":
         steps.append(normalizers.NFKC() if normalization == "nfkc" else normalizers.NFC())
+    if simplified:
+        steps.append(simplifier())
     if lowercase:
         steps.append(normalizers.Lowercase())
     return normalizers.Sequence(steps)
@@ -133,6 +137,12 @@ def normalizer_steps(content: Mapping[str, Any]) -> list[str]:
     if not normalizer or normalizer["type"] != "Sequence":
         raise BundleError("the tokenizer does not say how it normalises")
     return [step["type"] for step in normalizer["normalizers"]]
+
+
+def simplifier_in(content: Mapping[str, Any]) -> Any:
+    """The step by which a pipeline of the house simplifies Chinese characters; None where it does not."""
+    found = [step for step in content["normalizer"]["normalizers"] if step["type"] == "Precompiled"]
+    return normalizers.Precompiled(b64decode(found[0]["precompiled_charsmap"])) if found else None
 
 
 def is_ours(library: Library) -> bool:

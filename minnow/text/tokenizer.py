@@ -14,7 +14,16 @@ from minnow.errors import InputError, RecipeError, UnknownNameError, nearest
 from minnow.files import write_text
 from minnow.text.kinds import KINDS
 from minnow.text.offsets import with_marks, without_space
-from minnow.text.pipelines import MARKER, damage_named, entries, kind_of, normalizer, normalizer_steps, read_library
+from minnow.text.pipelines import (
+    MARKER,
+    damage_named,
+    entries,
+    kind_of,
+    normalizer,
+    normalizer_steps,
+    read_library,
+    simplifier_in,
+)
 from minnow.text.portions import SOLIDS, portions, without_surrogates
 from minnow.text.roles import (
     BOS_ID,
@@ -47,6 +56,7 @@ class TokenizerSettings:
         lowercase: whether case is dropped.
         normalization: ``nfkc``, ``nfc`` or ``none``.
         min_frequency: how often a word, a character or a pair (BPE, WordPiece) must occur to earn an entry.
+        simplified: whether traditional Chinese characters are read as simplified ones.
 
     Raises:
         RecipeError: a value that cannot be.
@@ -58,14 +68,16 @@ class TokenizerSettings:
     lowercase: bool = True
     normalization: str = "nfkc"
     min_frequency: int = 2
+    simplified: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind not in KINDS:
             raise UnknownNameError("tokenizer kind", str(self.kind), KINDS)
         if self.normalization not in NORMALIZATIONS:
             raise UnknownNameError("normalization", str(self.normalization), NORMALIZATIONS)
-        if not isinstance(self.lowercase, bool):
-            raise RecipeError(f"lowercase must be true or false, but got lowercase={self.lowercase!r}")
+        for name, value in (("lowercase", self.lowercase), ("simplified", self.simplified)):
+            if not isinstance(value, bool):
+                raise RecipeError(f"{name} must be true or false, but got {name}={value!r}")
         _whole_number("vocab_size", self.vocab_size, at_least=_smallest_vocabulary(self.kind))
         _whole_number("min_frequency", self.min_frequency, at_least=1)
 
@@ -131,6 +143,7 @@ class Tokenizer:
     chat_template: str | None = None
     target: Self | None = None
     keeps_spaces: bool
+    _simplifier: Any = None
 
     def __init__(self, library: Library):
         """Wrap a finished pipeline of the library; use ``train`` or ``load``.
@@ -143,6 +156,7 @@ class Tokenizer:
         self.keeps_spaces = self.kind in KEEPING_SPACES
         steps = normalizer_steps(content)
         self.lowercase = "Lowercase" in steps
+        self._simplifier = simplifier_in(content)
         self.normalization = next((name for name in NORMALIZATIONS if name.upper() in steps), "none")
         self._take(library, entries(library))
         self.mask_id = self._id_of.get(MASK_TOKEN)
@@ -169,7 +183,7 @@ class Tokenizer:
         """
         kind = KINDS[settings.kind]
         library = Library(models.WordLevel({}, unk_token="<unk>"))
-        library.normalizer = normalizer(settings.normalization, settings.lowercase)
+        library.normalizer = normalizer(settings.normalization, settings.lowercase, settings.simplified)
         library.pre_tokenizer = kind.pre_tokenizer()
         library.decoder = kind.decoder()
         counts = count_pieces(library, texts, kind.cut, progress)
@@ -242,6 +256,11 @@ class Tokenizer:
         return extended
 
     @property
+    def simplified(self) -> bool:
+        """Whether traditional Chinese characters are read as simplified ones, and so never written."""
+        return self._simplifier is not None
+
+    @property
     def writing(self) -> Self:
         """The tokenizer of what the model writes."""
         return self if self.target is None else self.target
@@ -267,6 +286,12 @@ class Tokenizer:
     def normalize(self, text: str) -> str:
         """The text as the vocabulary sees it: normalised and, where the settings say so, in lower case."""
         return str(self._library.normalizer.normalize_str(without_surrogates(text)))
+
+    def in_its_script(self, texts: Sequence[str]) -> list[str]:
+        """The texts in simplified characters if that is how they are read here; else as they are."""
+        if self._simplifier is None:
+            return list(texts)
+        return [str(self._simplifier.normalize_str(without_surrogates(text))) for text in texts]
 
     def encode(self, text: str) -> Encoding:
         """The ids and the places of all tokens of ``text``."""

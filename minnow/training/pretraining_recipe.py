@@ -106,6 +106,7 @@ class CorpusTokenizer:
         lowercase: drop case.
         normalization: nfkc, nfc or none.
         min_frequency: how often something must occur to earn an entry.
+        simplified: read traditional Chinese characters as simplified ones; what is written has none then.
     """
 
     kind: str = "bpe"
@@ -113,10 +114,16 @@ class CorpusTokenizer:
     lowercase: bool = False
     normalization: str = "nfc"
     min_frequency: int = 1
+    simplified: bool = False
 
     def settings(self, vocab_size: int) -> TokenizerSettings:
         return TokenizerSettings(
-            self.kind, self.vocab_size or vocab_size, self.lowercase, self.normalization, self.min_frequency
+            self.kind,
+            self.vocab_size or vocab_size,
+            self.lowercase,
+            self.normalization,
+            self.min_frequency,
+            self.simplified,
         )
 
 

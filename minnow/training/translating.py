@@ -138,7 +138,8 @@ class Translating:
             settings = replace(TranslationSettings(), beam=1)
             found = self.task.translate(model, self.tokenizer, self.asked.sources, settings, into)
             hypotheses = [best[0].text for best in found]
-            scores |= translation_values(hypotheses, self.asked.targets, into, MEASURED)
+            references = self.tokenizer.writing.in_its_script(self.asked.targets)
+            scores |= translation_values(hypotheses, references, into, MEASURED)
         model.train(training)
         return scores
 

@@ -84,6 +84,7 @@ class PairTokenizer:
         lowercase: drop case; what is written has none then.
         normalization: nfkc, nfc or none.
         min_frequency: how often something must occur to earn an entry.
+        simplified: read traditional Chinese characters as simplified ones; what is written has none then.
         bpe_dropout: share of the merges that are left out while the model learns, others at each epoch, so that it
             meets words in many cuts (Provilkov et al. 2020); for bpe.
     """
@@ -94,11 +95,14 @@ class PairTokenizer:
     lowercase: bool = False
     normalization: str = "nfc"
     min_frequency: int = 2
+    simplified: bool = False
     bpe_dropout: float = 0.0
 
     @property
     def settings(self) -> TokenizerSettings:
-        return TokenizerSettings(self.kind, self.vocab_size, self.lowercase, self.normalization, self.min_frequency)
+        return TokenizerSettings(
+            self.kind, self.vocab_size, self.lowercase, self.normalization, self.min_frequency, self.simplified
+        )
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,10 @@ class TestWord(TokenizerPromises):
         assert trained.vocabulary[4:] == ("b" * 64,)
 
 
+class TestSimplified(TokenizerPromises):
+    settings = TokenizerSettings(kind="character", min_frequency=1, simplified=True)
+
+
 class TestCharacter(TokenizerPromises):
     settings = TokenizerSettings(kind="character", min_frequency=1)
 
@@ -211,12 +215,32 @@ def test_normalising_is_the_unicode_standard(text: str) -> None:
 
 
 def test_settings_are_kept_in_the_file(tmp_path: Path) -> None:
+    for simplified in (False, True):
+        Tokenizer.train(["A"], TokenizerSettings(simplified=simplified)).save(tmp_path / "tokenizer.json")
+        assert Tokenizer.load(tmp_path / "tokenizer.json").simplified == simplified
     for lowercase in (False, True):
         for normalization in ("nfkc", "nfc", "none"):
             settings = TokenizerSettings(lowercase=lowercase, normalization=normalization)
             Tokenizer.train(["A"], settings).save(tmp_path / "tokenizer.json")
             loaded = Tokenizer.load(tmp_path / "tokenizer.json")
             assert (loaded.lowercase, loaded.normalization) == (lowercase, normalization)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_scripts_of_chinese_are_read_as_one_where_that_is_asked(kind: str, tmp_path: Path) -> None:
+    texts = ["現在幾點？ Now!", "现在几点？ Now!"]
+    plain, made = (
+        Tokenizer.train(texts, TokenizerSettings(kind, 400, min_frequency=1, simplified=simplified))
+        for simplified in (False, True)
+    )
+    made.save(tmp_path / "tokenizer.json")
+    for reading in (made, Tokenizer.load(tmp_path / "tokenizer.json"), made.with_special_tokens(["<mask>"])):
+        traditional, simplified = map(reading.encode, texts)
+        assert traditional == simplified
+        assert "".join(reading.decode(traditional.token_ids).split()) == "现在几点?now!"
+        assert reading.in_its_script([*texts, "Ａ"]) == [texts[1], texts[1], "Ａ"]  # nothing else is normalised
+    assert plain.encode(texts[0]).token_ids != plain.encode(texts[1]).token_ids
+    assert plain.in_its_script(texts) == texts
 
 
 def test_special_tokens_may_be_added_and_no_text_produces_them(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,18 @@ def test_a_direction_that_was_never_learnt_is_told_of(table: Path, tmp_path: Pat
         assert told in measure_translation(bundle, pairs, "m").notes
     with pytest.raises(InputError, match="does not write 'it'"):
         measure_translation(bundle, Pairs(["a"], ["b"], [("de", "it")], "one", "0" * 64), "m")
+
+
+def test_references_in_traditional_characters_are_read_as_the_model_writes_them(table: Path, tmp_path: Path) -> None:
+    simplified = {"tokenizer.kind": "character", "tokenizer.simplified": "true", "training.epochs": 1}
+    made = trained(table, tmp_path / "m", said={"pairs.languages": '["en", "de", "fr"]', **simplified})
+    pairs = Pairs(["one", "two"], ["現在", "now"], [("en", "de")] * 2, "two", "0" * 64)
+    report = measure_translation(made.bundle, pairs, "m")
+    assert {row["reference"] for row in report.worst} == {"现在", "now"}
+    assert report.notes[-1].startswith("references are read in simplified characters")
+    untold = measure_translation(made.bundle, replace(pairs, targets=["现在", "now"]), "m")
+    assert untold.scores == report.scores
+    assert not any("simplified" in note for note in untold.notes)
 
 
 def test_a_model_for_something_else_cannot_be_measured_on_pairs() -> None:
