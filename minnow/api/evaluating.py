@@ -114,10 +114,10 @@ def compare(
         asked = languages_asked(source, target, languages)
         telling = next((model for model, task in zip(opened, tasks, strict=True) if not task.unnamed), opened[0])
         pairs = pairs_to_measure(telling, data, target_data, part, asked, text, label)
-        sides = [pairs.targets, *(_translations(model, pairs, beam, progress) for model in opened)]
+        references, *written = (pairs.targets, *(_translations(model, pairs, beam, progress) for model in opened))
         for model in opened:  # where one writes simplified characters, all is compared in these
-            sides = [model.tokenizer().writing.in_its_script(side) for side in sides]
-        compared = compare_translations(*names, *sides, pairs.into)
+            references, *written = map(model.tokenizer().writing.in_its_script, (references, *written))
+        compared = compare_translations(names[0], names[1], references, written[0], written[1], pairs.into)
         return replace(compared, notes=(*pairs.notes, *compared.notes))
     said = {
         "a second file": target_data,

@@ -6,32 +6,46 @@ copies of Currey et al. (2017); but what is put in is text, so that nothing is s
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from minnow.data.pairs import Pairs
+from minnow.data.renderings import renderings
 from minnow.text.terms import UNSPACED
 
 LONGEST = 10  # letters of a made-up name
 AT_BEGINNING = 0.1  # of the added pairs those whose name begins a sentence: else a rare word there is taken for one
+MOST_IN_SMALL = 0.02  # as often as with a capital, or a word that begins a sentence is no name
 FEW_NAMES = 100  # with fewer than these, letters follow each other as in all words with a capital
 TRIES = 20  # for a name that is none of those known
 _WORD = re.compile(rf"[^\W\d_{UNSPACED}]+")  # of a script that spells words with spaces between
+_BEFORE_WORDS = re.compile(r"^[\W\d_]*")
 _FIRST_WORD = re.compile(rf"[\W\d_]*({_WORD.pattern})")  # none where another script's character stands before
 _VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿ")
 _START, _END = "^", "$"
-Place = tuple[int, str]
+
+
+class _Place(NamedTuple):
+    """A name in a pair: as it is spelled in letters, and how each side writes it."""
+
+    row: int
+    name: str
+    source: str
+    target: str
 
 
 def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
-    """The pairs, and behind them such with another name in the place of one that both sides spell alike.
+    """The pairs, and behind them such with another name in the place of one that both sides spell alike, or that one
+    spells and the other, in a script without spaces, always renders in the same way (``renderings.py``).
 
-    A name is a word with a capital that stands once on each side; at the beginning of a side, where every word has a
-    capital, it is none if it stands in small letters somewhere. Those put in are drawn letter by letter, each after
-    the two before it, from the names that are there (if they are few, from all words with a capital); one that begins
-    with a vowel gives way to one that does, as articles and prepositions may hang on it.
+    A name is a word with a capital that stands once; at the beginning of a side, where every word has a capital, it is
+    none if it stands in small letters more than now and then. Those put in are drawn letter by letter, each after the
+    two before it, from the names that are there (if they are few, from all words with a capital); one that begins with
+    a vowel gives way to one that does, as articles and prepositions may hang on it.
 
     Args:
         share: how many are added, as a share of the pairs, between 0 and 1; each from a name drawn anew, one in ten
@@ -47,15 +61,15 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
     if not (first or within):
         return pairs, 0
     random = np.random.default_rng((seed, 1))
-    letters = _Letters(_models([name for places in (first, within) for _, name in places], pairs.sources))
+    letters = _Letters(_models([place.name for place in (*first, *within)], (*pairs.sources, *pairs.targets)))
     sources, targets, directions = list(pairs.sources), list(pairs.targets), list(pairs.directions)
     for _ in range(count):
         places = first if not within or (first and random.random() < AT_BEGINNING) else within
-        row, old = places[int(random.integers(len(places)))]
-        new = letters.name(random, _begins_with_vowel(old))
+        row, name, source, target = places[int(random.integers(len(places)))]
+        new = letters.name(random, _begins_with_vowel(name))
         if new is not None:
-            sources.append(_put(pairs.sources[row], old, new))
-            targets.append(_put(pairs.targets[row], old, new))
+            sources.append(_put(pairs.sources[row], source, new))
+            targets.append(_put(pairs.targets[row], target, new))
             directions.append(pairs.directions[row])
     return replace(pairs, sources=sources, targets=targets, directions=directions), len(sources) - len(pairs)
 
@@ -90,38 +104,63 @@ class _Letters:
         return name
 
 
-def _places(pairs: Pairs) -> tuple[list[Place], list[Place]]:
-    """Every row and a name in it: first those at the beginning of a side, then the others."""
-    sides = list(zip(pairs.sources, pairs.targets, strict=True))
-    small = {word for both in sides for text in both for word in _WORD.findall(text) if word.islower()}
-    first: list[Place] = []
-    within: list[Place] = []
-    for row, (source, target) in enumerate(sides):
-        for name in _names(source, target):
-            if name not in (_first(source), _first(target)):
-                within.append((row, name))
-            elif name.lower() not in small:
-                first.append((row, name))
+def _places(pairs: Pairs) -> tuple[list[_Place], list[_Place]]:
+    """Every name: first those at the beginning of a side, then the others."""
+    words = Counter(word for side in (pairs.sources, pairs.targets) for text in side for word in _WORD.findall(text))
+    small = {word for word in words if words[word.lower()] > MOST_IN_SMALL * words[word]}
+    first: list[_Place] = []
+    within: list[_Place] = []
+    for place in (*_alike(pairs), *_rendered(pairs, small)):
+        sides = (pairs.sources[place.row], place.source), (pairs.targets[place.row], place.target)
+        if not any(_begins(text, spelled) for text, spelled in sides):
+            within.append(place)
+        elif place.name not in small:
+            first.append(place)
     return first, within
 
 
-def _models(names: Sequence[str], sources: Iterable[str]) -> list[str]:
-    """What made-up names are to look like: the names; of a target language with letters of its own, in which few names
-    stand as the source spells them, the sources' words with a capital inside a sentence besides."""
+def _alike(pairs: Pairs) -> Iterator[_Place]:
+    """Names that both sides spell alike."""
+    for row, (source, target) in enumerate(zip(pairs.sources, pairs.targets, strict=True)):
+        there = set(_names(target))
+        yield from (_Place(row, name, name, name) for name in _names(source) if name in there)
+
+
+def _rendered(pairs: Pairs, small: Container[str]) -> Iterator[_Place]:
+    """Names that one side spells in letters and the other, which has none for them, renders."""
+    for turned, texts, others in ((False, pairs.sources, pairs.targets), (True, pairs.targets, pairs.sources)):
+        names = [
+            [name for name in _names(text) if name not in other and name not in small]
+            for text, other in zip(texts, others, strict=True)
+        ]
+        by_name = renderings(names, others)
+        for row, some in enumerate(names):
+            for name in some:
+                found = [one for one in by_name.get(name, ()) if others[row].count(one) == 1]
+                if len(found) == 1:
+                    yield _Place(row, name, *((found[0], name) if turned else (name, found[0])))
+
+
+def _models(names: Sequence[str], texts: Iterable[str]) -> list[str]:
+    """What made-up names are to look like: the names; where these are few, as they are beside a language with letters
+    of its own, other words with a capital inside a sentence besides."""
     if len(set(names)) >= FEW_NAMES:
         return list(names)
-    return [*names, *(word for text in sources for word in _WORD.findall(text)[1:] if _is_name(word))]
+    return [*names, *(word for text in texts for word in _WORD.findall(text)[1:] if _is_name(word))]
 
 
-def _first(text: str) -> str:
+def _begins(text: str, spelled: str) -> bool:
+    """Whether it is the first word, or the first characters where words have no borders."""
+    if not _WORD.fullmatch(spelled):
+        return _BEFORE_WORDS.sub("", text).startswith(spelled)
     match = _FIRST_WORD.match(text)
-    return match[1] if match else ""
+    return match is not None and match[1] == spelled
 
 
-def _names(source: str, target: str) -> list[str]:
-    """Words with a capital and small letters behind it that stand once on each side."""
-    here, there = _WORD.findall(source), _WORD.findall(target)
-    return [word for word in here if _is_name(word) and here.count(word) == there.count(word) == 1]
+def _names(text: str) -> list[str]:
+    """Words with a capital and small letters behind it that stand once."""
+    words = _WORD.findall(text)
+    return [word for word in words if _is_name(word) and words.count(word) == 1]
 
 
 def _is_name(word: str) -> bool:
@@ -129,6 +168,8 @@ def _is_name(word: str) -> bool:
 
 
 def _put(text: str, old: str, new: str) -> str:
+    if not _WORD.fullmatch(old):
+        return text.replace(old, new)
     return _WORD.sub(lambda match: new if match[0] == old else match[0], text)
 
 

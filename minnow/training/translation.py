@@ -258,7 +258,11 @@ def _with_other_names(train: Pairs, recipe: TranslationRecipe, note: Note) -> Pa
     if not recipe.pairs.other_names:
         return train
     more, count = add_other_names(train, recipe.pairs.other_names, recipe.training.seed)
-    note(f"added {count:,} pairs with another name" if count else "no pair has a name that both sides spell alike")
+    note(
+        f"added {count:,} pairs with another name"
+        if count
+        else "no pair has a name that both sides spell alike, or that one renders as it always does"
+    )
     return more
 
 

@@ -67,6 +67,35 @@ def test_a_name_is_found_among_characters_that_set_no_spaces() -> None:
         )
 
 
+def test_a_name_that_is_always_rendered_alike_gives_way_in_letters_on_both_sides() -> None:
+    talk = {
+        "I saw {}.": "我看见{}了。",
+        "This is {}'s book.": "这是{}的书。",
+        "Who is {}?": "谁是{}？",
+        "{} is here.": "{}在这里。",
+    }
+    sides = {
+        f"{number} {source}".format(name): f"{number}{target}".format(written)
+        for number in range(6)
+        for source, target in talk.items()
+        for name, written in (("Tom", "汤姆"), ("Mary", "玛丽"))
+    }
+    sides |= {"Tell me who, and what this is.": "告诉我。"}
+    sides |= {f"We met {name}.": f"我们见过{number}个人。" for number, name in enumerate(MORE)}
+    for turned in (False, True):
+        both = {target: source for source, target in sides.items()} if turned else sides
+        found, count = add_other_names(pairs(both), 1, seed=0)
+        assert count > len(both) // 2
+        for source, target in zip(found.sources[-count:], found.targets[-count:], strict=True):
+            english, chinese = (target, source) if turned else (source, target)
+            (new,) = re.findall(r"[A-Z][a-z]+", chinese)
+            assert any(
+                sides.get(english.replace(new, name)) == chinese.replace(new, written)
+                for name, written in (("Tom", "汤姆"), ("Mary", "玛丽"))
+            ), (english, chinese)
+        assert any(source.lstrip("0123456789 ").startswith(("谁是", "Who is")) for source in found.sources[-count:])
+
+
 def test_few_of_the_names_begin_a_sentence() -> None:
     """Of everyday pairs half do, and a model would take every rare word that begins one for a name."""
     sides = {f"{name} saw number {n}.": f"{name} a vu le {n}." for n in range(40) for name in NAMES}
