@@ -9,13 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from minnow.data.pairs import Pairs
 from minnow.data.renderings import renderings
-from minnow.text.terms import UNSPACED
+from minnow.text.terms import UNSPACED, begins_sentence
 
 LONGEST = 10  # letters of a made-up name
 AT_BEGINNING = 0.1  # of the added pairs those whose name begins a sentence: else a rare word there is taken for one
@@ -23,6 +24,7 @@ MOST_IN_SMALL = 0.02  # as often as with a capital, or a word that begins a sent
 FEW_NAMES = 100  # with fewer than these, letters follow each other as in all words with a capital
 TRIES = 20  # for a name that is none of those known
 _WORD = re.compile(rf"[^\W\d_{UNSPACED}]+")  # of a script that spells words with spaces between
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _BEFORE_WORDS = re.compile(r"^[\W\d_]*")
 _FIRST_WORD = re.compile(rf"[\W\d_]*({_WORD.pattern})")  # none where another script's character stands before
 _VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿ")
@@ -130,7 +132,7 @@ def _rendered(pairs: Pairs, small: Container[str]) -> Iterator[_Place]:
     """Names that one side spells in letters and the other, which has none for them, renders."""
     for turned, texts, others in ((False, pairs.sources, pairs.targets), (True, pairs.targets, pairs.sources)):
         names = [
-            [name for name in _names(text) if name not in other and name not in small]
+            [name for name in _single(text, small) if name not in other] if _UNSPACED.search(other) else []
             for text, other in zip(texts, others, strict=True)
         ]
         by_name = renderings(names, others)
@@ -161,6 +163,19 @@ def _names(text: str) -> list[str]:
     """Words with a capital and small letters behind it that stand once."""
     words = _WORD.findall(text)
     return [word for word in words if _is_name(word) and words.count(word) == 1]
+
+
+def _single(text: str, small: Container[str]) -> list[str]:
+    """Names that are one word and no part of a longer one, as York and Mt. Fuji are."""
+
+    def is_capital(word: re.Match[str]) -> bool:
+        return word[0].istitle() and not (word[0] in small and begins_sentence(text, word.start()))
+
+    longer: set[str] = set()
+    for word, after in pairwise(_WORD.finditer(text)):
+        if text[word.end() : after.start()] in (" ", ". ") and is_capital(word) and is_capital(after):
+            longer |= {word[0], after[0]}
+    return [name for name in _names(text) if name not in small and name not in longer]
 
 
 def _is_name(word: str) -> bool:

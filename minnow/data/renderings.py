@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from minnow.text.terms import UNSPACED
 
+MOST_TEXTS = 100_000  # that it is learnt from, evenly spread over all
 LEAST_ROWS = 10  # that hold both
 LEAST_SHARE = 0.1  # of the name's rows, or of those that no other rendering is in
 SURE = 0.9  # share of a rendering's rows that hold the name
 MOST_WITH_LESS = 1.25  # rows of a part of it, as a multiple of its own: 在日本 stands in few of those of 日本
 MOST_WITH_MORE = 0.5  # share of its rows in which the same character stands beside it: 波士 is no more than a part
-LENGTHS = range(2, 7)  # of a rendering, in characters
+LONGEST = 9  # characters of a rendering
 _STRETCH = re.compile(f"[{UNSPACED}]+")
 
 
@@ -24,45 +25,53 @@ def renderings(names: Sequence[Iterable[str]], texts: Sequence[str]) -> dict[str
 
     Args:
         names: those of each of N texts.
-        texts: their N translations.
+        texts: their N translations; those that hold no character of a script without spaces do not count.
     """
+    rows = range(0, len(texts), -(-len(texts) // MOST_TEXTS) or 1)
     rows_by_name: defaultdict[str, list[int]] = defaultdict(list)
-    for row, some in enumerate(names):
-        for name in dict.fromkeys(some):
-            rows_by_name[name].append(row)
-    stretches: dict[int, frozenset[str]] = {}
-    together: dict[str, dict[str, int]] = {}
-    for name, rows in rows_by_name.items():
-        if len(rows) >= LEAST_ROWS:
-            stretches.update((row, _stretches(texts[row])) for row in rows if row not in stretches)
-            counts = Counter(one for row in rows for one in stretches[row])
-            together[name] = {one: count for one, count in counts.items() if count >= LEAST_ROWS}
-    wanted = frozenset(one for counts in together.values() for one in counts)
-    everywhere = Counter(one for text in texts for one in _stretches(text) & wanted)
-    found = {
-        name: _renderings(counts, everywhere, [stretches[row] for row in rows_by_name[name]])
-        for name, counts in together.items()
+    for row in rows:
+        for name in dict.fromkeys(names[row]):
+            if _STRETCH.search(texts[row]):
+                rows_by_name[name].append(row)
+    together = {
+        name: {one: count for one, count in _counts(texts, some).items() if count >= LEAST_ROWS}
+        for name, some in rows_by_name.items()
+        if len(some) >= LEAST_ROWS
     }
-    claimed = Counter(one for some in found.values() for one in some)  # 纽约 is neither New nor York
-    alone = {name: tuple(one for one in some if claimed[one] == 1) for name, some in found.items()}
-    return {name: some for name, some in alone.items() if some}
+    wanted = frozenset(one for counts in together.values() for one in counts)
+    everywhere = _counts(texts, rows if wanted else (), wanted)
+    found: dict[str, tuple[str, ...]] = {}
+    for name, counts in together.items():
+        sure = frozenset(one for one in _whole(counts) if counts[one] >= SURE * everywhere[one])
+        if some := _best([_stretches(texts[row]) & sure for row in rows_by_name[name]]):
+            found[name] = some
+    return found
 
 
-def _renderings(counts: Mapping[str, int], everywhere: Mapping[str, int], rows: list[frozenset[str]]) -> list[str]:
+def _counts(texts: Sequence[str], rows: Iterable[int], wanted: frozenset[str] | None = None) -> Counter[str]:
+    """How many of the rows hold a stretch."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        stretches = _stretches(texts[row])
+        counts.update(stretches if wanted is None else stretches & wanted)
+    return counts
+
+
+def _best(rows: Sequence[frozenset[str]]) -> tuple[str, ...]:
     """The stretches that explain the most of a name's rows, each of those that the ones before left."""
-    fitting = {one for one in _whole(counts) if counts[one] >= SURE * everywhere[one]}
     found: list[str] = []
     while True:
-        left = Counter(one for row in rows for one in row & fitting)
-        best = max(left, key=lambda one: (left[one], one), default=None)
-        if best is None or left[best] < max(LEAST_ROWS, LEAST_SHARE * len(rows)):
-            return found
+        counts = Counter(one for row in rows for one in row)
+        best = max(counts, key=lambda one: (counts[one], one), default=None)
+        if best is None or counts[best] < max(LEAST_ROWS, LEAST_SHARE * len(rows)):
+            return tuple(found)
         found.append(best)
         rows = [row for row in rows if best not in row]
 
 
 def _whole(counts: Mapping[str, int]) -> set[str]:
-    """Stretches that are not part of what mostly stands there, and hold nothing beside it."""
+    """Stretches that are not part of what mostly stands there, and hold nothing beside it; of the longest that are
+    looked at it cannot be told."""
     whole: set[str] = set()
     most_with_less: dict[str, int] = {}  # rows of that part which has the most
     for stretch in sorted(counts, key=len):
@@ -71,13 +80,13 @@ def _whole(counts: Mapping[str, int]) -> set[str]:
         if most_with_less[stretch] <= MOST_WITH_LESS * counts[stretch]:
             whole.add(stretch)
         whole.difference_update(part for part in parts if counts[stretch] >= MOST_WITH_MORE * counts[part])
-    return whole
+    return {stretch for stretch in whole if len(stretch) <= LONGEST}
 
 
 def _stretches(text: str) -> frozenset[str]:
     return frozenset(
         run[start : start + length]
         for run in _STRETCH.findall(text)
-        for length in LENGTHS
+        for length in range(2, LONGEST + 2)
         for start in range(len(run) - length + 1)
     )

@@ -13,7 +13,7 @@ from minnow.data.pairs import Pairs
 from minnow.errors import DataError
 from minnow.evaluation.evaluate import report_for
 from minnow.evaluation.report import Report
-from minnow.evaluation.translation import TranslationReport, translation_report
+from minnow.evaluation.translation import SIMPLIFIED, TranslationReport, translation_report
 from minnow.metrics.retrieval import retrieval
 from minnow.tasks.base import needed
 from minnow.tasks.registry import task_of
@@ -107,7 +107,7 @@ def measure_translation(
         for source, target in zero_shot
     ]
     if references != pairs.targets:
-        told.append("references are read in simplified characters, which are those that the model writes")
+        told.append(SIMPLIFIED)
     return replace(report, notes=[*pairs.notes, *report.notes, *told], retrieval=_retrieval(task, bundle, pairs))
 
 

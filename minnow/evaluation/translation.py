@@ -20,6 +20,7 @@ from minnow.metrics.counted import Counted, intervals_of_counts, paired_tests_of
 from minnow.metrics.translation import SCORES, bleu_tokenizer, length_ratio, translation_scores
 
 TRANSLATIONS_FILE = "translations.txt"
+SIMPLIFIED = "references are read in simplified characters, which are those that the model writes"
 KIND = "translation"
 NUM_WORST = 20
 NUM_EXAMPLES = 8

@@ -159,6 +159,7 @@ class Translation(Task):
             InputError: a language that the model does not write; terms that its vocabulary cannot spell, or that a draw
                 was to hold.
         """
+        sources = tokenizer.in_its_script(sources)
         languages = [self.into(to)] * len(sources) if to is None or isinstance(to, str) else [*map(self.into, to)]
         pieces = [self.pieces(tokenizer, source, terms) for source in sources]
         flat = [(piece, target) for parts, target in zip(pieces, languages, strict=True) for piece, _ in parts]
@@ -304,7 +305,8 @@ class Translation(Task):
         """
         if "names" in keep and {source for source, _ in self.directions} == {"de"}:
             raise InputError("names are told by their capitals, which German gives to every noun; use a glossary")
-        return Terms(glossary, keep, partial(self.is_word, tokenizer))
+        terms = dict(zip(tokenizer.in_its_script([*glossary]), glossary.values(), strict=True)) if glossary else None
+        return Terms(terms, keep, partial(self.is_word, tokenizer))
 
     @staticmethod
     def is_word(tokenizer: Tokenizer, word: str) -> bool:

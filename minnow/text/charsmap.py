@@ -1,7 +1,8 @@
 """A table of characters in the form that a ``tokenizer.json`` keeps it in, so that the file needs nothing beside it.
 
 The form is SentencePiece's: a double-array trie (Aoe 1989) over the UTF-8 bytes of what is replaced, each leaf of which
-says where its replacement stands in the texts behind the trie.
+says where its replacement stands in the texts behind the trie. The library looks at a sign with its marks first, if
+they are fewer than six bytes together, and then replaces all of it: of ``國`` with a dot below ``国`` stays.
 """
 
 import struct

@@ -96,6 +96,23 @@ def test_a_name_that_is_always_rendered_alike_gives_way_in_letters_on_both_sides
         assert any(source.lstrip("0123456789 ").startswith(("我看见", "I saw")) for source in found.sources[-count:])
 
 
+def test_a_part_of_a_longer_name_stays_where_it_is() -> None:
+    talk = {
+        "I saw {}.": "我看见{}了。",
+        "He is in {} now.": "他现在{}。",
+        "Look at {}!": "看看{}！",
+        "Does {} rain?": "{}下雨吗？",
+    }
+    for name, written in (("New York", "纽约"), ("Mt. Fuji", "富士山")):
+        sides = {
+            f"{number} {source}".format(name): f"{number}{target}".format(written)
+            for number in range(9)
+            for source, target in talk.items()
+        }
+        sides |= {"A new one.": "新的。"} | {f"We met {name}.": f"{number}个人。" for number, name in enumerate(MORE)}
+        assert add_other_names(pairs(sides), 1, seed=0)[1] == 0
+
+
 def test_few_of_the_names_begin_a_sentence() -> None:
     """Of everyday pairs half do, and a model would take every rare word that begins one for a name."""
     sides = {f"{name} saw number {n}.": f"{name} a vu le {n}." for n in range(40) for name in NAMES}

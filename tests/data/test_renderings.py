@@ -17,7 +17,7 @@ def found(names: list[list[str]], texts: list[str]) -> tuple[str, ...]:
 
 
 def test_a_name_is_what_stands_across_from_it_and_nowhere_else() -> None:
-    for written in ("汤姆", "波士顿", "亚历山大"):
+    for written in ("汤姆", "波士顿", "亚历山大", "アレクサンダー", "อเล็กซาน"):
         names, texts = met(written)
         others = [text.format("他们") for text in TALK * 9]
         assert found([*names, *[[]] * len(others)], [*texts, *others]) == (written,)
@@ -43,9 +43,13 @@ def test_a_part_of_a_name_is_none_and_neither_is_a_name_with_what_stands_beside_
     assert found(*sides) == ()
 
 
-def test_two_names_do_not_share_a_rendering() -> None:
-    _, texts = met("纽约")
-    assert renderings([["New", "York"]] * len(texts), texts) == {}
+def test_of_a_name_that_is_too_long_no_part_is_taken() -> None:
+    assert found(*met("アレクサンドロビッチ")) == ()
+
+
+def test_rows_of_other_languages_do_not_count() -> None:
+    names, texts = met("汤姆", rows=24)
+    assert found([*names, *[["X"]] * 400], [*texts, *["Voici Thomas."] * 400]) == ("汤姆",)
 
 
 def test_few_rows_prove_nothing_and_scripts_with_spaces_have_none() -> None:

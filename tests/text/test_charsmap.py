@@ -28,6 +28,12 @@ def test_a_table_of_thousands_in_all_lengths_of_utf8() -> None:
         assert step.normalize_str(f"a{chr(point)}") == f"a{table.get(chr(point), chr(point))}"
 
 
+def test_a_sign_is_replaced_with_its_marks_where_they_are_short() -> None:
+    step = normalizers.Precompiled(charsmap({"國": "国"}))
+    assert step.normalize_str("國\u0323家") == "国家"  # the library's way, which loses the mark
+    assert step.normalize_str("國\ufe00家") == "国\ufe00家"
+
+
 def test_the_order_of_the_table_changes_nothing() -> None:
     table = {"國": "国", "愛": "爱", "ß": "ss"}
     assert charsmap(table) == charsmap(dict(reversed(table.items())))
