@@ -15,7 +15,7 @@ from pairs import SHAPES, WORDS, architecture_of, files, sequences, turned
 from writers import bundle as writing_bundle
 from writers import folder as writer
 
-from minnow.api import Model, load
+from minnow.api import Model, compare, load
 from minnow.bundle.bundle import Bundle
 from minnow.data.columns import SIDES
 from minnow.data.pairs import Pairs, load_pairs
@@ -311,6 +311,16 @@ def test_references_in_traditional_characters_are_read_as_the_model_writes_them(
     untold = measure_translation(made.bundle, replace(pairs, targets=["现在", "now"]), "m")
     assert untold.scores == report.scores
     assert not any("simplified" in note for note in untold.notes)
+
+    model = load(tmp_path / "m")
+    for asked, term in (("計程車", "计程车"), ("计程车", "計程車")):  # a glossary in the other script
+        assert "two" in model.translate(asked, to="de", glossary={term: "two"}).text
+    rows = tmp_path / "rows.tsv"
+    for written in ("現在", "现在"):
+        rows.write_text(f"en\tde\none\t{written}\n", encoding="utf-8")
+        compared = compare(model, tmp_path / "m", rows)
+        assert compared.differences["bleu"].difference == 0
+        assert any("simplified" in note for note in compared.notes) == (written == "現在")
 
 
 def test_a_model_for_something_else_cannot_be_measured_on_pairs() -> None:
