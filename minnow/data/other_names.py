@@ -5,39 +5,20 @@ After the placeholders of Luong et al. (2015), "Addressing the Rare Word Problem
 copies of Currey et al. (2017); but what is put in is text, so that nothing is special when the model is asked.
 """
 
-import re
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
+from minnow.data.name_places import WORD, is_name, name_places
 from minnow.data.pairs import Pairs
-from minnow.data.renderings import renderings
-from minnow.text.terms import UNSPACED, begins_sentence
 
 LONGEST = 10  # letters of a made-up name
 AT_BEGINNING = 0.1  # of the added pairs those whose name begins a sentence: else a rare word there is taken for one
-MOST_IN_SMALL = 0.02  # as often as with a capital, or a word that begins a sentence is no name
 FEW_NAMES = 100  # with fewer than these, letters follow each other as in all words with a capital
 TRIES = 20  # for a name that is none of those known
-_WORD = re.compile(rf"[^\W\d_{UNSPACED}]+")  # of a script that spells words with spaces between
-_UNSPACED = re.compile(f"[{UNSPACED}]")
-_BEFORE_WORDS = re.compile(r"^[\W\d_]*")
-_FIRST_WORD = re.compile(rf"[\W\d_]*({_WORD.pattern})")  # none where another script's character stands before
 _VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿ")
 _START, _END = "^", "$"
-
-
-class _Place(NamedTuple):
-    """A name in a pair: as it is spelled in letters, and how each side writes it."""
-
-    row: int
-    name: str
-    source: str
-    target: str
 
 
 def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
@@ -59,7 +40,7 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
         few names that no other can be made of them.
     """
     count = round(share * len(pairs))
-    first, within = _places(pairs) if count else ([], [])
+    first, within = name_places(pairs) if count else ([], [])
     if not (first or within):
         return pairs, 0
     random = np.random.default_rng((seed, 1))
@@ -106,86 +87,18 @@ class _Letters:
         return name
 
 
-def _places(pairs: Pairs) -> tuple[list[_Place], list[_Place]]:
-    """Every name: first those at the beginning of a side, then the others."""
-    words = Counter(word for side in (pairs.sources, pairs.targets) for text in side for word in _WORD.findall(text))
-    small = {word for word in words if words[word.lower()] > MOST_IN_SMALL * words[word]}
-    first: list[_Place] = []
-    within: list[_Place] = []
-    for place in (*_alike(pairs), *_rendered(pairs, small)):
-        sides = (pairs.sources[place.row], place.source), (pairs.targets[place.row], place.target)
-        if not any(_begins(text, spelled) for text, spelled in sides):
-            within.append(place)
-        elif place.name not in small:
-            first.append(place)
-    return first, within
-
-
-def _alike(pairs: Pairs) -> Iterator[_Place]:
-    """Names that both sides spell alike."""
-    for row, (source, target) in enumerate(zip(pairs.sources, pairs.targets, strict=True)):
-        there = set(_names(target))
-        yield from (_Place(row, name, name, name) for name in _names(source) if name in there)
-
-
-def _rendered(pairs: Pairs, small: Container[str]) -> Iterator[_Place]:
-    """Names that one side spells in letters and the other, which has none for them, renders."""
-    for turned, texts, others in ((False, pairs.sources, pairs.targets), (True, pairs.targets, pairs.sources)):
-        names = [
-            [name for name in _single(text, small) if name not in other] if _UNSPACED.search(other) else []
-            for text, other in zip(texts, others, strict=True)
-        ]
-        by_name = renderings(names, others)
-        for row, some in enumerate(names):
-            for name in some:
-                found = [one for one in by_name.get(name, ()) if others[row].count(one) == 1]
-                if len(found) == 1:
-                    yield _Place(row, name, *((found[0], name) if turned else (name, found[0])))
-
-
 def _models(names: Sequence[str], texts: Iterable[str]) -> list[str]:
     """What made-up names are to look like: the names; where these are few, as they are beside a language with letters
     of its own, other words with a capital inside a sentence besides."""
     if len(set(names)) >= FEW_NAMES:
         return list(names)
-    return [*names, *(word for text in texts for word in _WORD.findall(text)[1:] if _is_name(word))]
-
-
-def _begins(text: str, spelled: str) -> bool:
-    """Whether it is the first word, or the first characters where words have no borders."""
-    if not _WORD.fullmatch(spelled):
-        return _BEFORE_WORDS.sub("", text).startswith(spelled)
-    match = _FIRST_WORD.match(text)
-    return match is not None and match[1] == spelled
-
-
-def _names(text: str) -> list[str]:
-    """Words with a capital and small letters behind it that stand once."""
-    words = _WORD.findall(text)
-    return [word for word in words if _is_name(word) and words.count(word) == 1]
-
-
-def _single(text: str, small: Container[str]) -> list[str]:
-    """Names that are one word and no part of a longer one, as York and Mt. Fuji are."""
-
-    def is_capital(word: re.Match[str]) -> bool:
-        return word[0].istitle() and not (word[0] in small and begins_sentence(text, word.start()))
-
-    longer: set[str] = set()
-    for word, after in pairwise(_WORD.finditer(text)):
-        if text[word.end() : after.start()] in (" ", ". ") and is_capital(word) and is_capital(after):
-            longer |= {word[0], after[0]}
-    return [name for name in _names(text) if name not in small and name not in longer]
-
-
-def _is_name(word: str) -> bool:
-    return word.istitle() and len(word) > 2
+    return [*names, *(word for text in texts for word in WORD.findall(text)[1:] if is_name(word))]
 
 
 def _put(text: str, old: str, new: str) -> str:
-    if not _WORD.fullmatch(old):
+    if not WORD.fullmatch(old):
         return text.replace(old, new)
-    return _WORD.sub(lambda match: new if match[0] == old else match[0], text)
+    return WORD.sub(lambda match: new if match[0] == old else match[0], text)
 
 
 def _begins_with_vowel(word: str) -> bool:
