@@ -32,7 +32,8 @@ tells; reading, cleaning and the vocabulary are part of them. BLEU and chrF are 
 lower-cased Moses words, as older papers count it (of Chinese, all count characters); 95 % intervals stand in brackets;
 four beams. The test part of Multi30k is `test_2016_flickr`, on which most papers report. Of Tatoeba three hundredths
 were held out here, such that no sentence of either language stands on both sides, which leaves the test with the less
-usual ones; it is not the test part that `minnow train` makes of the set. **asked**: figures of other people on the
+usual ones; it is not the test part that `minnow train` makes of the set. References in Chinese are read in simplified
+characters, which are those that the model writes. **asked**: figures of other people on the
 test part of Multi30k are those of Elliott et al. (2017) for recurrent models and of Wu et al. (2021), "Good for
 Misconceived Reasons", for a transformer."""
 
