@@ -34,6 +34,8 @@ from minnow.models.registry import architecture
 from minnow.models.seq2seq import Seq2Seq
 from minnow.tasks.registry import task_of
 from minnow.tasks.translation import Direction, Translation, tags
+from minnow.text import chinese
+from minnow.text.language import CHINESE, primary
 from minnow.text.opening import open_tokenizer
 from minnow.text.tokenizer import Tokenizer
 from minnow.training.outcome import Outcome
@@ -54,6 +56,8 @@ from minnow.training.translation_recipe import TranslationRecipe
 
 HELD_OUT = 0.02
 SPLIT_SEED = 0
+MIXED = 0.05  # share of the Chinese texts from which a script counts
+LOOKED_AT = 10_000  # texts, of which scripts are told
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ def train_translation(
     _check_targets(task, read)
     if source is None:
         _config(recipe, recipe.tokenizer.vocab_size)
+        for line in _scripts(read.train, recipe):
+            note(line)
     else:  # which has its shape
         for line in _unused(recipe, source):
             note(line)
@@ -152,6 +158,21 @@ def _unused(recipe: TranslationRecipe, source: Bundle) -> Iterator[str]:
         "shape": bool(recipe.shape),
     }
     return unused(has_its_own(recipe.model.start, own), asked)
+
+
+def _scripts(train: Pairs, recipe: TranslationRecipe) -> Iterator[str]:
+    """What is to be known of Chinese in two scripts, which a model would learn as two languages and mix."""
+    sides = zip(train.sources, train.targets, train.directions, strict=True)
+    texts = [text for *both, codes in sides for text, code in zip(both, codes, strict=True) if primary(code) in CHINESE]
+    if recipe.tokenizer.simplified or not texts or not chinese.available():
+        return
+    shares = chinese.script_shares(texts[:: -(-len(texts) // LOOKED_AT)])
+    if min(shares) >= MIXED:
+        old, new = (round(100 * share) for share in shares)
+        yield (
+            f"of the Chinese texts {old} % are in traditional characters and {new} % in simplified ones; "
+            "--set tokenizer.simplified=true reads, and writes, both as simplified"
+        )
 
 
 def _read(recipe: TranslationRecipe, source: Bundle | None, note: Note) -> _Read:

@@ -43,6 +43,13 @@ def test_texts_in_either_script(text: str, simplified: str) -> None:
     assert chinese.simplifier().normalize_str(text) == simplified
 
 
+def test_texts_are_counted_by_their_script() -> None:
+    both = ["你好。", "我叫Tom。"]
+    assert chinese.script_shares(["計程車來了。", "这里没有后门。", *both]) == (0.25, 0.25)
+    assert chinese.script_shares(["皇后在公里外發現計程車。"]) == (1, 0)  # 后 and 里 stand in both
+    assert chinese.script_shares([]) == (0, 0)
+
+
 def test_without_opencc_a_tokenizer_that_simplifies_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     chinese.simplified_characters.cache_clear()
     monkeypatch.setitem(sys.modules, "opencc", None)

@@ -323,6 +323,19 @@ def test_references_in_traditional_characters_are_read_as_the_model_writes_them(
         assert any("simplified" in note for note in compared.notes) == (written == "現在")
 
 
+def test_mixed_scripts_are_told_of_where_they_are_not_read_as_one(tmp_path: Path) -> None:
+    rows = [("one", "計程車來了。"), ("two", "出租车来了。"), ("three", "你好。"), ("four", "她在。")]
+    lines = [f"{number} {one}\t{other}{number}\n" for number in range(9) for one, other in rows]
+    (tmp_path / "both.tsv").write_text("".join(["en\tzh\n", *lines]), encoding="utf-8")
+    for simplified in ("false", "true"):
+        notes: list[str] = []
+        said = {"tokenizer.simplified": simplified, "training.epochs": 1}
+        trained(tmp_path / "both.tsv", tmp_path / simplified, said=said, note=notes.append)
+        told = [note for note in notes if "traditional" in note]
+        assert len(told) == (simplified == "false")
+        assert all("--set tokenizer.simplified=true" in note for note in told)
+
+
 def test_a_model_for_something_else_cannot_be_measured_on_pairs() -> None:
     with pytest.raises(DataError, match="task is text generation; pairs of texts measure translation only"):
         measure_translation(writing_bundle(), Pairs(["a"], ["b"], [("en", "de")], "one", "0" * 64), "m")
