@@ -257,7 +257,7 @@ class Tokenizer:
 
     @property
     def simplified(self) -> bool:
-        """Whether traditional Chinese characters are read as simplified ones, and so never written."""
+        """Whether traditional Chinese characters are read as simplified ones, so that no others are learnt."""
         return self._simplifier is not None
 
     @property
