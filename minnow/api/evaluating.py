@@ -108,7 +108,7 @@ def compare(
     if names[0] == names[1]:
         names = [str(model.folder if isinstance(model, Model) else model) for model in (first, second)]
     if any(model.task.name == "translation" for model in opened):
-        from minnow.evaluation.translation import SIMPLIFIED, compare_translations
+        from minnow.evaluation.translation import COMPARED_SIMPLIFIED, compare_translations
 
         tasks = [model.translator() for model in opened]  # which says so where one does not translate
         asked = languages_asked(source, target, languages)
@@ -118,7 +118,7 @@ def compare(
         for model in opened:  # where one writes simplified characters, all is compared in these
             references, *written = map(model.tokenizer().writing.in_its_script, (references, *written))
         compared = compare_translations(names[0], names[1], references, written[0], written[1], pairs.into)
-        told = (SIMPLIFIED,) if references != pairs.targets else ()
+        told = (COMPARED_SIMPLIFIED,) if references != pairs.targets else ()
         return replace(compared, notes=(*pairs.notes, *compared.notes, *told))
     said = {
         "a second file": target_data,

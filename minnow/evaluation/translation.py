@@ -21,6 +21,7 @@ from minnow.metrics.translation import SCORES, bleu_tokenizer, length_ratio, tra
 
 TRANSLATIONS_FILE = "translations.txt"
 SIMPLIFIED = "references are read in simplified characters, which are those that the model writes"
+COMPARED_SIMPLIFIED = "all is compared in simplified characters, which are those that one model at least writes"
 KIND = "translation"
 NUM_WORST = 20
 NUM_EXAMPLES = 8
