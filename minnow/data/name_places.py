@@ -64,6 +64,7 @@ def _rendered(pairs: Pairs, small: Container[str]) -> Iterator[Place]:
 
 
 def is_name(word: str) -> bool:
+    """Whether it is spelled as one: a capital, and two small letters or more."""
     return word.istitle() and len(word) > 2
 
 

@@ -97,6 +97,7 @@ class Translating:
         self.smoothing, self.r_drop = smoothing, r_drop
         count = min(translates, len(validation))
         self.asked = validation.chosen(np.linspace(0, len(validation) - 1, count).round().astype(int))
+        self.references = tokenizer.writing.in_its_script(self.asked.targets)
         self.num_tokens = len(train.targets.ids)
         self.bpe_dropout, self.draw_more = bpe_dropout, draw_more
         self.cuts = _cuts(tokenizer, train, bpe_dropout) if bpe_dropout else None
@@ -138,8 +139,7 @@ class Translating:
             settings = replace(TranslationSettings(), beam=1)
             found = self.task.translate(model, self.tokenizer, self.asked.sources, settings, into)
             hypotheses = [best[0].text for best in found]
-            references = self.tokenizer.writing.in_its_script(self.asked.targets)
-            scores |= translation_values(hypotheses, references, into, MEASURED)
+            scores |= translation_values(hypotheses, self.references, into, MEASURED)
         model.train(training)
         return scores
 

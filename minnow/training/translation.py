@@ -162,10 +162,11 @@ def _unused(recipe: TranslationRecipe, source: Bundle) -> Iterator[str]:
 
 def _scripts(train: Pairs, recipe: TranslationRecipe) -> Iterator[str]:
     """What is to be known of Chinese in two scripts, which a model would learn as two languages and mix."""
-    sides = zip(train.sources, train.targets, train.directions, strict=True)
-    texts = [text for *both, codes in sides for text, code in zip(both, codes, strict=True) if primary(code) in CHINESE]
-    if recipe.tokenizer.simplified or not texts or not chinese.available():
+    codes = {code for direction in set(train.directions) for code in direction if primary(code) in CHINESE}
+    if recipe.tokenizer.simplified or not codes or not chinese.available():
         return
+    sides = zip(train.sources, train.targets, train.directions, strict=True)
+    texts = [text for *both, direction in sides for text, code in zip(both, direction, strict=True) if code in codes]
     shares = chinese.script_shares(texts[:: -(-len(texts) // LOOKED_AT)])
     if min(shares) >= MIXED:
         old, new = (round(100 * share) for share in shares)
