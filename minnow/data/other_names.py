@@ -5,20 +5,23 @@ After the placeholders of Luong et al. (2015), "Addressing the Rare Word Problem
 copies of Currey et al. (2017); but what is put in is text, so that nothing is special when the model is asked.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from minnow.data.name_places import WORD, is_name, name_places
-from minnow.data.pairs import Pairs
+from minnow.data.chinese_names import ChineseNames
+from minnow.data.made_up_names import Letters, begins_with_vowel
+from minnow.data.name_places import WORD, Place, is_name, name_places
+from minnow.data.pairs import Direction, Pairs
+from minnow.text.language import primary
 
-LONGEST = 10  # letters of a made-up name
 AT_BEGINNING = 0.1  # of the added pairs those whose name begins a sentence: else a rare word there is taken for one
 FEW_NAMES = 100  # with fewer than these, letters follow each other as in all words with a capital
-TRIES = 20  # for a name that is none of those known
-_VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿ")
-_START, _END = "^", "$"
+IN_CHARACTERS = 0.5  # of the names in a Chinese source those that are Chinese themselves
+MANDARIN = frozenset({"zh", "cmn"})
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]+")
 
 
 def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
@@ -28,7 +31,8 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
     A name is a word with a capital that stands once; at the beginning of a side, where every word has a capital, it is
     none if it stands in small letters more than now and then. Those put in are drawn letter by letter, each after the
     two before it, from the names that are there (if they are few, from all words with a capital); one that begins with
-    a vowel gives way to one that does, as articles and prepositions may hang on it.
+    a vowel gives way to one that does, as articles and prepositions may hang on it. Where a Chinese source is said in
+    Latin letters, every second is a Chinese name, in characters and in pinyin (``chinese_names.py``).
 
     Args:
         share: how many are added, as a share of the pairs, between 0 and 1; each from a name drawn anew, one in ten
@@ -44,47 +48,46 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
     if not (first or within):
         return pairs, 0
     random = np.random.default_rng((seed, 1))
-    letters = _Letters(_models([place.name for place in (*first, *within)], (*pairs.sources, *pairs.targets)))
+    names = _MadeUp((*first, *within), (*pairs.sources, *pairs.targets))
     sources, targets, directions = list(pairs.sources), list(pairs.targets), list(pairs.directions)
     for _ in range(count):
         places = first if not within or (first and random.random() < AT_BEGINNING) else within
-        row, name, source, target = places[int(random.integers(len(places)))]
-        new = letters.name(random, _begins_with_vowel(name))
+        place = places[int(random.integers(len(places)))]
+        direction = pairs.directions[place.row]
+        new = names.instead(place, direction, pairs.targets[place.row], random)
         if new is not None:
-            sources.append(_put(pairs.sources[row], source, new))
-            targets.append(_put(pairs.targets[row], target, new))
-            directions.append(pairs.directions[row])
+            sources.append(_put(pairs.sources[place.row], place.source, new.source))
+            targets.append(_put(pairs.targets[place.row], place.target, new.target))
+            directions.append(direction)
     return replace(pairs, sources=sources, targets=targets, directions=directions), len(sources) - len(pairs)
 
 
-class _Letters:
-    """What follows two letters in names."""
+class _MadeUp:
+    """Names in the place of those of the pairs."""
 
-    def __init__(self, names: Iterable[str]):
-        self._known = set(names)
-        self._after: dict[str, list[str]] = {}
-        for name in sorted(self._known):
-            spelled = f"{_START}{_START}{name}{_END}"
-            for place in range(2, len(spelled)):
-                self._after.setdefault(spelled[place - 2 : place], []).append(spelled[place])
+    def __init__(self, places: Sequence[Place], texts: Iterable[str]):
+        self._letters = Letters(_models([place.name for place in places], texts))
+        self._chinese = ChineseNames()
+        self._written = frozenset(place.source for place in places)
 
-    def name(self, random: np.random.Generator, vowel: bool) -> str | None:
-        """One that is not known, with such a beginning; None where some tries bring none."""
-        fitting = [letter for letter in self._after[_START + _START] if _begins_with_vowel(letter) == vowel]
-        for _ in range(TRIES):
-            name = self._grown(fitting[int(random.integers(len(fitting)))], random)
-            if len(name) > 2 and name not in self._known:
-                return name
-        return None
+    def instead(self, place: Place, direction: Direction, target: str, random: np.random.Generator) -> Place | None:
+        """Another, as each side writes it; None where none is found that is not known."""
+        vowel = begins_with_vowel(place.name)
+        if _in_pinyin(place, direction) and random.random() < IN_CHARACTERS:
+            made = self._chinese.name(random, None if _stands_free(place, direction, target) else vowel)
+            return None if made.written in self._written else Place(place.row, made.spelled, *made)
+        name = self._letters.name(random, vowel)
+        return None if name is None else Place(place.row, name, name, name)
 
-    def _grown(self, name: str, random: np.random.Generator) -> str:
-        while len(name) < LONGEST:
-            choices = self._after[f"{_START}{name}"[-2:]]
-            letter = choices[int(random.integers(len(choices)))]
-            if letter == _END:
-                break
-            name += letter
-        return name
+
+def _in_pinyin(place: Place, direction: Direction) -> bool:
+    """Whether a name in characters, where this one stands, would be spelled in pinyin."""
+    return primary(direction[0]) in MANDARIN and _LATIN.fullmatch(place.target) is not None
+
+
+def _stands_free(place: Place, direction: Direction, target: str) -> bool:
+    """Whether the words before it are the same before a vowel; of English alone that is told: "a London fog"."""
+    return primary(direction[1]) == "en" and re.search(rf"\b[Aa]n? {re.escape(place.target)}\b", target) is None
 
 
 def _models(names: Sequence[str], texts: Iterable[str]) -> list[str]:
@@ -99,7 +102,3 @@ def _put(text: str, old: str, new: str) -> str:
     if not WORD.fullmatch(old):
         return text.replace(old, new)
     return WORD.sub(lambda match: new if match[0] == old else match[0], text)
-
-
-def _begins_with_vowel(word: str) -> bool:
-    return word[0].lower() in _VOWELS
