@@ -84,7 +84,10 @@ EXPERIMENTS: Mapping[str, tuple[str, Run]] = {
         everyday("tatoeba-en-fr-long", "tatoeba-eng-fra", "en", "fr"),
     ),
     "tatoeba-en-zh": ("what 20,000 pairs give", everyday("tatoeba-en-zh", "tatoeba-eng-cmn", "en", "zh")),
-    "tatoeba-zh-en": ("the same recipe the other way", everyday("tatoeba-en-zh", "tatoeba-eng-cmn", "zh", "en")),
+    "tatoeba-zh-en": (
+        "the sentences that people try first come out right",
+        everyday("tatoeba-zh-en", "tatoeba-eng-cmn", "zh", "en"),
+    ),
 }
 
 

@@ -3,18 +3,22 @@
 Those of people are a surname, of the hundred that most have, and one or two characters of given names, spelled apart
 (GB/T 28039-2011). Those from abroad are two to four of the characters that render sounds, spelled in one. Either is the
 pinyin of its characters, without tones. Syllables that would need an apostrophe stand in first place only, and a name
-from abroad does not begin with a surname.
+from abroad does not begin with one of those surnames. What the texts hold already is no made-up name, 韩国 for one.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from minnow.data.made_up_names import begins_with_vowel
+from minnow.data.made_up_names import TRIES
 
 FROM_ABROAD = 0.5  # share of the names
-TRADITIONAL = 0.5  # share of the names that are written in traditional characters
+LONGEST = 4  # characters of a name
+MOST_TEXTS = 100_000  # that are looked through for what a name may not be
+_SIMPLIFIED, _TRADITIONAL = frozenset({"hans", "cn", "sg", "my"}), frozenset({"hant", "tw", "hk", "mo"})
 _SURNAMES = (
     "bai白 cai蔡 cao曹 chen陈 cheng程 cui崔 dai戴 deng邓 ding丁 dong董 du杜 duan段 fan范 fang方 feng冯 fu傅 gao高 "
     "gong龚 gu顾 guo郭 han韩 hao郝 he何贺 hong洪 hou侯 hu胡 huang黄 jia贾 jiang蒋姜江 jin金 kong孔 lai赖 lei雷 "
@@ -42,14 +46,16 @@ _SOUNDS = (
     "tuo托 wa瓦娃 wan万 wei威韦维薇 wen温文 wo沃 wu乌 xi西希 xia夏 xin辛 ya亚娅 yang扬 ye耶 yi伊 yin因 you尤 ze泽 "
     "zha扎 zhan詹 zhu朱 zuo佐"
 )
-_IN_TRADITIONAL = str.maketrans(
+_AS_TRADITIONAL = str.maketrans(
     "张刘陈杨黄赵吴孙马罗郑谢许邓冯韩萧叶蒋苏卢钟谭陆贾韦邹阎龙贺顾龚万钱严赖伟静丽强军艳杰涛兰刚红辉凯轩泽国华云飞鹏"
-    "凤荣贵东诗梦瑶颖洁莹阳宁晓书学义礼诚仪岭达远启彦铭锋钢铁铮铃兴奥贝尔费盖汉库莱劳鲁伦玛迈门纳内诺乔萨丝汤图维温乌"
+    "凤荣贵东诗梦瑶颖洁莹阳宁晓书学义礼诚仪岭恒达远启彦铭锋钢铁铮铃兴奥贝尔费盖汉库莱劳鲁伦玛迈门纳内诺乔萨丝汤图维温乌"
     "亚扬娅",
     "張劉陳楊黃趙吳孫馬羅鄭謝許鄧馮韓蕭葉蔣蘇盧鍾譚陸賈韋鄒閻龍賀顧龔萬錢嚴賴偉靜麗強軍艷傑濤蘭剛紅輝凱軒澤國華雲飛鵬"
-    "鳳榮貴東詩夢瑤穎潔瑩陽寧曉書學義禮誠儀嶺達遠啟彥銘鋒鋼鐵錚鈴興奧貝爾費蓋漢庫萊勞魯倫瑪邁門納內諾喬薩絲湯圖維溫烏"
+    "鳳榮貴東詩夢瑤穎潔瑩陽寧曉書學義禮誠儀嶺恆達遠啟彥銘鋒鋼鐵錚鈴興奧貝爾費蓋漢庫萊勞魯倫瑪邁門納內諾喬薩絲湯圖維溫烏"
     "亞揚婭",
 )
+_AS_SIMPLIFIED = {new: old for old, new in _AS_TRADITIONAL.items()}
+_Choices = tuple[tuple[str, str], ...]  # characters and their syllables
 
 
 class MadeUpName(NamedTuple):
@@ -60,28 +66,49 @@ class MadeUpName(NamedTuple):
 
 
 class ChineseNames:
-    """Draws them."""
+    """Draws such as the texts do not hold."""
 
-    def __init__(self) -> None:
-        self._given = tuple(_readings(_GIVEN).items())
-        sounds, surnames = _readings(_SOUNDS), _readings(_SURNAMES)
-        self._inner = tuple((one, sound) for one, sound in sounds.items() if sound[0] not in "aoe")
-        self._surnames = _by_beginning(surnames)
-        self._first = _by_beginning({one: sound for one, sound in sounds.items() if one not in surnames})
+    def __init__(self, texts: Iterable[str] = ()):
+        sounds, surnames, given = _readings(_SOUNDS), _readings(_SURNAMES), _readings(_GIVEN)
+        first = [(one, sound) for one, sound in sounds.items() if one not in surnames]
+        self._surnames, self._given = tuple(surnames.items()), tuple(given.items())
+        self._first: dict[bool | None, _Choices] = {
+            vowel: tuple(choice for choice in first if vowel in (None, _is_vowel(choice[1])))
+            for vowel in (None, False, True)
+        }
+        self._inner = tuple((one, sound) for one, sound in sounds.items() if not _is_vowel(sound))
+        self._known = _stretches(islice(texts, MOST_TEXTS), {*sounds, *surnames, *given})
 
-    def name(self, random: np.random.Generator, vowel: bool | None = None) -> MadeUpName:
-        """One that begins with a vowel (of which ``y`` is one), or with none, or either way."""
-        if random.random() < FROM_ABROAD:
-            first, rest, space, most = self._first[vowel], self._inner, "", 3
-        else:
-            first, rest, space, most = self._surnames[vowel], self._given, " ", 2
+    def name(
+        self, random: np.random.Generator, vowel: bool | None = None, traditional: float = 0.5
+    ) -> MadeUpName | None:
+        """One that begins with a vowel, or with none, or either way; None where some tries bring only known ones.
+
+        Args:
+            traditional: share of the names that are written in traditional characters.
+        """
+        for _ in range(TRIES):
+            written, spelled = self._drawn(random, vowel)
+            if written not in self._known:
+                there = written.translate(_AS_TRADITIONAL) if random.random() < traditional else written
+                return MadeUpName(there, spelled)
+        return None
+
+    def _drawn(self, random: np.random.Generator, vowel: bool | None) -> MadeUpName:
+        """No surname begins with a vowel."""
+        abroad = vowel or random.random() < FROM_ABROAD
+        first, rest, most = (self._first[vowel], self._inner, 3) if abroad else (self._surnames, self._given, 2)
         one, sound = first[int(random.integers(len(first)))]
         others = [rest[place] for place in random.integers(len(rest), size=random.integers(1, most, endpoint=True))]
-        written = one + "".join(other for other, _ in others)
-        if random.random() < TRADITIONAL:
-            written = written.translate(_IN_TRADITIONAL)
         sounds = "".join(other for _, other in others)
-        return MadeUpName(written, f"{sound.title()}{space}{sounds.title() if space else sounds}")
+        spelled = (sound + sounds).title() if abroad else f"{sound} {sounds}".title()
+        return MadeUpName(one + "".join(other for other, _ in others), spelled)
+
+
+def traditional_share(language: str) -> float:
+    """Of names in traditional characters, by the code of a language, ``zh-Hant`` or ``zh_CN``; half where none says."""
+    parts = set(language.replace("_", "-").lower().split("-"))
+    return 1.0 if parts & _TRADITIONAL else 0.0 if parts & _SIMPLIFIED else 0.5
 
 
 def _readings(table: str) -> dict[str, str]:
@@ -93,10 +120,18 @@ def _readings(table: str) -> dict[str, str]:
     return readings
 
 
-def _by_beginning(readings: Mapping[str, str]) -> dict[bool | None, tuple[tuple[str, str], ...]]:
-    """Characters and their syllables: those with a vowel in front, those without, and all."""
-    all_of_them = tuple(readings.items())
-    return {
-        vowel: tuple((one, sound) for one, sound in all_of_them if vowel in (None, begins_with_vowel(sound)))
-        for vowel in (False, True, None)
-    }
+def _is_vowel(sound: str) -> bool:
+    """``y`` is none in pinyin."""
+    return sound[0] in "aeo"
+
+
+def _stretches(texts: Iterable[str], characters: Iterable[str]) -> frozenset[str]:
+    """All that could be a name, in simplified characters."""
+    of_names = re.compile(f"[{''.join(characters)}]{{2,}}")
+    return frozenset(
+        run[start : start + length]
+        for text in texts
+        for run in of_names.findall(text.translate(_AS_SIMPLIFIED))
+        for length in range(2, LONGEST + 1)
+        for start in range(len(run) - length + 1)
+    )

@@ -11,17 +11,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from minnow.data.chinese_names import ChineseNames
+from minnow.data.chinese_names import ChineseNames, traditional_share
 from minnow.data.made_up_names import Letters, begins_with_vowel
 from minnow.data.name_places import WORD, Place, is_name, name_places
-from minnow.data.pairs import Direction, Pairs
-from minnow.text.language import primary
+from minnow.data.pairs import Pairs
+from minnow.text.language import MANDARIN, primary
 
 AT_BEGINNING = 0.1  # of the added pairs those whose name begins a sentence: else a rare word there is taken for one
 FEW_NAMES = 100  # with fewer than these, letters follow each other as in all words with a capital
+ENGLISH = frozenset({"en", "eng"})
 IN_CHARACTERS = 0.5  # of the names in a Chinese source those that are Chinese themselves
-MANDARIN = frozenset({"zh", "cmn"})
-_LATIN = re.compile("[A-Za-z\u00c0-\u024f]+")
+_SPELLED_OTHERWISE = frozenset({"vi", "vie", "lv", "lav", "lvs"})  # Vietnamese and Latvian, which take no pinyin
+_NOT_LATIN = re.compile(r"[^\W\d_A-Za-z\u00c0-\u024f]")  # letters
 
 
 def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
@@ -31,8 +32,8 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
     A name is a word with a capital that stands once; at the beginning of a side, where every word has a capital, it is
     none if it stands in small letters more than now and then. Those put in are drawn letter by letter, each after the
     two before it, from the names that are there (if they are few, from all words with a capital); one that begins with
-    a vowel gives way to one that does, as articles and prepositions may hang on it. Where a Chinese source is said in
-    Latin letters, every second is a Chinese name, in characters and in pinyin (``chinese_names.py``).
+    a vowel gives way to one that does, as articles and prepositions may hang on it. Where a source in Mandarin has a
+    target in Latin letters, every second is a Chinese name, in characters and in pinyin (``chinese_names.py``).
 
     Args:
         share: how many are added, as a share of the pairs, between 0 and 1; each from a name drawn anew, one in ten
@@ -40,54 +41,67 @@ def add_other_names(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, int]:
         seed: of what is drawn.
 
     Returns:
-        All pairs, and how many were added: none where no pair has a name, and fewer than asked for where there are so
-        few names that no other can be made of them.
+        All pairs, and how many were added: none where no pair has a name, and fewer than asked for where some tries
+        bring none but names that are there.
     """
     count = round(share * len(pairs))
     first, within = name_places(pairs) if count else ([], [])
     if not (first or within):
         return pairs, 0
     random = np.random.default_rng((seed, 1))
-    names = _MadeUp((*first, *within), (*pairs.sources, *pairs.targets))
+    names = _MadeUp((*first, *within), pairs)
     sources, targets, directions = list(pairs.sources), list(pairs.targets), list(pairs.directions)
     for _ in range(count):
         places = first if not within or (first and random.random() < AT_BEGINNING) else within
         place = places[int(random.integers(len(places)))]
-        direction = pairs.directions[place.row]
-        new = names.instead(place, direction, pairs.targets[place.row], random)
-        if new is not None:
+        if (new := names.instead(place, random)) is not None:
             sources.append(_put(pairs.sources[place.row], place.source, new.source))
             targets.append(_put(pairs.targets[place.row], place.target, new.target))
-            directions.append(direction)
+            directions.append(pairs.directions[place.row])
     return replace(pairs, sources=sources, targets=targets, directions=directions), len(sources) - len(pairs)
 
 
 class _MadeUp:
     """Names in the place of those of the pairs."""
 
-    def __init__(self, places: Sequence[Place], texts: Iterable[str]):
-        self._letters = Letters(_models([place.name for place in places], texts))
-        self._chinese = ChineseNames()
-        self._written = frozenset(place.source for place in places)
+    def __init__(self, places: Sequence[Place], pairs: Pairs):
+        self._pairs = pairs
+        self._letters = Letters(_models([place.name for place in places], (*pairs.sources, *pairs.targets)))
+        both = zip(pairs.sources, pairs.directions, strict=True)
+        self._chinese = ChineseNames(text for text, (language, _) in both if _is_mandarin(language))
 
-    def instead(self, place: Place, direction: Direction, target: str, random: np.random.Generator) -> Place | None:
+    def instead(self, place: Place, random: np.random.Generator) -> Place | None:
         """Another, as each side writes it; None where none is found that is not known."""
-        vowel = begins_with_vowel(place.name)
-        if _in_pinyin(place, direction) and random.random() < IN_CHARACTERS:
-            made = self._chinese.name(random, None if _stands_free(place, direction, target) else vowel)
-            return None if made.written in self._written else Place(place.row, made.spelled, *made)
-        name = self._letters.name(random, vowel)
-        return None if name is None else Place(place.row, name, name, name)
+        if self._in_pinyin(place) and random.random() < IN_CHARACTERS:
+            made = self._chinese.name(
+                random, self._vowel(place), traditional_share(self._pairs.directions[place.row][0])
+            )
+            return made and Place(place.row, made.spelled, *made)
+        name = self._letters.name(random, begins_with_vowel(place.name))
+        return Place(place.row, name, name, name) if name else None
+
+    def _in_pinyin(self, place: Place) -> bool:
+        """Whether a name in characters can stand here, and is spelled in pinyin on the other side."""
+        language, into = self._pairs.directions[place.row]
+        return (
+            _is_mandarin(language)
+            and primary(into) not in _SPELLED_OTHERWISE
+            and not _NOT_LATIN.search(self._pairs.targets[place.row])
+            # A part of a name in letters, as Tom of Tom Hanks, is no place for characters.
+            and (place.source != place.target or len(WORD.findall(self._pairs.sources[place.row])) == 1)
+        )
+
+    def _vowel(self, place: Place) -> bool | None:
+        """Whether its pinyin, in which ``y`` is none, has to begin with a vowel; None where nothing hangs on that, as
+        in English without an article."""
+        english = primary(self._pairs.directions[place.row][1]) in ENGLISH
+        if english and not re.search(rf"\b[Aa]n? {re.escape(place.target)}\b", self._pairs.targets[place.row]):
+            return None
+        return begins_with_vowel(place.name) and place.name[0] not in "Yy"
 
 
-def _in_pinyin(place: Place, direction: Direction) -> bool:
-    """Whether a name in characters, where this one stands, would be spelled in pinyin."""
-    return primary(direction[0]) in MANDARIN and _LATIN.fullmatch(place.target) is not None
-
-
-def _stands_free(place: Place, direction: Direction, target: str) -> bool:
-    """Whether the words before it are the same before a vowel; of English alone that is told: "a London fog"."""
-    return primary(direction[1]) == "en" and re.search(rf"\b[Aa]n? {re.escape(place.target)}\b", target) is None
+def _is_mandarin(language: str) -> bool:
+    return primary(language) in MANDARIN and "yue" not in language.lower()
 
 
 def _models(names: Sequence[str], texts: Iterable[str]) -> list[str]:

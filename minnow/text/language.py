@@ -10,7 +10,8 @@ from typing import Any
 
 from minnow.errors import InputError, nearest
 
-CHINESE = frozenset({"zh", "cmn", "yue", "wuu", "lzh"})
+MANDARIN = frozenset({"zh", "zho", "chi", "cmn"})
+CHINESE = MANDARIN | {"yue", "wuu", "lzh"}
 JAPANESE = frozenset({"ja", "jpn"})
 MAX_CHARACTERS = 2000
 MIN_LETTERS = 12

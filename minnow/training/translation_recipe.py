@@ -37,8 +37,8 @@ class PairSettings:
         clean: leave out pairs that are no translations, as [cleaning] says, from train alone.
         other_names: pairs that are added to train, as a share of them, with a made-up name in the place of one that
             both sides spell alike, or that one spells and the other always renders in the same way; so a model learns
-            to write names as they stand. In a Chinese source every second one is Chinese, and in pinyin in the target.
-            0 for off.
+            to write names as they stand. In a Mandarin source every second one is Chinese, and in pinyin in a target of
+            Latin letters. 0 for off.
         joined: pairs that each epoch reads besides, as a share of train, made of two: one sentence behind another, or
             behind a short one and a comma; so a model of single sentences learns to translate more. 0 for off.
     """

@@ -90,7 +90,15 @@ def test_moses_parts_words_at_hyphens_and_apostrophes_by_language() -> None:
 
 @pytest.mark.parametrize(
     ("language", "cut"),
-    [("zh", "zh"), ("zh-Hant", "zh"), ("ZH_CN", "zh"), ("ja", "char"), ("th", "char"), ("de", "13a")],
+    [
+        ("zh", "zh"),
+        ("zh-Hant", "zh"),
+        ("ZH_CN", "zh"),
+        ("zho_Hans", "zh"),
+        ("ja", "char"),
+        ("th", "char"),
+        ("de", "13a"),
+    ],
 )
 def test_languages_without_spaces_are_counted_in_characters(language: str, cut: str) -> None:
     assert f"|tok:{cut}|" in bleu(CHINESE, CHINESE, language=language).signature

@@ -34,7 +34,9 @@ def test_only_the_beginning_of_a_long_text_is_read() -> None:
     assert detect("This is an English sentence about nothing. " * 100 + "这个酒店很好" * 10_000).code == "en"
 
 
-@pytest.mark.parametrize(("asked", "code"), [("en", "en"), ("DE", "de"), ("zh-CN", "zh"), ("cmn", "zh"), ("jpn", "ja")])
+@pytest.mark.parametrize(
+    ("asked", "code"), [("en", "en"), ("DE", "de"), ("zh-CN", "zh"), ("cmn", "zh"), ("zho_Hant", "zh"), ("jpn", "ja")]
+)
 def test_a_language_is_asked_for_by_any_of_its_codes(asked: str, code: str) -> None:
     assert known_code(asked) == code
 
