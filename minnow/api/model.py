@@ -83,11 +83,11 @@ class Model(Opened):
             template: Jinja text; without it the model's own, or where it has none, a plain dialogue.
             seed, settings: as in ``generate``.
         """
-        from minnow.decoding.chat import messages_from, plain_stop, template_of
+        from minnow.decoding.chat import PLAIN_STOP, messages_from, template_of
 
         writer = self.writer()  # which says so where the model writes no text
         if not template and not self.tokenizer().chat_template and settings.get("stop") is None:
-            settings["stop"] = plain_stop(self.tokenizer())
+            settings["stop"] = PLAIN_STOP
         said = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
         return writer.chat(
             self.bundle.model,

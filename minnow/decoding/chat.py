@@ -18,7 +18,7 @@ PLAIN = (
     "{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
-PLAIN_STOP = ("\nUser:", "\nAssistant:")
+PLAIN_STOP = ("\nUser:", "\nAssistant:")  # ends an answer
 ROLE_TOKENS = tuple(f"<|{role}|>" for role in ROLES)
 # For a model that is taught to chat: a token for each role, or where the vocabulary must stay, the words of PLAIN.
 _MARKED = (
@@ -103,11 +103,6 @@ def template_of(tokenizer: Tokenizer) -> str:
     """The model's own template, or for a model that was taught no chat a plain dialogue, behind the token that stands
     before every text."""
     return tokenizer.chat_template or (_beginning(tokenizer) + PLAIN)
-
-
-def plain_stop(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """What ends an answer in a plain dialogue, as this tokenizer can spell it."""
-    return tuple(stop.lower() if tokenizer.lowercase else stop for stop in PLAIN_STOP)
 
 
 def _beginning(tokenizer: Tokenizer) -> str:

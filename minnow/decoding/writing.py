@@ -166,7 +166,7 @@ class Script:
 
     def __init__(self, tokenizer: Tokenizer, prompt: Sequence[int], stop: Sequence[str]):
         self._tokenizer = tokenizer
-        self._stops = StopStrings(stop)
+        self._stops = StopStrings([tokenizer.as_written(text) for text in stop])
         self._stream = text_stream(tokenizer)
         given = "".join(map(self._stream.push, prompt))
         # What the decoder still holds of the prompt comes out with the first tokens of the answer.

@@ -118,6 +118,10 @@ class ForeignTokenizer(Tokenizer):
     def _with(self, library: Library) -> Self:
         return type(self)(library, settings={**self._settings, **self.special_tokens})
 
+    def as_written(self, text: str) -> str:
+        """In small letters where it has no others; marks that a normaliser puts in are the decoder's to take out."""
+        return text.lower() if self.lowercase else text
+
     def normalize(self, text: str) -> str:
         normalizer = self._library.normalizer
         return text if normalizer is None else str(normalizer.normalize_str(without_surrogates(text)))

@@ -287,6 +287,10 @@ class Tokenizer:
         """The text as the vocabulary sees it: normalised and, where the settings say so, in lower case."""
         return str(self._library.normalizer.normalize_str(without_surrogates(text)))
 
+    def as_written(self, text: str) -> str:
+        """The text as it comes out again once it was read: in the form, the script and the case of the vocabulary."""
+        return self.normalize(text)
+
     def in_its_script(self, texts: Sequence[str]) -> list[str]:
         """The texts in simplified characters if that is how they are read here; else as they are."""
         if self._simplifier is None:

@@ -16,7 +16,6 @@ from minnow.decoding.chat import (
     chat_ids,
     house_template,
     messages_from,
-    plain_stop,
     render_chat,
     taught_ids,
     template_of,
@@ -182,6 +181,5 @@ def test_the_words_of_published_templates_are_known() -> None:
 
 def test_a_plain_dialogue_stands_behind_what_stands_before_every_text() -> None:
     assert template_of(tokenizer("bpe")) == PLAIN
-    begun = SimpleNamespace(chat_template=None, prefix_ids=(1,), bos_id=1, lowercase=True)
+    begun = SimpleNamespace(chat_template=None, prefix_ids=(1,), bos_id=1)
     assert template_of(begun) == "{{ bos_token }}" + PLAIN  # type: ignore[arg-type]
-    assert plain_stop(begun) == ("\nuser:", "\nassistant:")  # type: ignore[arg-type]

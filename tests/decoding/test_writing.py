@@ -8,6 +8,7 @@ from writers import KINDS, bundle, tokenizer
 
 from minnow.decoding.writing import Finished, GenerationSettings, Piece, Script, Watch, decoded, fitted, write
 from minnow.errors import InputError
+from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
 PROMPT = "Once upon a time, there was"
 
@@ -64,6 +65,16 @@ def test_a_stop_string_ends_the_text_before_it() -> None:
 def test_what_was_held_back_comes_when_the_text_ends_otherwise() -> None:
     free = told("character", [PROMPT], seed=1, max_tokens=31)[0]
     assert told("character", [PROMPT], seed=1, max_tokens=31, stop=[free[0][-3:] + "?"])[0] == free
+
+
+def test_a_stop_string_is_looked_for_as_the_model_writes_it() -> None:
+    """In one script of Chinese, in small letters and in the form that the vocabulary has."""
+    pytest.importorskip("opencc")
+    made = Tokenizer.train(["现在几点?now user:"], TokenizerSettings("bpe", 400, min_frequency=1, simplified=True))
+    for stop, before in (("幾點", "现在"), ("點？", "现在几"), ("User:", "现在几点? now ")):
+        script = Script(made, [], [stop])
+        assert "".join(map(script.push, made.encode_ids(["現在幾點？ Now user:"])[0])) == before
+        assert script.stopped
 
 
 def test_a_stop_string_ends_the_texts_of_a_beam() -> None:

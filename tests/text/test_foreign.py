@@ -92,6 +92,7 @@ def test_roles_come_from_the_files_beside(folders: dict[str, Path]) -> None:
     assert (unigram.pad_id, unigram.eos_id, unigram.unk_id, unigram.suffix_ids) == (0, 1, 2, (1,))
     assert (bert.unk_id, bert.pad_id, bert.bos_id, bert.eos_id, bert.mask_id) == (0, 1, 2, 3, 4)
     assert (bert.prefix_ids, bert.suffix_ids, bert.lowercase, bert.keeps_spaces) == ((2,), (3,), True, False)
+    assert bert.as_written("User: É") == "user: é"
     assert byte.keeps_spaces
     assert llama.keeps_spaces
 
