@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from minnow.data.made_up_names import TRIES
+from minnow.data.renderings import stretches
+from minnow.text.language import subtags
 
 FROM_ABROAD = 0.5  # share of the names
 LONGEST = 4  # characters of a name
@@ -107,8 +109,8 @@ class ChineseNames:
 
 def traditional_share(language: str) -> float:
     """Of names in traditional characters, by the code of a language, ``zh-Hant`` or ``zh_CN``; half where none says."""
-    parts = set(language.replace("_", "-").lower().split("-"))
-    return 1.0 if parts & _TRADITIONAL else 0.0 if parts & _SIMPLIFIED else 0.5
+    tags = set(subtags(language))
+    return 1.0 if tags & _TRADITIONAL else 0.0 if tags & _SIMPLIFIED else 0.5
 
 
 def _readings(table: str) -> dict[str, str]:
@@ -128,10 +130,4 @@ def _is_vowel(sound: str) -> bool:
 def _stretches(texts: Iterable[str], characters: Iterable[str]) -> frozenset[str]:
     """All that could be a name, in simplified characters."""
     of_names = re.compile(f"[{''.join(characters)}]{{2,}}")
-    return frozenset(
-        run[start : start + length]
-        for text in texts
-        for run in of_names.findall(text.translate(_AS_SIMPLIFIED))
-        for length in range(2, LONGEST + 1)
-        for start in range(len(run) - length + 1)
-    )
+    return stretches((run for text in texts for run in of_names.findall(text.translate(_AS_SIMPLIFIED))), LONGEST)

@@ -15,7 +15,7 @@ from minnow.data.chinese_names import ChineseNames, traditional_share
 from minnow.data.made_up_names import Letters, begins_with_vowel
 from minnow.data.name_places import WORD, Place, is_name, name_places
 from minnow.data.pairs import Pairs
-from minnow.text.language import MANDARIN, primary
+from minnow.text.language import MANDARIN, primary, subtags
 
 AT_BEGINNING = 0.1  # of the added pairs those whose name begins a sentence: else a rare word there is taken for one
 FEW_NAMES = 100  # with fewer than these, letters follow each other as in all words with a capital
@@ -101,7 +101,7 @@ class _MadeUp:
 
 
 def _is_mandarin(language: str) -> bool:
-    return primary(language) in MANDARIN and "yue" not in language.lower()
+    return primary(language) in MANDARIN and "yue" not in subtags(language)
 
 
 def _models(names: Sequence[str], texts: Iterable[str]) -> list[str]:

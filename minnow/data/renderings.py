@@ -83,10 +83,15 @@ def _whole(counts: Mapping[str, int]) -> set[str]:
     return {stretch for stretch in whole if len(stretch) <= LONGEST}
 
 
-def _stretches(text: str) -> frozenset[str]:
+def stretches(runs: Iterable[str], longest: int) -> frozenset[str]:
+    """Every part of the runs, of two characters to ``longest``."""
     return frozenset(
         run[start : start + length]
-        for run in _STRETCH.findall(text)
-        for length in range(2, LONGEST + 2)
+        for run in runs
+        for length in range(2, longest + 1)
         for start in range(len(run) - length + 1)
     )
+
+
+def _stretches(text: str) -> frozenset[str]:
+    return stretches(_STRETCH.findall(text), LONGEST + 1)

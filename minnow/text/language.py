@@ -69,9 +69,14 @@ def detect(text: str) -> Language:
     return Language(str(code), round(float(confidence), 4))
 
 
+def subtags(code: str) -> list[str]:
+    """``zh`` and ``hans`` of ``zh-Hans`` or ``zh_Hans``."""
+    return code.replace("_", "-").lower().split("-")
+
+
 def primary(code: str) -> str:
     """``zh`` of ``zh-Hans`` or ``zh_CN``."""
-    return code.replace("_", "-").partition("-")[0].lower()
+    return subtags(code)[0]
 
 
 def sentence_space(code: str, before: str) -> str:
