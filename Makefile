@@ -8,8 +8,8 @@ install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m minnow.warm
 	touch .venv/installed
 
@@ -21,7 +21,7 @@ clients: $(patsubst tests/clients/environments/%.txt,$(CLIENTS)/%/installed,$(wi
 
 $(CLIENTS)/%/installed: tests/clients/environments/%.txt
 	$(PYTHON) -m venv --clear $(CLIENTS)/$*
-	$(CLIENTS)/$*/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	$(CLIENTS)/$*/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<
 	touch $@
 
 # Two files of tests at a time; a thread that waits leaves its core to the other's.
