@@ -195,6 +195,7 @@ class Model(Opened):
     ) -> Any:
         """The ``count`` of the texts nearest to a query by the cosine of their ``vectors``, nearest first, as a list of
         ``Neighbour``; of many queries a list each. Query and texts may be in any language that the encoder has learnt.
+        Texts without a word are near to nothing; those after them keep their row numbers.
 
         Args:
             centred: subtract the mean of all queries, and that of all texts, which takes away what sets the languages
@@ -203,7 +204,7 @@ class Model(Opened):
             progress: called with what is done, how much of it, and of how much.
 
         Raises:
-            InputError: the model has no such vectors, ``count`` is below 1, there are no texts, or a query is empty;
+            InputError: the model has no such vectors, ``count`` is below 1, no text or a query has no words in it;
                 or there is one query or text alone, and they were to be ``centred``.
         """
         from minnow.metrics.retrieval import centre, nearest
@@ -211,7 +212,8 @@ class Model(Opened):
 
         asked = [queries] if isinstance(queries, str) else _listed(queries)
         texts = _listed(texts)
-        if not texts:
+        rows = [row for row, text in enumerate(texts) if text.strip()]
+        if not rows:
             raise InputError("there are no texts to look among; give one at least")
         for number, query in enumerate(asked, 1):
             if not query.strip():
@@ -219,24 +221,24 @@ class Model(Opened):
                     f"a query must have words in it, but query {number} of {len(asked)} is {query!r}; give it some, or "
                     "leave it out"
                 )
-        if centred and min(len(asked), len(texts)) < 2:
+        if centred and min(len(asked), len(rows)) < 2:
             raise InputError(
-                f"centred takes the mean of several away, but got {len(asked)} queries and {len(texts)} texts; give "
+                f"centred takes the mean of several away, but got {len(asked)} queries and {len(rows)} texts; give "
                 "more of them, best fifty or more, or leave centred out"
             )
         asked_QD = self.vectors(asked)
         parts = []
-        for first in range(0, len(texts), BATCH_ROWS):
-            parts.append(self.vectors(texts[first : first + BATCH_ROWS]))
+        for first in range(0, len(rows), BATCH_ROWS):
+            parts.append(self.vectors([texts[row] for row in rows[first : first + BATCH_ROWS]]))
             if progress is not None:
-                progress("reading", min(first + BATCH_ROWS, len(texts)), len(texts))
+                progress("reading", min(first + BATCH_ROWS, len(rows)), len(rows))
         texts_ND = np.concatenate(parts)
         if centred:
             asked_QD, texts_ND = centre(asked_QD), centre(texts_ND)
-        rows_QC, cosines_QC = nearest(asked_QD, texts_ND, count)
+        nearest_QC, cosines_QC = nearest(asked_QD, texts_ND, count)
         found = [
-            [Neighbour(texts[row], cosine, row) for row, cosine in zip(rows, cosines, strict=True)]
-            for rows, cosines in zip(rows_QC.tolist(), cosines_QC.tolist(), strict=True)
+            [Neighbour(texts[rows[place]], cosine, rows[place]) for place, cosine in zip(places, cosines, strict=True)]
+            for places, cosines in zip(nearest_QC.tolist(), cosines_QC.tolist(), strict=True)
         ]
         return found[0] if isinstance(queries, str) else found
 

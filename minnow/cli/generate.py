@@ -102,7 +102,9 @@ def generate(
 
 def _standard_input() -> str:
     """All of it but the end of its last line, which is the shell's and not the prompt's."""
-    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    from minnow.data.streams import STANDARD_INPUT, blocks, decode
+
+    text = "".join(decode(STANDARD_INPUT, block) for block in blocks(STANDARD_INPUT, every_line=True))
     return text.removesuffix("\n").removesuffix("\r")
 
 

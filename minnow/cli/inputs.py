@@ -1,6 +1,5 @@
 """What several verbs are given: a model, its arithmetic, how it draws, texts, languages, a folder to write to."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -67,12 +66,23 @@ Languages = Annotated[
 
 
 def given(texts: list[str]) -> Iterator[str]:
-    """The texts themselves; for - alone the lines of standard input. What is not UTF-8 there becomes \ufffd."""
+    """The texts themselves, with \ufffd for what is not UTF-8; for - alone the lines of standard input.
+
+    Raises:
+        InputError: - stands beside other texts.
+        DataError: standard input is no text; it is read as a file is.
+    """
+    from minnow.data.streams import STANDARD_INPUT
+    from minnow.data.table import iterate_lines
+    from minnow.errors import InputError
+
     if texts == ["-"]:
-        for line in sys.stdin.buffer:
-            yield line.decode("utf-8", "replace").rstrip("\r\n")
-    else:
-        yield from map(without_surrogates, texts)
+        return iterate_lines(STANDARD_INPUT)
+    if "-" in texts:
+        raise InputError(
+            "- stands for the lines of standard input and goes with no other text; leave it or the others out"
+        )
+    return map(without_surrogates, texts)
 
 
 def path_in(folder: Path | None, name: str) -> Path | None:

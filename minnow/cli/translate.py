@@ -116,14 +116,14 @@ def translate(
         if written is not None:
             with written_whole(written) as stream:
                 for _, best, looked in answers:
-                    stream.write(_shown(best, looked, alignment).encode())
+                    stream.write(_shown(best, looked, alignment, n_best > 1).encode())
             note(f"wrote {written}")
         if as_json:
             named = (*(["alignment"] if alignment else []), *(["weights_TS"] if attention is not None else []))
-            print_json({"model": model, "translations": [_row(*answer, named) for answer in answers]})
+            print_json({"model": model, "translations": [_row(*answer, named, n_best > 1) for answer in answers]})
         elif written is None:
             for _, best, looked in answers:
-                sys.stdout.buffer.write(_shown(best, looked, alignment).encode())
+                sys.stdout.buffer.write(_shown(best, looked, alignment, n_best > 1).encode())
                 sys.stdout.buffer.flush()
 
 
@@ -165,20 +165,22 @@ def _answers(
             advance("translating", done, 0)
 
 
-def _row(source: str, best: list["Text"], looked: "AttentionMap | None", named: Sequence[str]) -> dict[str, Any]:
-    more: dict[str, Any] = {"n_best": [one.to_dict() for one in best]} if len(best) > 1 else {}
+def _row(
+    source: str, best: list["Text"], looked: "AttentionMap | None", named: Sequence[str], ranked: bool
+) -> dict[str, Any]:
+    more: dict[str, Any] = {"n_best": [one.to_dict() for one in best]} if ranked else {}
     if named:
         told = looked.to_dict() if looked is not None else {}
         more |= {name: told.get(name, []) for name in ("source_tokens", "target_tokens", *named)}
     return {"source": source, **best[0].to_dict(), **more}
 
 
-def _shown(best: list["Text"], looked: "AttentionMap | None", alignment: bool) -> str:
-    """One line, and the pairs of words below it; of several translations one line each, with the score in front."""
+def _shown(best: list["Text"], looked: "AttentionMap | None", alignment: bool, ranked: bool) -> str:
+    """One line, and the pairs of words below it; where they are ranked a line each, with the score in front."""
     if alignment:
         pairs = looked.aligned_words if looked is not None else []
         return "".join([_line(best[0].text), *(f"{word}\t{written}\n" for word, written in pairs), "\n"])
-    if len(best) == 1:
+    if not ranked:
         return _line(best[0].text)
     return "".join(_line(f"{one.score or 0:.4f}\t{one.text}") for one in best) + "\n"
 

@@ -16,6 +16,7 @@ from minnow.data.pair_columns import Sides, find_sides, too_many_languages, unfo
 from minnow.data.parallel import language_files, language_of, parallel_parts, read_parallel
 from minnow.data.sources import Source, parts, read_source, read_translations
 from minnow.errors import DataError
+from minnow.text.language import sets_spaces
 from minnow.text.terms import is_letter
 
 Direction = tuple[str, str]
@@ -188,6 +189,11 @@ def _read_two(source: Path, target: Path, asked: Sequence[str], encoding: str | 
     if len(asked) > 2:
         raise DataError(f"two files hold two languages, but got {len(asked)}: {', '.join(asked)}; name two")
     spelled = [language for path in (source, target) if (language := language_of(path))]
+    if len(asked) == 2 and spelled == [asked[1], asked[0]]:
+        raise DataError(
+            f"{source.name} and {target.name} are named {spelled[0]} and {spelled[1]}, but given as {asked[0]} and "
+            f"{asked[1]}; give the files in the other order"
+        )
     first, second = asked or (spelled if len(set(spelled)) == 2 else SIDES)
     return _aligned({first: source, second: target}, encoding)
 
@@ -263,10 +269,28 @@ def pairs_from(read: Source, sides: Sides, keep_empty: bool = False) -> Pairs:
     if not sources:
         raise DataError(f"no row of {read.name} has both sides; check that they belong to one another")
     notes = [*read.notes, sides.reason, *_counts(directions, read.frame.height, len(sides.columns))]
-    if set(directions) == {SIDES} and _is_unspaced(targets[:1000]):
-        notes.append(UNNAMED)
+    notes += [_counted_by_sentences(language) for language in _mistaken_for_spaced(targets, directions)]
     told = tuple(note for note in notes if note)
     return Pairs(sources, targets, directions, read.name, read.sha256, read.licence, told)
+
+
+def _mistaken_for_spaced(targets: Sequence[str], directions: Sequence[Direction]) -> list[str]:
+    """The languages of targets that have no spaces, though nothing in the name says so."""
+    firsts: dict[str, list[str]] = {}
+    for text, (_, language) in zip(targets, directions, strict=True):
+        seen = firsts.setdefault(language, [])
+        if len(seen) < 1000:
+            seen.append(text)
+    return [language for language, texts in firsts.items() if sets_spaces(language) and _is_unspaced(texts)]
+
+
+def _counted_by_sentences(language: str) -> str:
+    if language == SIDES[1]:
+        return UNNAMED
+    return (
+        f"the targets in {language!r} have no spaces between words, which its name does not tell, so BLEU takes whole "
+        "sentences for words; name the language by its code, such as zh or ja"
+    )
 
 
 def _is_unspaced(texts: Sequence[str]) -> bool:

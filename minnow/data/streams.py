@@ -4,18 +4,24 @@ Nothing here trusts the file: a line above the bound, a NUL, a wrong encoding, a
 """
 
 import codecs
+import io
 import queue
 import shlex
+import sys
 import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import cast
 
 from minnow.errors import DataError
 
+STANDARD_INPUT = Path("standard input")  # this object itself, in the place of a file's path
 MAX_LINE_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
+HEAD_BYTES = 16  # enough to tell a format or a byte order mark by
 GZIP_MAGIC = b"\x1f\x8b"
 # UTF-32 first: its little-endian mark begins with the one of UTF-16.
 _MARKS = (
@@ -48,7 +54,7 @@ class Block:
     folder: Path | None = None
 
 
-def read_head(path: Path, size: int = 16) -> bytes:
+def read_head(path: Path, size: int = HEAD_BYTES) -> bytes:
     """The first bytes as stored; a file that is missing, a folder or unreadable is a DataError."""
     try:
         with path.open("rb") as stream:
@@ -65,7 +71,7 @@ def blocks(
     every_line: bool = False,
     folder: Path | None = None,
 ) -> Iterator[Block]:
-    """Yield the file as blocks of whole UTF-8 lines.
+    """Yield the file, or ``STANDARD_INPUT``, as blocks of whole UTF-8 lines.
 
     Args:
         ahead: unpack gz in a second thread while the caller works.
@@ -111,8 +117,10 @@ def _conversion(path: Path, block: Block, encoding: str) -> str:
 
 
 def _lossless_conversion(path: Path, encoding: str) -> str:
-    spelt = shlex.quote(str(path))
     convert = f"iconv -f {encoding.replace('utf-16-', 'utf-16')} -t utf-8"  # which spells utf-16le in one
+    if path is STANDARD_INPUT:
+        return f"{convert} FILE | minnow …"
+    spelt = shlex.quote(str(path))
     if read_head(path).startswith(GZIP_MAGIC):
         return f"gunzip -c {spelt} | {convert} > OTHER"
     return f"{convert} {spelt} > OTHER"
@@ -165,25 +173,35 @@ def _transcoded(path: Path, first: bytes, chunks: Iterator[bytes], encoding: str
     offset = 0
     try:
         yield decoder.decode(first).removeprefix("\ufeff").encode("utf-8")
+        offset += len(first)
         for chunk in chunks:
-            offset += CHUNK_BYTES
             yield decoder.decode(chunk).encode("utf-8")
+            offset += len(chunk)
         yield decoder.decode(b"", final=True).encode("utf-8")
     except UnicodeError as error:
         raise DataError(f"{path} is not {encoding}: {error} (after byte {offset}); try another --encoding") from error
 
 
 def _stored(path: Path, ahead: bool) -> Iterator[bytes]:
-    head = read_head(path)
+    chunks = _plain(path)
+    first = next(chunks, b"")
     for magic, what in _FOREIGN:
-        if head.startswith(magic):
+        if first.startswith(magic):
             raise DataError(f"{path} is {what}")
-    if head.startswith(GZIP_MAGIC):
-        return _ahead(gunzipped(path)) if ahead else gunzipped(path)
-    return _plain(path)
+    whole = chain((first,), chunks)
+    if first.startswith(GZIP_MAGIC):
+        unpacked = _unpacked(whole, path)
+        return _ahead(unpacked) if ahead else unpacked
+    return whole
 
 
 def _plain(path: Path) -> Iterator[bytes]:
+    if path is STANDARD_INPUT:
+        piped = cast(io.BufferedIOBase, sys.stdin.buffer)
+        yield piped.read(HEAD_BYTES)
+        while chunk := piped.read1(CHUNK_BYTES):  # no more than has come: who writes may think in between
+            yield chunk
+        return
     try:
         with path.open("rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):
@@ -194,10 +212,14 @@ def _plain(path: Path) -> Iterator[bytes]:
 
 def gunzipped(path: Path) -> Iterator[bytes]:
     """Decompress in bounded pieces, so that a few bytes of gz cannot claim all the memory at once."""
+    return _unpacked(_plain(path), path)
+
+
+def _unpacked(chunks: Iterator[bytes], path: Path) -> Iterator[bytes]:
     member = zlib.decompressobj(wbits=31)
     begun = False
     try:
-        for chunk in _plain(path):
+        for chunk in chunks:
             left = chunk
             while left:
                 if member.eof:

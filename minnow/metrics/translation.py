@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from minnow.errors import DataError, InputError, MinnowError
 from minnow.metrics.classification import ratio
 from minnow.metrics.counted import Counted
-from minnow.text.language import CHINESE, JAPANESE, primary
+from minnow.text.language import CHINESE, primary, sets_spaces
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -28,7 +28,6 @@ BLEU_ORDER = 4  # words of the longest n-gram
 CHRF_ORDER = 6  # characters of the longest n-gram
 CHRF_BETA = 2  # recall weighs so many times as much as precision
 # Written without spaces too: Japanese, Thai, Lao, Khmer, Burmese, Tibetan, Dzongkha.
-UNSPACED = JAPANESE | {"th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"}
 
 
 def translation_scores(
@@ -141,9 +140,9 @@ def check_scores() -> None:
 
 def bleu_tokenizer(language: str) -> str:
     """sacreBLEU's name of what cuts a language into the words of BLEU."""
-    if primary(language) in CHINESE:
-        return "zh"
-    return "char" if primary(language) in UNSPACED else "13a"
+    if sets_spaces(language):
+        return "13a"
+    return "zh" if primary(language) in CHINESE else "char"
 
 
 def _count_bleu(

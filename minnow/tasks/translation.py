@@ -31,6 +31,7 @@ _SENTENCE = re.compile(r"(?:(?<=[.!?…।॥؟۔])|(?<=[.!?…।॥؟۔][\"'�
 _ABBREVIATED = re.compile(r"(?<!\w)(?:[A-Z]|Mrs?|Ms|Mme|Mlle|Drs?|Prof|Ste?|Sr|Jr|Nr|No|vs)\.$")  # ends no sentence
 _CLAUSE = re.compile(r"(?<=[,;:،؛])\s+|(?<=[，；：、])")
 _SPACE = re.compile(r"\s+")
+_NOTHING = Text("", 0, "stop", score=0.0)  # of no word, which no search nor draw is needed for
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class Translation(Task):
         required = self._required(tokenizer, texts, settings, terms) if terms is not None else None
         drawn_by = [numbers[row] for row in asked]
         found = self._found(model, tokenizer, asked_ids, settings, advance, required, drawn_by)
-        written: list[list[Text]] = [[Text("", 0, "stop")] * settings.n_best for _ in flat]
+        written: list[list[Text]] = [[] for _ in flat]  # nothing for pieces without a word
         for row, best in zip(asked, found, strict=True):
             written[row] = [_text(tokenizer.writing, one) for one in best]
         rest = iter(written)
@@ -285,7 +286,7 @@ class Translation(Task):
         def is_short(text: str) -> bool:
             return len(tokenizer.encode_ids([text])[0]) + besides <= self.max_tokens
 
-        for line in map(clean, source.splitlines() or [""]):
+        for line in map(clean, source.removesuffix("\n").split("\n")):
             parts = [line]
             if not is_short(line):
                 asked = terms.places(line).values() if terms is not None and normal(line) == line else ()
@@ -376,8 +377,8 @@ def _moved(spans: Sequence[Span], by: int) -> list[Span]:
 
 
 def clean(text: str) -> str:
-    """One line, with single spaces: what stands between words is no part of a sentence."""
-    return " ".join(text.split())
+    """One line, with single spaces: what stands between words is no part of a sentence, nor is a byte order mark."""
+    return " ".join(text.replace("\ufeff", "").split())
 
 
 def _ended(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
@@ -409,17 +410,20 @@ def _text(tokenizer: Tokenizer, found: Hypothesis) -> Text:
 
 
 def _joined(pieces: Sequence[tuple[Sequence[Text], str]], language: str) -> list[Text]:
-    """The first texts of all pieces as one, the second, and so on, as far as every piece has one; the score of such a
-    text is the sum of theirs."""
-    if len(pieces) == 1:
+    """The first texts of all pieces as one, the second, and so on, as far as every piece with words has one; the score
+    of such a text is the sum of theirs."""
+    if len(pieces) == 1 and pieces[0][0]:
         return list(pieces[0][0])
     joined = []
-    for parts in zip(*(texts for texts, _ in pieces), strict=False):
+    for place in range(min((len(texts) for texts, _ in pieces if texts), default=1)):
+        parts = [texts[place] if texts else _NOTHING for texts, _ in pieces]
         whole = ""
         for text, (_, space) in zip(parts, pieces, strict=True):
             whole += text.text + (sentence_space(language, text.text) if space == BETWEEN_SENTENCES else space)
         reason = "length" if any(text.finish_reason == "length" for text in parts) else "stop"
         log_probabilities = tuple(one for text in parts for one in text.log_probabilities)
-        end, score = (sum(getattr(text, name) or 0.0 for text in parts) for name in ("end", "score"))
+        scores = [text.score for text in parts if text.score is not None]
+        score = sum(scores) if len(scores) == len(parts) else None
+        end = sum(text.end for text in parts)
         joined.append(Text(whole, sum(text.tokens for text in parts), reason, log_probabilities, end, score))
     return joined

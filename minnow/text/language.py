@@ -13,6 +13,7 @@ from minnow.errors import InputError, nearest
 MANDARIN = frozenset({"zh", "zho", "chi", "cmn"})
 CHINESE = MANDARIN | {"yue", "wuu", "lzh"}
 JAPANESE = frozenset({"ja", "jpn"})
+_UNSPACED = CHINESE | JAPANESE | {"th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"}
 MAX_CHARACTERS = 2000
 MIN_LETTERS = 12
 # Scripts as classes of an expression.
@@ -77,6 +78,11 @@ def subtags(code: str) -> list[str]:
 def primary(code: str) -> str:
     """``zh`` of ``zh-Hans`` or ``zh_CN``."""
     return subtags(code)[0]
+
+
+def sets_spaces(code: str) -> bool:
+    """Whether the language of that code sets spaces between words, as those do of which nothing is known."""
+    return primary(code) not in _UNSPACED
 
 
 def sentence_space(code: str, before: str) -> str:

@@ -27,6 +27,14 @@ def test_the_text_itself_is_the_nearest(translator: Path, file: Path) -> None:
     assert cosines == sorted(cosines, reverse=True)
 
 
+def test_blank_texts_are_near_to_nothing(translator: Path) -> None:
+    texts = ["", "seven", " ", "one two", ""]
+    near = house.load(translator).neighbours("one two", texts, 5)
+    assert [(one.text, one.row) for one in near] == [("one two", 3), ("seven", 1)]
+    with pytest.raises(InputError, match="there are no texts to look among"):
+        house.load(translator).neighbours("one two", ["", " "])
+
+
 def test_several_queries_are_told_apart(translator: Path, file: Path) -> None:
     told = minnow("neighbours", translator, "-", "--file", file, "--json", given="one two\nseven\n").json
     assert told["model"] == str(translator)

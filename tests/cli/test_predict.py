@@ -47,7 +47,8 @@ def test_standard_input_is_read_line_by_line(linear: Path, expected: list[dict[s
     assert minnow("predict", linear, "-", given="\r\n".join(TEXTS) + "\r\n").lines == expected
     assert minnow("predict", linear, "-", given="").lines == []
     assert [row["text"] for row in minnow("predict", linear, "-", given="a\n\nb\n").lines] == ["a", "", "b"]
-    assert len(minnow("predict", linear, "-", given=b"caf\xe9\n").lines) == 1
+    assert minnow("predict", linear, "-", given="\ufeffa\n").lines[0]["text"] == "a"
+    assert "not UTF-8" in minnow("predict", linear, "-", given=b"caf\xe9\n", fails=True).error
 
 
 FORMATS = ["csv", "tsv", "jsonl", "json", "parquet", "txt", "csv.gz", "jsonl.gz", "txt.gz"]

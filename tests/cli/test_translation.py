@@ -1,5 +1,6 @@
 """Pairs on the command line: trained on, measured, compared and translated; what cannot be is one line and code 2."""
 
+import gzip
 import json
 import re
 import shutil
@@ -361,10 +362,34 @@ def test_lines_come_from_standard_input_or_a_file(translator: Path, turning: Pat
     quiet = minnow("translate", translator, "--file", path, "--out", tmp_path / "t")
     assert quiet.out == ""
     assert (tmp_path / "t" / "translations.txt").read_text() == printed
-    odd = minnow("translate", translator, "-", given=b"one two\r\n\xff\n\n three  four\n").out
-    assert [line == "" for line in odd.splitlines()] == [False, False, True, False]
-    assert odd.splitlines()[0] == "two one"
     assert minnow("translate", translator, "-", given="").out == ""
+
+
+def test_standard_input_is_read_as_a_file_is(translator: Path, tmp_path: Path) -> None:
+    text = "one two\r\n\n three\u2028four\n"
+    plain = minnow("translate", translator, "-", given=text).out.splitlines()
+    assert (plain[0], plain[1], len(plain)) == ("two one", "", 3)
+    path = tmp_path / "text"
+    for raw in (text.encode("utf-8-sig"), text.encode("utf-16"), gzip.compress(text.encode())):
+        path.write_bytes(raw)
+        read = minnow("translate", translator, "--file", path).out.splitlines()
+        assert minnow("translate", translator, "-", given=raw).out.splitlines() == read == plain
+    for raw, says in (
+        (b"one two\ncaf\xe9\n", "standard input is not UTF-8: byte 0xe9 in line 2, at byte 4 of the line"),
+        (b"one\0two\n", "standard input holds a NUL byte in line 1"),
+        (b"%PDF-1.7\n", "standard input is a PDF; extract its text first"),
+    ):
+        assert says in minnow("translate", translator, "-", given=raw, fails=True).error
+    assert "goes with no other text" in minnow("translate", translator, "-", "one", fails=True).error
+
+
+def test_a_blank_line_has_one_translation_with_a_score(translator: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("one two\n\nthree\n")
+    asked = (translator, "--file", tmp_path / "text", "--n-best", 2)
+    _, blank, _ = minnow("translate", *asked, "--json").json["translations"]
+    assert (blank["text"], blank["score"], len(blank["n_best"])) == ("", 0.0, 1)
+    blocks = minnow("translate", *asked).out.split("\n\n")
+    assert [len(block.splitlines()) for block in blocks] == [2, 1, 2, 0]
 
 
 def test_json_is_one_object_with_each_source(translator: Path) -> None:

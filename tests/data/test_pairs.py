@@ -4,7 +4,7 @@ import gzip
 import json
 import shutil
 import subprocess
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -394,6 +394,29 @@ def test_one_huge_line_is_refused(tmp_path: Path) -> None:
         load_pairs(path, path)
 
 
+def test_files_named_the_other_way_round_are_refused(tmp_path: Path) -> None:
+    first, second = lines(tmp_path / "x.de.gz", DE), lines(tmp_path / "x.en", EN)
+    says = r"x\.de\.gz and x\.en are named de and en, but given as en and de; give the files in the other order"
+    with pytest.raises(DataError, match=says):
+        load_pairs(first, second, languages=("en", "de"))
+    assert load_pairs(first, second, languages=("de", "en")).directions[0] == ("de", "en")
+    assert load_pairs(first, second, languages=("bar", "en")).directions[0] == ("bar", "en")
+
+
+def test_targets_without_spaces_whose_language_is_not_told_by_a_code_are_told(tmp_path: Path) -> None:
+    first, second = lines(tmp_path / "a.txt", EN), lines(tmp_path / "b.txt", ["一条狗。", "两个男人。", "雪。"])
+
+    def told(*languages: str) -> list[str]:
+        return [note for note in load_pairs(first, second, languages=languages).notes if "no spaces" in note]
+
+    assert told("en", "zh") == told("en", "zh_Hans") == told("en", "yue") == []
+    assert told("English", "Chinese") == [
+        "the targets in 'Chinese' have no spaces between words, which its name does not tell, so BLEU takes whole "
+        "sentences for words; name the language by its code, such as zh or ja"
+    ]
+    assert len(told()) == 1
+
+
 @on_this_machine
 @pytest.mark.parametrize(
     ("name", "part", "languages", "num_pairs"),
@@ -438,7 +461,7 @@ def test_no_sentence_of_a_set_in_one_piece_stands_in_two_parts(name: str, num_te
     assert (len(part["test"]), len(part["valid"])) == (num_test, num_test // 2)
     assert sorted(pair for pairs in part.values() for pair in rows(pairs)) == sorted(every)
     texts = {name: [*pairs.sources, *pairs.targets] for name, pairs in part.items()}
-    for first, second in permutations(part, 2):
+    for first, second in combinations(part, 2):
         assert leakage(texts[first], texts[second]).count == 0
     assert part["test"].sha256 == part["train"].sha256
 

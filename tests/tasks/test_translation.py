@@ -214,8 +214,12 @@ def test_sentences_are_joined_as_their_own_language_does() -> None:
 def test_a_text_of_nothing_stays_nothing() -> None:
     assert written(ONE, ["", "  ", "\n", "Hello", ""]) == ["", "", "", "Hello", ""]
     empty, _ = ONE.translate(Echo(BYTES.vocab_size), BYTES, ["", "Hello"], TranslationSettings(3, n_best=3))
-    assert empty == [Text("", 0, "stop")] * 3
+    assert empty == [Text("", 0, "stop", score=0.0)]
     assert ONE.translate(Echo(BYTES.vocab_size), BYTES, [], BEST) == []
+
+
+def test_a_line_feed_alone_ends_a_line() -> None:
+    assert written(ONE, ["She\u2028runs\x0c on.", "a\r\nb\rc\n", "\ufeffHello"]) == ["She runs on.", "a\nb c", "Hello"]
 
 
 def test_the_n_th_best_of_all_pieces_are_joined() -> None:
@@ -226,9 +230,10 @@ def test_the_n_th_best_of_all_pieces_are_joined() -> None:
     assert len(joined) == 3
     assert len({text.text for text in joined}) == 3
     for rank, text in enumerate(joined):
-        assert text.text == "\n".join(best[rank].text for best in apart)
-        assert text.tokens == sum(best[rank].tokens for best in apart) == len(text.log_probabilities)
-        assert text.log_probability == pytest.approx(sum(best[rank].log_probability for best in apart))
+        ranked = [best[min(rank, len(best) - 1)] for best in apart]  # of nothing there is but one
+        assert text.text == "\n".join(one.text for one in ranked)
+        assert text.tokens == sum(one.tokens for one in ranked) == len(text.log_probabilities)
+        assert text.log_probability == pytest.approx(sum(one.log_probability for one in ranked))
         assert text.finish_reason == "stop"
 
 
