@@ -284,6 +284,17 @@ class _Asked:
         costs_BTA = PLACING * _log_share(looks_BTS.float() @ self.seen.transpose(1, 2))
         return costs_BTA.masked_fill(self._is_begun(progress)[..., None] | ~self.seen.any(2)[:, None], 0.0)
 
+    def among_its_own(self, own_BTA: Tensor) -> Tensor:
+        """Of the log-probabilities of tokens by which spellings go on, what is compared [B, T, A]: of a phrase that
+        belongs somewhere how far each is behind the likeliest of that phrase, since how unlikely the model finds all of
+        them says nothing of the place."""
+        best_BTA = torch.full_like(own_BTA, MINUS_INFINITY)
+        for belongs_BA in self.belongs.unbind(2):
+            of_phrase_BT1 = own_BTA.masked_fill(~belongs_BA[:, None], MINUS_INFINITY).amax(2, keepdim=True)
+            best_BTA = torch.where(belongs_BA[:, None], of_phrase_BT1, best_BTA)
+        placed_B1A = self.seen.any(2)[:, None]
+        return torch.where(placed_B1A & (best_BTA > MINUS_INFINITY), own_BTA - best_BTA, own_BTA)
+
     def passed(self, progress: _Progress, looks_BTS: Tensor | None) -> Tensor:
         """What it costs to write here a token of no phrase, where the model looks at what one translates, whether it is
         still to come or would be said twice [B, T]; 0 behind a phrase that is begun."""
@@ -402,7 +413,7 @@ def _candidates(
     """Of each beam the tokens of ``_proposed``, each once. A text ends only with all its phrases."""
     num_beams, vocabulary = logits_BWV.shape[1:]
     next_BWA, misplaced_BWA = asked.next_tokens(beams.progress), asked.misplaced(beams.progress, looks_BWS)
-    token_ids_BWC, own_BWC = _proposed(
+    token_ids_BWC, own_BWC, costs_BWA = _proposed(
         *(logits_BWV, forbidden_V, beams, asked, next_BWA, misplaced_BWA),
         *(min(width + 1, vocabulary), end_id),
     )
@@ -415,25 +426,27 @@ def _candidates(
     twice_BC = functional.pad(flat_BC[:, 1:] == flat_BC[:, :-1], (1, 0))
     early_BC = (token_ids_BC == end_id) & (banks_BC < asked.needed[:, None])
     further_BC = banks_BC > beams.banks.gather(1, parents_BC)
-    misplaced_BC = _of_tokens(misplaced_BWA, next_BWA, parents_BC, token_ids_BC)
+    dear_BC = _of_tokens(costs_BWA, next_BWA, parents_BC, token_ids_BC, own_BC)
     passed_BC = asked.passed(beams.progress, looks_BWS).gather(1, parents_BC).masked_fill(token_ids_BC == end_id, 0.0)
-    placing_BC = torch.where(further_BC, misplaced_BC, passed_BC)
+    placing_BC = torch.where(further_BC, dear_BC, passed_BC)
     if looks_BWS is not None:
         # Else a model that is fond of repeating what it wrote last would begin a phrase over and over.
         again_BC = (banks_BC == beams.banks.gather(1, parents_BC)) & asked.is_placed(progress)
         placing_BC = placing_BC.masked_fill(again_BC, PLACING * log(LEAST_SHARE))
-    totals_BC = beams.totals.gather(1, parents_BC) + own_BC + placing_BC
+    totals_BC = beams.totals.gather(1, parents_BC) + torch.where(further_BC, 0.0, own_BC) + placing_BC
     totals_BC = totals_BC.masked_fill(twice_BC | early_BC, MINUS_INFINITY)
-    forced_BC = beams.forced.gather(1, parents_BC) + torch.where(further_BC, own_BC, 0.0) + placing_BC
+    forced_BC = beams.forced.gather(1, parents_BC) + placing_BC
     return _Candidates(parents_BC, token_ids_BC, own_BC, totals_BC, forced_BC, progress, banks_BC)
 
 
-def _of_tokens(costs_BWA: Tensor, next_BWA: Tensor, parents_BC: Tensor, token_ids_BC: Tensor) -> Tensor:
-    """The least cost of the spellings that come further by each of these tokens [B, C]; 0 where none does."""
+def _of_tokens(
+    costs_BWA: Tensor, next_BWA: Tensor, parents_BC: Tensor, token_ids_BC: Tensor, others_BC: Tensor
+) -> Tensor:
+    """The least cost of the spellings that come further by each of these tokens, else ``others_BC`` [B, C]."""
     rows_B1 = torch.arange(len(parents_BC), device=parents_BC.device)[:, None]
     others_BCA = next_BWA[rows_B1, parents_BC] != token_ids_BC[..., None]
     least_BC = costs_BWA[rows_B1, parents_BC].masked_fill(others_BCA, MINUS_INFINITY).amax(2)
-    return least_BC.masked_fill(others_BCA.all(2), 0.0)
+    return torch.where(others_BCA.all(2), others_BC, least_BC)
 
 
 def _proposed(
@@ -445,9 +458,10 @@ def _proposed(
     misplaced_BWA: Tensor,
     most: int,
     end_id: int,
-) -> tuple[Tensor, Tensor]:
-    """The tokens by which each text may go on, and their log-probabilities [B, W, C]: the likeliest, the likeliest that
-    come further with a phrase, and one at least that keeps what the text has, so that no bank runs dry."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The tokens by which each text may go on, and their log-probabilities [B, W, C]: the likeliest, the cheapest that
+    come further with a phrase, and one at least that keeps what the text has, so that no bank runs dry; and what it
+    costs to come further with each spelling [B, W, A]."""
     found_RC, likely_RC = leading(logits_BWV.flatten(0, 1), forbidden_V, most)
     likely_BWC, found_BWC = (x.view(*logits_BWV.shape[:2], most) for x in (likely_RC, found_RC))
     norms_BW1 = logits_BWV.gather(2, likely_BWC[..., :1]) - found_BWC[..., :1]
@@ -457,7 +471,8 @@ def _proposed(
         return own_BWC.masked_fill(forbidden_V[token_ids_BWC], MINUS_INFINITY)
 
     further_BWA = own(next_BWA.clamp(min=0)).masked_fill(next_BWA < 0, MINUS_INFINITY)
-    chosen_BWC = (further_BWA + misplaced_BWA).topk(min(most, further_BWA.shape[2]), dim=2).indices
+    costs_BWA = asked.among_its_own(further_BWA) + misplaced_BWA
+    chosen_BWC = costs_BWA.topk(min(most, costs_BWA.shape[2]), dim=2).indices
     further_BWC = next_BWA.gather(2, chosen_BWC)
     more = [torch.where(further_BWC < 0, likely_BWC[..., :1], further_BWC)]
     closes_BW = asked.closes(beams.progress)
@@ -470,7 +485,8 @@ def _proposed(
         kept_BW1[dry_BW] = logits_BWV[dry_BW].masked_fill(undone_RV, MINUS_INFINITY).argmax(1, keepdim=True)
         more.append(kept_BW1)
     more_BWC = torch.cat(more, dim=2)
-    return torch.cat([likely_BWC, more_BWC], dim=2), torch.cat([found_BWC, own(more_BWC)], dim=2)
+    proposed_BWC, own_BWC = torch.cat([likely_BWC, more_BWC], dim=2), torch.cat([found_BWC, own(more_BWC)], dim=2)
+    return proposed_BWC, own_BWC, costs_BWA
 
 
 def _ranks(found: _Candidates) -> Tensor:
