@@ -78,7 +78,7 @@ def search(
 
     What a source gets does not depend on those beside it: each has as many beams as ``beams_for`` its own phrases.
 
-    What the tokens of phrases cost is shared among ``usual_tokens_B``, whatever the length of a text: else the longest
+    What phrases cost is shared among ``usual_tokens_B``, whatever the length of a text: else the longest
     would be the best, for a dear phrase weighs less in it.
 
     Args:

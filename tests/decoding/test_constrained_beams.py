@@ -214,6 +214,24 @@ def test_a_phrase_is_not_begun_over_and_over_by_a_model_that_repeats_itself(seed
     assert text.count(7) == 1
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_how_unlikely_a_phrase_is_says_nothing_of_its_place_but_of_its_forms(seed: int) -> None:
+    even, uneven = (Reading(TableConfig(vocab_size=10, seed=seed)) for _ in range(2))
+    noise = 8 * torch.randn(even.weight.shape[:-1], generator=torch.manual_seed(seed))
+    with torch.no_grad():
+        for model in (even, uneven):
+            model.weight[..., 0] -= 4.0
+            model.weight[..., 7:] = -40.0
+        uneven.weight[..., 7:] += noise[..., None]
+        uneven.weight[..., 9] += 1.0
+        for model in (even, uneven):  # what comes behind one form may come behind the other
+            model.weight[:, 9], model.weight[9] = model.weight[:, 8].clone(), model.weight[8].clone()
+    first, second = Spelling((8,)), Spelling((9,))
+    for one in (first, second):
+        assert placed(uneven, ((one,),), [[3, 4]]) == placed(even, ((one,),), [[3, 4]])
+    assert placed(uneven, ((first, second),), [[3, 4]]) == placed(even, ((second,),), [[3, 4]])
+
+
 def test_a_phrase_that_belongs_nowhere_is_placed_as_without_sight() -> None:
     for seed in range(5):
         model = Reading(TableConfig(seed=seed))
