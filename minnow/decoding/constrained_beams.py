@@ -78,8 +78,8 @@ def search(
 
     What a source gets does not depend on those beside it: each has as many beams as ``beams_for`` its own phrases.
 
-    What phrases cost is shared among ``usual_tokens_B``, whatever the length of a text: else the longest
-    would be the best, for a dear phrase weighs less in it.
+    What phrases cost is shared among ``usual_tokens_B``, whatever the length of a text: else the longest would be the
+    best, for a dear phrase weighs less in it.
 
     Args:
         phrases: of each source; without any, what it gets is what ``batched.search`` gives.

@@ -27,7 +27,6 @@ SCORES = ("bleu", "chrf", "tokenised_bleu", "exact_match")
 BLEU_ORDER = 4  # words of the longest n-gram
 CHRF_ORDER = 6  # characters of the longest n-gram
 CHRF_BETA = 2  # recall weighs so many times as much as precision
-# Written without spaces too: Japanese, Thai, Lao, Khmer, Burmese, Tibetan, Dzongkha.
 
 
 def translation_scores(

@@ -13,6 +13,7 @@ from minnow.errors import InputError, nearest
 MANDARIN = frozenset({"zh", "zho", "chi", "cmn"})
 CHINESE = MANDARIN | {"yue", "wuu", "lzh"}
 JAPANESE = frozenset({"ja", "jpn"})
+# Thai, Lao, Khmer, Burmese, Tibetan and Dzongkha set no spaces between words either.
 _UNSPACED = CHINESE | JAPANESE | {"th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"}
 MAX_CHARACTERS = 2000
 MIN_LETTERS = 12
