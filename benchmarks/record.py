@@ -87,6 +87,10 @@ class Cells:
     def get(self, key: dict[str, Any]) -> dict[str, Any] | None:
         return self._found.get(json.dumps(key))
 
+    def rows(self) -> list[dict[str, Any]]:
+        """All that were ever measured, in that order."""
+        return list(self._found.values())
+
 
 def minnow_train(data: str, *options: str, keep: Path | None = None) -> dict[str, Any] | None:
     """What ``minnow train DATA --json`` prints, with ``training_seconds`` and ``journal`` of the loop; None where it

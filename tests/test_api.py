@@ -168,7 +168,7 @@ def test_one_text_and_many_are_translated_alike(translator: Path) -> None:
     best = model.translate("one two", n_best=3)
     assert [text.text for text in best][:1] == ["two one"]
     assert len(best) == 3
-    assert [len(row) for row in model.translate(texts, n_best=2, beam=5)] == [2, 2, 2]
+    assert [len(row) for row in model.translate(texts, n_best=2, beam=5)] == [2, 1, 2]  # of nothing there is one
     assert model.translate([]) == []
     assert model.translate("one two", to="target", beam=1, length_penalty=0.0).text == "two one"
 
