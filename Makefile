@@ -4,6 +4,7 @@ BIN := .venv/bin
 CLIENTS := .venv-clients
 .PHONY: install clients demo test check bench format clean
 
+# Byte code is made of what is imported, when it is; pip would make it of every file.
 install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt

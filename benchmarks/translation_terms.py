@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from record import HERE, Cells, circumstances, stamp, table, tell, write
+from record import HERE, Cells, circumstances, stamp, table, write
 
 import minnow
 from minnow.data.pairs import Pairs, load_pairs
@@ -53,9 +53,8 @@ class Case:
 def main() -> None:
     given = arguments()
     cells = Cells(given.out / "translation_terms.jsonl")
-    about = {"model": Path(given.model).name, "terms": given.terms.name, "part": given.part, "each": given.each}
-    key = {"name": given.name, **about}
-    cells.take(key, partial(measured, given))
+    said = {"terms": given.terms.name, "part": given.part, "each": given.each}
+    cells.take({"name": given.name, "model": Path(given.model).name, **said}, partial(measured, given))
     write(given.out / "translation_terms.md", page(cells.rows()))
 
 
@@ -125,8 +124,6 @@ def page(found: Sequence[dict[str, Any]]) -> list[str]:
         )
         for one in found
     ]
-    if not rows:
-        tell("nothing was measured")
     head = ("", "code", "pairs", "free", "held", "form", "as well", "measured")
     return ["# Terms in the place of a model's own words", "", EXPLAINED, "", *table(head, rows)]
 

@@ -72,11 +72,12 @@ def given(texts: list[str]) -> Iterator[str]:
         InputError: - stands beside other texts.
         DataError: standard input is no text; it is read as a file is.
     """
-    from minnow.data.streams import STANDARD_INPUT
-    from minnow.data.table import iterate_lines
     from minnow.errors import InputError
 
     if texts == ["-"]:
+        from minnow.data.streams import STANDARD_INPUT
+        from minnow.data.table import iterate_lines
+
         return iterate_lines(STANDARD_INPUT)
     if "-" in texts:
         raise InputError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress, permutations
+from itertools import compress, islice, permutations
 from pathlib import Path
 from typing import Self
 
@@ -276,12 +276,12 @@ def pairs_from(read: Source, sides: Sides, keep_empty: bool = False) -> Pairs:
 
 def _mistaken_for_spaced(targets: Sequence[str], directions: Sequence[Direction]) -> list[str]:
     """The languages of targets that have no spaces, though nothing in the name says so."""
-    firsts: dict[str, list[str]] = {}
-    for text, (_, language) in zip(targets, directions, strict=True):
-        seen = firsts.setdefault(language, [])
-        if len(seen) < 1000:
-            seen.append(text)
-    return [language for language, texts in firsts.items() if sets_spaces(language) and _is_unspaced(texts)]
+    into = [language for _, language in directions]
+
+    def first(language: str) -> list[str]:
+        return list(islice((text for text, found in zip(targets, into, strict=True) if found == language), 1000))
+
+    return [one for one in dict.fromkeys(into) if sets_spaces(one) and _is_unspaced(first(one))]
 
 
 def _counted_by_sentences(language: str) -> str:

@@ -288,10 +288,9 @@ class _Asked:
         """Of the log-probabilities of tokens by which spellings go on, what is compared [B, T, A]: of a phrase that
         belongs somewhere how far each is behind the likeliest of that phrase, since how unlikely the model finds all of
         them says nothing of the place."""
-        best_BTA = torch.full_like(own_BTA, MINUS_INFINITY)
-        for belongs_BA in self.belongs.unbind(2):
-            of_phrase_BT1 = own_BTA.masked_fill(~belongs_BA[:, None], MINUS_INFINITY).amax(2, keepdim=True)
-            best_BTA = torch.where(belongs_BA[:, None], of_phrase_BT1, best_BTA)
+        others_B1AP = ~self.belongs[:, None]
+        best_BTP = own_BTA[..., None].masked_fill(others_B1AP, MINUS_INFINITY).amax(2)
+        best_BTA = best_BTP[:, :, None].masked_fill(others_B1AP, MINUS_INFINITY).amax(3)
         placed_B1A = self.seen.any(2)[:, None]
         return torch.where(placed_B1A & (best_BTA > MINUS_INFINITY), own_BTA - best_BTA, own_BTA)
 
