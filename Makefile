@@ -4,13 +4,13 @@ BIN := .venv/bin
 CLIENTS := .venv-clients
 .PHONY: install clients demo test check bench format clean
 
-# Byte code is made of what is imported, when it is; pip would make it of every file.
 install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m compileall -q minnow
 	$(BIN)/python -m minnow.warm
 	touch .venv/installed
 
@@ -22,7 +22,7 @@ clients: $(patsubst tests/clients/environments/%.txt,$(CLIENTS)/%/installed,$(wi
 
 $(CLIENTS)/%/installed: tests/clients/environments/%.txt
 	$(PYTHON) -m venv --clear $(CLIENTS)/$*
-	$(CLIENTS)/$*/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<
+	$(CLIENTS)/$*/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 # Two files of tests at a time; a thread that waits leaves its core to the other's.

@@ -158,7 +158,7 @@ def test_a_linear_run_that_was_killed_is_done_again(colours: Path, tmp_path: Pat
 
 def test_ctrl_c_keeps_the_best_model(many: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    running = start("train", many, "--out", out, "--json", *SLOW, "--set", "training.epochs=1000")
+    running = start("train", many, "--out", out, "--json", *net(training__epochs=100_000))
     journal, deadline = out / "run" / "journal.jsonl", time.monotonic() + 60
     while running.poll() is None and time.monotonic() < deadline:
         if journal.exists() and b'"accuracy":1.0' in journal.read_bytes():
