@@ -48,7 +48,7 @@ def train(
         test: the same, to measure on; nothing is chosen by it.
         out: the folder for the model; a new one under ``runs`` where it is left out.
         recipe: a TOML file.
-        model: ngram or text_classifier; transformer_seq2seq or rnn_seq2seq.
+        model: auto, ngram, text_classifier or encoder_classifier; transformer_seq2seq or rnn_seq2seq.
         start: a language model, or one that translates, to start from, as ``--from`` does.
         lora: with conversations, the rank of an adapter that learns beside it, as ``--lora`` does.
         text: the column with the text, where it should not be guessed; of pairs, the sources.

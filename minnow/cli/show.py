@@ -13,7 +13,7 @@ def show(
     model: ModelName,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Task, labels, size, scores, data, recipe, and where the model comes from."""
+    """Task, labels, size, scores, data, and where the model comes from."""
     with exit_codes():
         from minnow.api import folder_of
 

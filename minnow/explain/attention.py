@@ -18,7 +18,8 @@ from minnow.decoding.translating import TranslationSettings
 from minnow.errors import DataError
 from minnow.tasks.base import needed
 from minnow.tasks.registry import task_of
-from minnow.tasks.translation import Translation, clean, sentences_of
+from minnow.tasks.translation import Translation, clean
+from minnow.text.sentences import sentences_of
 from minnow.text.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]

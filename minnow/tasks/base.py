@@ -1,4 +1,4 @@
-"""What a task is: the reading of examples, the loss they give, and the answers a model makes of them.
+"""What a task is: what its model must be able to do, and the answers that are made of the model's numbers.
 
 A task knows text and tensors; it knows no files, no HTTP, and no other task.
 """
@@ -6,9 +6,6 @@ A task knows text and tensors; it knows no files, no HTTP, and no other task.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from minnow.errors import BundleError, RecipeError
 from minnow.strict import read_record, write_record
@@ -50,10 +47,6 @@ class Task(ABC):
     @abstractmethod
     def predict(self, model: Any, tokenizer: Tokenizer | None, inputs: Sequence[str]) -> Sequence[Output]:
         """Answers in the order of the inputs."""
-
-    @abstractmethod
-    def score(self, outputs: NDArray[np.floating[Any]], references: Sequence[Any]) -> dict[str, float]:
-        """The numbers by which training chooses, from a model's raw outputs."""
 
 
 def needed(tokenizer: Tokenizer | None) -> Tokenizer:

@@ -9,9 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from minnow.errors import BundleError, InputError, RecipeError
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Candidate, Field, Filled, Signature
@@ -57,10 +54,6 @@ class FillMask(Task):
         for start in range(0, len(inputs), ROWS_AT_ONCE):
             found += self._filled(model, needed(tokenizer), inputs[start : start + ROWS_AT_ONCE])
         return found
-
-    def score(self, outputs: NDArray[np.floating[Any]], references: Sequence[Any]) -> dict[str, float]:
-        """Not by its answers: see ``evaluation/perplexity.py``."""
-        raise NotImplementedError("a masked language model is measured on running text, by minnow evaluate")
 
     def _filled(self, model: Any, tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[Filled]:
         import torch

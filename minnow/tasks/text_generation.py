@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from minnow.errors import BundleError, ContextError, DataError, MinnowError
 from minnow.tasks.base import Task, check_vocabulary, needed
 from minnow.tasks.signature import Field, Signature, Text
@@ -219,10 +216,6 @@ class TextGeneration(Task):
             together = Generation("", tokenizer, write(model.eval(), tokenizer, part, settings), settings.seed)
             found += together.by_number(range(0, len(part) * settings.num_samples, settings.num_samples))
         return found
-
-    def score(self, outputs: NDArray[np.floating[Any]], references: Sequence[Any]) -> dict[str, float]:
-        """Not by its answers: a language model is measured by perplexity, see ``evaluation/perplexity.py``."""
-        raise NotImplementedError("a language model is measured on running text, by minnow evaluate")
 
     @staticmethod
     def _written(

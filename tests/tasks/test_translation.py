@@ -16,7 +16,7 @@ from minnow.errors import BundleError, InputError, RecipeError
 from minnow.models.text_classifier import TextClassifier, TextClassifierConfig
 from minnow.tasks.registry import task_from
 from minnow.tasks.signature import Text
-from minnow.tasks.translation import Translation, parts_of, tags
+from minnow.tasks.translation import Translation, tags
 from minnow.text.terms import Terms
 from minnow.text.tokenizer import Tokenizer, TokenizerSettings
 
@@ -145,26 +145,6 @@ def test_of_a_long_line_sentences_are_translated(text: str, sentences: list[str]
     ((joined,),) = replace(task, max_tokens=longest + 1).translate(echo, BYTES, [text], BEST)
     assert sorted(BYTES.decode(row) for row in echo.read) == sorted(sentences)
     assert joined.text == ("" if "。" in text else space).join(sentences)
-
-
-@pytest.mark.parametrize(
-    ("sentence", "most", "parts"),
-    [
-        ("one two, three four five six", 4, ["one two,", "three four five six"]),
-        ("one, two three four five six seven", 4, ["one, two three", "four five six seven"]),
-        ("one two three four five", 2, ["one two", "three", "four five"]),
-        ("一个人走路，两只狗跑步，三只猫睡觉", 12, ["一个人走路，", "两只狗跑步，三只猫睡觉"]),
-        ("一二三四五六七八", 4, ["一二三四", "五六七八"]),
-        ("1,000,000,000", 8, ["1,000,", "000,000"]),
-        (" one two ", 1, [" one", "two "]),
-        ("", 3, [""]),
-    ],
-)
-def test_a_long_sentence_is_cut_where_a_clause_or_a_word_ends(sentence: str, most: int, parts: list[str]) -> None:
-    def is_short(text: str) -> bool:
-        return len(text.split() if " " in sentence else text) <= most
-
-    assert parts_of(sentence, is_short) == parts
 
 
 def test_no_cut_goes_through_a_term() -> None:
@@ -367,11 +347,6 @@ def test_model_and_vocabularies_must_be_of_one_model() -> None:
     ):
         with pytest.raises(BundleError, match=words):
             task.check(model, given)
-
-
-def test_translations_are_measured_as_texts() -> None:
-    with pytest.raises(NotImplementedError, match="minnow evaluate"):
-        ONE.score(np.zeros((1, 1)), [""])
 
 
 # Vectors
