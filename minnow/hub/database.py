@@ -1,11 +1,12 @@
 """The hub's tables behind two doors: a session that reads a snapshot, and one that writes all of it or nothing."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Insert, MetaData, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +24,8 @@ BUSY_SECONDS = 30
 COLLECTING = 0x6D696E6E6F77
 BESIDE_OTHERS = f"BEGIN; SELECT pg_advisory_xact_lock_shared({COLLECTING})"
 ALONE = f"BEGIN; SELECT pg_advisory_xact_lock({COLLECTING})"
+AT_ONCE = 500  # values that one statement names: SQLite takes some thousands, and short ones let others in between
+Item = TypeVar("Item")
 NAMES = {
     "pk": "pk_%(table_name)s",
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -258,3 +261,10 @@ def _postgresql_engine(url: str) -> Engine:
             driver.execute_simple(statements)  # type: ignore[attr-defined]
 
     return engine
+
+
+def batches(items: Iterable[Item], length: int = AT_ONCE) -> Iterator[list[Item]]:
+    """The items in lists of at most ``length``, for statements that name them."""
+    rest = iter(items)
+    while batch := list(islice(rest, length)):
+        yield batch

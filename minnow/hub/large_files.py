@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256 as new_sha256
-from itertools import chain, islice
+from itertools import chain
 from typing import Protocol
 
 from sqlalchemy import select, update
@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from minnow.errors import HubNotFoundError, RefusedUploadError, StorageError
 from minnow.hub.blobs import Blob, Piece, SweptBlobStore
 from minnow.hub.clock import Clock, utc_now
-from minnow.hub.database import Database
+from minnow.hub.database import Database, batches
 from minnow.hub.limits import Quotas
 from minnow.hub.names import sha256_of
 from minnow.hub.payers import admit
@@ -70,7 +70,7 @@ class LargeFiles:
         """Of these files, the sizes of those that the repository has."""
         found: dict[str, int] = {}
         with self._database.reading() as session:
-            for part in _batches(dict.fromkeys(sha256s), 500):
+            for part in batches(dict.fromkeys(sha256s)):
                 rows = session.execute(
                     select(LargeFileRow.sha256, LargeFileRow.size).where(
                         LargeFileRow.repository_id == repository_id, LargeFileRow.sha256.in_(part)
@@ -83,7 +83,7 @@ class LargeFiles:
         """As ``held``, for files that are about to be named by a commit: the garbage collector leaves them a while."""
         wanted, now = list(dict.fromkeys(sha256s)), self._now()
         with self._database.writing() as session:
-            for part in _batches(wanted, 500):
+            for part in batches(wanted):
                 own = LargeFileRow.repository_id == repository_id, LargeFileRow.sha256.in_(part)
                 session.execute(update(LargeFileRow).where(*own).values(admitted_at=now))
         return self.held(repository_id, wanted)
@@ -179,7 +179,7 @@ class LargeFiles:
         for sha256 in wanted:
             if sha256 not in held:
                 raise HubNotFoundError("large file", sha256)
-        for batch in _batches(wanted, SHARED_AT_ONCE):
+        for batch in batches(wanted, SHARED_AT_ONCE):
             self._admit(target_id, account, {sha256: held[sha256] for sha256 in batch})
 
     def open(self, sha256: str) -> Blob:
@@ -213,12 +213,6 @@ class LargeFiles:
     def _read(self, name: str) -> Iterator[bytes]:
         with closing(self._blobs.open(name)) as blob:
             yield from blob.read()
-
-
-def _batches(sha256s: Iterable[str], length: int) -> Iterator[list[str]]:
-    rest = iter(sha256s)
-    while batch := list(islice(rest, length)):
-        yield batch
 
 
 def blob_name(sha256: str) -> str:

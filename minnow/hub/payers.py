@@ -4,22 +4,19 @@ Whoever may write to a repository sends in its owner's name. What a stranger sen
 or on a pull request, so that nobody fills another's room. All of this happens within somebody's transaction.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from itertools import islice
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from minnow.errors import HubNotFoundError
-from minnow.hub.database import insert_missing
+from minnow.hub.database import batches, insert_missing
 from minnow.hub.limits import Quotas
 from minnow.hub.names import MAIN, PULLS
 from minnow.hub.objects import GitObjects
 from minnow.hub.repositories import locked
 from minnow.hub.repository_tables import DiscussionRow, LargeFileRow, RefRow, RepositoryRow
-
-ROWS = 500
 
 
 def admit(
@@ -36,7 +33,7 @@ def admit(
     repository = locked(session, repository_id)
     payer = _payer(account, repository.owner)
     there: set[str] = set()
-    for batch in _batches(sizes):
+    for batch in batches(sizes):
         there |= set(session.scalars(select(LargeFileRow.sha256).where(_own(repository_id, batch))))
         session.execute(update(LargeFileRow).where(_own(repository_id, batch)).values(admitted_at=at))
     new = {sha256: size for sha256, size in sizes.items() if sha256 not in there}
@@ -131,7 +128,7 @@ def _payer(account: str, owner: str) -> str | None:
 def _moved(session: Session, repository: RepositoryRow, sha256s: Iterable[str], payer: str | None) -> int:
     """Let another one pay for those of these files that wait, and return how many bytes that adds to his."""
     added = 0
-    for batch in _batches(sha256s):
+    for batch in batches(sha256s):
         others = LargeFileRow.payer.is_not(None) if payer is None else LargeFileRow.payer != payer
         met = _own(repository.id, batch) & others
         added += session.scalar(select(func.coalesce(func.sum(LargeFileRow.size), 0)).where(met)) or 0
@@ -149,9 +146,3 @@ def _proposed(session: Session, objects: GitObjects, repository_id: int, head: s
 
 def _own(repository_id: int, sha256s: list[str]) -> ColumnElement[bool]:
     return (LargeFileRow.repository_id == repository_id) & LargeFileRow.sha256.in_(sha256s)
-
-
-def _batches(sha256s: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(sha256s)
-    while batch := list(islice(rest, ROWS)):
-        yield batch

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from minnow.errors import HubNotFoundError, MinnowError, StorageError
 from minnow.hub.blobs import StoredBlob, SweptBlobStore, open_blobs
-from minnow.hub.database import Database
+from minnow.hub.database import Database, batches
 from minnow.hub.keeping import keeping_alone
 from minnow.hub.large_files import PARTS_PREFIX, PREFIX, LargeFiles
 from minnow.hub.limits import Quotas
@@ -32,11 +32,9 @@ from minnow.hub.repository_tables import (
 from minnow.hub.settings import HubSettings
 from minnow.hub.xet.checking import problems as xet_problems
 from minnow.hub.xet.service import Xet
-from minnow.hub.xet.sweeping import Sweep
+from minnow.hub.xet.sweeping import UPLOADS_TAKE, Sweep
 
 GRACE = timedelta(days=21)
-UPLOADS_TAKE = timedelta(hours=6)
-BATCH = 500
 HELD_SECONDS = 0.25
 
 
@@ -218,7 +216,7 @@ def _old_files(session: Session, repository_id: int, bounds: _Bounds) -> set[str
     found: dict[str, datetime] = dict(session.execute(old).all())
     young = [sha256 for sha256, admitted_at in found.items() if admitted_at >= bounds.never_named]
     named: set[str | None] = set()
-    for batch in _batches(young):
+    for batch in batches(young):
         named |= set(session.scalars(select(GitObjectRow.lfs_sha256).where(GitObjectRow.lfs_sha256.in_(batch))))
     return found.keys() - (set(young) - named)
 
@@ -245,20 +243,20 @@ def _let_go(database: Database, objects: GitObjects, unneeded: _Unneeded, bounds
                 continue
             if not lost <= _lost_commits(session, objects, id, bounds.named)[1]:
                 return gone
-            for batch in _batches(lost):
+            for batch in batches(lost):
                 session.execute(delete(CommitRow).where(CommitRow.repository_id == id, CommitRow.commit_id.in_(batch)))
         gone.commits[id] = lost
     for id, files in unneeded.large_files.items():
         old: set[str] = set()
         with database.collecting() as session:
             own = (LargeFileRow.repository_id == id) & (LargeFileRow.admitted_at < bounds.named)
-            for batch in _batches(files):
+            for batch in batches(files):
                 left = delete(LargeFileRow).where(own, LargeFileRow.sha256.in_(batch))
                 old |= set(session.scalars(left.returning(LargeFileRow.sha256)))
             weigh(session, id)
         if old:
             gone.large_files[id] = old
-    for batch in _batches(unneeded.objects):
+    for batch in batches(unneeded.objects):
         with database.collecting() as session:
             still = GitObjectRow.id.in_(batch) & (GitObjectRow.stored_at < bounds.never_named)
             ids = session.scalars(delete(GitObjectRow).where(still).returning(GitObjectRow.id)).all()
@@ -300,8 +298,7 @@ def _remove_files(database: Database, blobs: SweptBlobStore, before: datetime, *
     """Remove files that no repository has."""
     old = [blob for blob in blobs.stored(PREFIX) if blob.modified < before]
     removed: list[StoredBlob] = []
-    for start in range(0, len(old), BATCH):
-        batch = old[start : start + BATCH]
+    for batch in batches(old):
         if dry_run:
             with database.reading() as session:
                 removed += _unnamed(session, batch)
@@ -415,9 +412,3 @@ def _damaged_files(blobs: SweptBlobStore) -> Iterator[str]:
                 digest.update(piece)
         if digest.hexdigest() != stored.name.rpartition("/")[2]:
             yield f"the stored file {stored.name} has another content"
-
-
-def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
-    ordered = list(ids)
-    for start in range(0, len(ordered), BATCH):
-        yield ordered[start : start + BATCH]

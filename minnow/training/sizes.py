@@ -141,7 +141,7 @@ def _llama(parameters: int, vocab_size: int, context: int) -> Shape:
 
         def count(layers: int, width: int) -> int:
             inner = _feed_forward(width)
-            return vocab_size * width + layers * (2 * width * width + 2 * width * _kv(width) + 3 * width * inner)
+            return vocab_size * width + layers * (4 * width * width + 3 * width * inner)
 
         layers, width = _nearest(parameters, count)
         shape = {
@@ -149,7 +149,7 @@ def _llama(parameters: int, vocab_size: int, context: int) -> Shape:
             "intermediate_size": _feed_forward(width),
             "num_hidden_layers": layers,
             "num_attention_heads": _heads(width),
-            "num_key_value_heads": _kv(width) * _heads(width) // width,
+            "num_key_value_heads": _heads(width),  # at these sizes sharing saves nothing
         }
     return {**shape, "max_position_embeddings": context, "tie_word_embeddings": True}
 
@@ -237,11 +237,6 @@ def _feed_forward(width: int) -> int:
 
 def _heads(width: int) -> int:
     return width // (HEAD_SIZE if width >= 256 else SMALL_HEAD_SIZE)
-
-
-def _kv(width: int) -> int:
-    """The width of keys and values: every head its own, for at these sizes sharing saves nothing."""
-    return width
 
 
 def _power_of_two(number: float) -> int:

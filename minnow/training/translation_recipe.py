@@ -119,9 +119,7 @@ class TranslationTraining(TrainingSettings):
 
     epochs: int = 40
     tokens_per_batch: int = 4096
-    weight_decay: float = 0.01
     schedule: str = "cosine"
-    warmup: float = 0.05
     label_smoothing: float = 0.1
     average: float = 0.999
     metric: str = "bleu"

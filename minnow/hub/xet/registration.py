@@ -1,21 +1,19 @@
 """What the upload of a shard does: every file in it is computed again from stored chunks before a word is believed."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
-from itertools import islice
-from typing import TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.orm import Session
 
 from minnow.errors import RefusedUploadError
-from minnow.hub.database import Database
+from minnow.hub.database import Database, batches
 from minnow.hub.limits import Quotas
 from minnow.hub.payers import admit
 from minnow.hub.repositories import locked
@@ -36,7 +34,6 @@ FORGOTTEN = (
     "`xet` folder in its cache (~/.cache/huggingface/xet) and upload again"
 )
 Progress = Callable[[int, int], None]
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ class Registrar:
 
             verified.append(self._verify(file, size, known, read))
             done += size
-        for files in _batches(verified):
+        for files in batches(verified):
             self._enter(repository_id, account, files)
 
     def _known(self, shard: Shard, repository_id: int) -> Known:
@@ -133,7 +130,7 @@ class Registrar:
         with self._database.reading() as session:
             xorbs, files = _known_xorbs(session, shard), _known_files(session, shard)
             held: set[str] = set()
-            for batch in _batches(list(files.values())):
+            for batch in batches(list(files.values())):
                 own = (LargeFileRow.repository_id == repository_id) & LargeFileRow.sha256.in_(batch)
                 held |= set(session.scalars(select(LargeFileRow.sha256).where(own)))
         return Known(xorbs, files, held, lru_cache(XORBS_REMEMBERED)(table))
@@ -183,7 +180,7 @@ def _known_xorbs(session: Session, shard: Shard) -> dict[bytes, KnownXorb]:
     """
     wanted = {to_text(term.xorb): term.xorb for file in shard.files for term in file.terms}
     found: dict[bytes, KnownXorb] = {}
-    for batch in _batches(list(wanted)):
+    for batch in batches(list(wanted)):
         columns = XorbRow.hash, XorbRow.id, XorbRow.payer, XorbRow.stored_length
         rows = session.execute(select(*columns).where(XorbRow.hash.in_(batch)))
         found |= {wanted[row.hash]: KnownXorb(row.id, row.payer, row.stored_length) for row in rows}
@@ -195,7 +192,7 @@ def _known_xorbs(session: Session, shard: Shard) -> dict[bytes, KnownXorb]:
 
 def _known_files(session: Session, shard: Shard) -> dict[str, str]:
     found: dict[str, str] = {}
-    for batch in _batches([to_text(file.hash) for file in shard.files]):
+    for batch in batches([to_text(file.hash) for file in shard.files]):
         rows = session.execute(select(XetFileRow.hash, XetFileRow.sha256).where(XetFileRow.hash.in_(batch)))
         found |= {row.hash: row.sha256 for row in rows}
     return found
@@ -280,7 +277,7 @@ def _let_off(session: Session, used: Set[int]) -> None:
 
     A file pays for the chunks that it uses. Of what no file uses, so no more than that is paid for by nobody.
     """
-    for batch in _batches(list(used)):
+    for batch in batches(list(used)):
         those = XorbRow.id.in_(batch)
         session.execute(update(XorbRow).where(those).values(unused_since=None))
         for xorb_id, length, packed in session.execute(
@@ -299,9 +296,3 @@ def _used_length(session: Session, xorb_id: int, table: ChunkTable) -> int:
             length += table.length(max(start, end), stop)
             end = stop
     return length
-
-
-def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
-    rest = iter(items)
-    while batch := list(islice(rest, 500)):
-        yield batch

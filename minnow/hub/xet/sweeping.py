@@ -4,21 +4,20 @@ A file goes when no repository has it; its xorbs wait from then on as long again
 chunks the hub has and may refer to them without sending them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from minnow.hub.blobs import StoredBlob, SweptBlobStore
-from minnow.hub.database import Database
+from minnow.hub.database import Database, batches
 from minnow.hub.repository_tables import LargeFileRow
 from minnow.hub.xet.store import PREFIX
 from minnow.hub.xet_tables import XetFileRow, XetTermRow, XorbRow
 
-UPLOADS_TAKE = timedelta(hours=6)
+UPLOADS_TAKE = timedelta(hours=6)  # between what is sent and the commit that names it
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Sweep:
         with self._database.reading() as session:
             found = _unneeded_files(session, now - grace)
         files = 0
-        for batch in _batches(found):
+        for batch in batches(found):
             with self._database.collecting() as session:
                 gone = _unneeded_files(session, now - grace, XetFileRow.id.in_(batch))
                 needed = select(XetTermRow.xorb_id).where(XetTermRow.file_id.in_(gone))
@@ -82,7 +81,7 @@ class Sweep:
         with self._database.reading() as session:
             left = _unneeded_xorbs(session, now, grace)
         rows: list[tuple[int, str, int]] = []
-        for batch in _batches(xorb_id for xorb_id, _, _ in left):
+        for batch in batches(xorb_id for xorb_id, _, _ in left):
             with self._database.collecting() as session:
                 unneeded = _unneeded_xorbs(session, now, grace, XorbRow.id.in_(batch))
                 session.execute(delete(XorbRow).where(XorbRow.id.in_([xorb_id for xorb_id, _, _ in unneeded])))
@@ -122,9 +121,3 @@ def _unneeded_xorbs(
         select(XorbRow.id, XorbRow.blob, XorbRow.stored_length).where(~needed, or_(left, never_used), *among)
     )
     return [(row.id, row.blob, row.stored_length) for row in rows]
-
-
-def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
-    rest = iter(ids)
-    while batch := list(islice(rest, 500)):
-        yield batch
