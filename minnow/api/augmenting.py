@@ -1,6 +1,5 @@
 """``augment``: more pairs to learn from, whose sources a model writes."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -8,7 +7,7 @@ from minnow.api.languages import languages_asked
 from minnow.api.model import Model, load
 from minnow.api.settings import Translating
 from minnow.errors import StorageError
-from minnow.listeners import Note, unheard
+from minnow.listeners import Note, Progress, unheard
 
 if TYPE_CHECKING:
     from minnow.data.pairs import Pairs
@@ -25,7 +24,7 @@ def augment(
     to: str | None = None,
     real: str | Path | None = None,
     tag: str = "",
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
     note: Note = unheard,
     **settings: Unpack[Translating],
 ) -> "Augmented":

@@ -1,6 +1,6 @@
 """``evaluate`` and ``compare``: models, opened or by their folders, on data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from minnow.api.languages import languages_asked
 from minnow.api.measuring import check_part, measure, pairs_to_measure
 from minnow.api.model import Model, load
 from minnow.errors import InputError
+from minnow.listeners import Progress
 from minnow.tasks.signature import Label, Labels
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def evaluate(
     samples: int = 0,
     training: str | Path | None = None,
     precision: str | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> "Report | LanguageReport | TranslationReport":
     """Measure a model: a classifier on labelled data, a language model on text, one that translates on pairs. ``save``
     writes the report.
@@ -91,7 +92,7 @@ def compare(
     label: str | None = None,
     beam: int | None = None,
     precision: str | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> "Comparison | TranslationComparison":
     """Two models on the same rows: differences with intervals and paired significance tests; arguments as of
     ``evaluate``.
@@ -142,9 +143,7 @@ def compare(
     return replace(compare_predictions(names[0], names[1], examples.labels, *given), notes=examples.notes)
 
 
-def _translations(
-    model: Model, pairs: "Pairs", beam: int | None, progress: Callable[[str, int, int], None] | None
-) -> list[str]:
+def _translations(model: Model, pairs: "Pairs", beam: int | None, progress: Progress | None) -> list[str]:
     from minnow.decoding.translating import TranslationSettings
 
     task, done = model.translator().named(pairs.directions), 0
@@ -160,9 +159,7 @@ def _translations(
     return [best[0].text for best in found]
 
 
-def _labels(
-    model: Model, texts: Sequence[str], progress: Callable[[str, int, int], None] | None
-) -> list[tuple[str, ...]]:
+def _labels(model: Model, texts: Sequence[str], progress: Progress | None) -> list[tuple[str, ...]]:
     given = []
     for output in model.stream(texts):
         given.append(_names(output))

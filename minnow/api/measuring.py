@@ -1,12 +1,13 @@
 """An opened model measured on what suits it: labelled data, text, or pairs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minnow.api.opened import Opened
 from minnow.errors import DataError, InputError
+from minnow.listeners import Progress
 
 if TYPE_CHECKING:
     from minnow.data.corpus import Corpus
@@ -30,7 +31,7 @@ def measure(
     stride: int | None = None,
     samples: int = 0,
     training: str | Path | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> "Report | LanguageReport | TranslationReport":
     """What ``minnow.evaluate`` does with a model that is open."""
     from minnow.data.examples import load_examples
@@ -87,7 +88,7 @@ def _translation_report(
     text: str | None,
     label: str | None,
     beam: int | None,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> "TranslationReport":
     from minnow.data.pairs import pair_parts
     from minnow.decoding.translating import TranslationSettings
@@ -138,7 +139,7 @@ def _language_report(
     stride: int | None,
     num_samples: int,
     training: str | Path | None,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> "LanguageReport":
     from minnow.data.corpus import open_corpus
     from minnow.evaluation.perplexity import measure_language

@@ -1,7 +1,7 @@
 """``Model``, which answers, writes, translates and is measured; ``load`` opens one."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
@@ -15,6 +15,7 @@ from minnow.api.opened import Opened
 from minnow.api.settings import Translating, Writing
 from minnow.bundle.bundle import Bundle
 from minnow.errors import DataError, InputError
+from minnow.listeners import Progress
 
 if TYPE_CHECKING:
     from minnow.decoding.writing import GenerationSettings
@@ -191,7 +192,7 @@ class Model(Opened):
         count: int = 5,
         *,
         centred: bool = False,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Any:
         """The ``count`` of the texts nearest to a query by the cosine of their ``vectors``, nearest first, as a list of
         ``Neighbour``; of many queries a list each. Query and texts may be in any language that the encoder has learnt.
@@ -272,7 +273,7 @@ class Model(Opened):
         stride: int | None = None,
         samples: int = 0,
         training: str | Path | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> "Report | LanguageReport | TranslationReport":
         """Measure the model on labelled data, text or pairs: a file, a folder, or a name of the catalog; the arguments
         are those of ``minnow.evaluate``."""

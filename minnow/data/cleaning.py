@@ -1,7 +1,7 @@
 """Cleaning of a table: texts repaired, useless and repeated rows dropped, and every drop accounted for."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,8 @@ import polars as pl
 from minnow.data.columns import Roles
 from minnow.data.duplicates import exact_duplicates, near_duplicates
 from minnow.data.examples import named_labels
+from minnow.listeners import Progress
 from minnow.text.clean import CleaningRules, drop_reason, repair
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from minnow.data.entry import Download, Entry, File
 from minnow.data.streams import gunzipped
 from minnow.errors import DataError
 from minnow.files import written_whole
+from minnow.listeners import Progress
 
 MAX_DOWNLOAD_BYTES = 2 << 30
 MAX_MEMBER_BYTES = 64 << 20
 TIMEOUT_SECONDS = 30
-Progress = Callable[[str, int, int], None]
 
 
 def get(

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from minnow.data.pairs import Direction, Pairs
 from minnow.errors import DataError, InputError
+from minnow.listeners import Progress
 from minnow.text.clean import SURE_LANGUAGE, normalise
 from minnow.text.language import detect, known_languages, primary
 
 Mask = NDArray[np.bool_]
-Progress = Callable[[str, int, int], None]
 Judge = Callable[[Pairs], Mask]
 REASONS = {
     "empty": "with an empty side",

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -22,12 +22,12 @@ from minnow.data.corpus import Corpus
 from minnow.data.token_stream import Counts, encode_corpus
 from minnow.errors import DataError
 from minnow.files import storage_error, write_text, written_whole
+from minnow.listeners import Progress
 from minnow.text.tokenizer import Tokenizer
 
 INDEX = "index.json"
 FORMAT = 1
 TOKENS_PER_FILE = 1 << 26
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

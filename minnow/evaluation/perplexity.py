@@ -6,7 +6,6 @@ B rows · S positions · D features · V vocabulary · N tokens of the text
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +18,7 @@ from minnow.data.corpus import Corpus
 from minnow.data.token_stream import Counts, encode_corpus
 from minnow.errors import InputError
 from minnow.evaluation.report import FORMAT, values_of_kind, write_report
+from minnow.listeners import Progress
 from minnow.metrics.perplexity import bits_per_byte, perplexity
 from minnow.tasks.base import needed
 from minnow.tasks.registry import task_of
@@ -33,7 +33,6 @@ WARM_UP = 256  # positions that a recurrent model reads before those that count,
 STREAM_LENGTH, MOST_STREAMS = 4_096, 32
 CHUNK = 256  # positions of a recurrent model whose states are kept at once
 MASK_GROUPS = 7  # each token is hidden in one of so many readings, so a seventh at a time: near BERT's 15 %
-Progress = Callable[[str, int, int], None]
 Nats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,8 @@ MOST_NAMED = 150  # beyond so many its picture would be too large to open, were 
 PICTURES = (".png", ".svg")
 METRICS = ("f1_macro", "accuracy", "exact_match")
 UNSEEN_ROW = "(unknown to the model)"
+# What XML has no room for, and a byte that a model wrote may be: the library that draws ends the process at one.
+UNDRAWABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Chart = Any
 Rows = list[dict[str, Any]]
 Points = list[tuple[float, float]]
@@ -66,7 +69,16 @@ def _svg(chart: Chart) -> str:
     import vl_convert
 
     fonts.register()
-    return str(vl_convert.vegalite_to_svg(chart.to_dict()))
+    return str(vl_convert.vegalite_to_svg(_drawable(chart.to_dict())))
+
+
+def _drawable(part: Any) -> Any:
+    """A part of a chart with a mark for each character that cannot be drawn."""
+    if isinstance(part, str):
+        return UNDRAWABLE.sub("\ufffd", part)
+    if isinstance(part, dict):
+        return {_drawable(name): _drawable(value) for name, value in part.items()}
+    return [_drawable(one) for one in part] if isinstance(part, list) else part
 
 
 def _written(svg: str, path: Path) -> Path:
@@ -363,7 +375,7 @@ def _tilt(labels: Sequence[str], side: float) -> float:
 
 def _token_axis(alt: Any, tokens: Sequence[str], orient: str = "left", angle: float = 0) -> Any:
     """Labels by place, so that a token that comes twice has two."""
-    written = json.dumps([token.strip() or "␣" for token in tokens])
+    written = json.dumps(_drawable([token.strip() or "␣" for token in tokens]))
     return alt.Axis(
         orient=orient, labelExpr=f"{written}[datum.value]", labelAngle=angle, labelFontSize=12, labelOverlap=False,
         grid=False,

@@ -1,12 +1,13 @@
 """What a language model writes, measured beside what people wrote at the same places: repetition, variety, copying."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from minnow.bundle.bundle import Bundle
 from minnow.data.corpus import Corpus
 from minnow.errors import InputError
+from minnow.listeners import Progress
 from minnow.metrics.text import Copied, copied, distinct, repetition, units
 from minnow.tasks.base import needed
 from minnow.tasks.registry import task_of
@@ -16,7 +17,6 @@ DISTINCT_ORDERS = (1, 2, 3)
 COPIED_ORDER = 8
 TEXT_READ = 1 << 20  # characters of the corpus that prompts are taken from
 PROMPT_LENGTH = 60
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from minnow.data.pairs import Pairs
 from minnow.data.table import iterate_lines, write_texts
 from minnow.errors import DataError, InputError
+from minnow.listeners import Progress
 from minnow.tasks.signature import Text
 from minnow.tasks.translation import Direction, Translation, clean
 from minnow.text.tokenizer import Tokenizer
@@ -65,7 +66,7 @@ class BackTranslator:
     tokenizer: Tokenizer
     settings: TranslationSettings
     into: str
-    progress: Callable[[str, int, int], None] | None = None
+    progress: Progress | None = None
     num_lines: int = 0
     num_pieces: int = field(default=0, repr=False)
 
@@ -140,7 +141,8 @@ def direction_of_pairs(
         spelt: the language of the targets, as the name of their file tells it.
 
     Raises:
-        InputError: the model does not read the one or write the other, or has several to choose from.
+        InputError: the model does not read the one or write the other, or has several to choose from; or the name of
+            the file tells another language.
     """
     if len(languages) not in (0, 2):
         raise InputError(f"pairs have two languages, but got {', '.join(languages)}; name two, such as en,de")
@@ -151,6 +153,11 @@ def direction_of_pairs(
     source = task.into(languages[0] if languages else to)
     reads = list(dict.fromkeys(read for read, _ in task.directions))
     fitting = list(dict.fromkeys(read for read, written in task.directions if written == source))
+    if languages and spelt in task.languages and spelt != languages[1]:
+        raise InputError(
+            f"the name of the file says {spelt}, but its texts are said to be {languages[1]}; give --target {spelt}, "
+            "and with --source the language that the model is to write"
+        )
     target = languages[1] if languages else spelt if spelt in task.languages else None
     if target is None and len(fitting) > 1:
         raise InputError(

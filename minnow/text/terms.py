@@ -71,7 +71,8 @@ class Terms:
         self._kept = [pattern for kind, pattern in PATTERNS.items() if kind in kinds]
         self._is_name = (lambda word: word[0].isupper() and not is_known(word)) if "names" in kinds else None
         self._exact: dict[str, Translations] = {}
-        self._folded: dict[str, Translations] = {}
+        self._lower: dict[str, Translations] = {}
+        self._folded: dict[str, Translations] = {}  # straße is found for strasse where that is no term of its own
         self._longest = 0  # in units
         for term, given in (glossary or {}).items():
             spelled = normal(term)
@@ -79,8 +80,9 @@ class Terms:
             if not _UNIT.search(spelled) or not translations or not all(translations):
                 raise InputError(f"a term and its translations must hold some text, but got {term!r}: {given!r}")
             self._longest = max(self._longest, sum(1 for _ in _UNIT.finditer(spelled)))
-            cased = spelled != spelled.lower()
-            (self._exact if cased else self._folded)[spelled if cased else spelled.casefold()] = translations
+            forms = ((self._lower, spelled), (self._folded, spelled.casefold()))
+            for known, key in forms if spelled == spelled.lower() else ((self._exact, spelled),):
+                known[key] = tuple(dict.fromkeys((*known.get(key, ()), *translations)))
 
     def __bool__(self) -> bool:
         return bool(self._kept or self._is_name or self._longest)
@@ -128,7 +130,9 @@ class Terms:
             start = units[first][0]
             for last in range(min(first + self._longest, len(units)) - 1, first - 1, -1):
                 spelled = text[start : units[last][1]]
-                translations = self._exact.get(spelled) or self._folded.get(spelled.casefold())
+                translations = (
+                    self._exact.get(spelled) or self._lower.get(spelled.lower()) or self._folded.get(spelled.casefold())
+                )
                 if translations:
                     yield start, units[last][1], translations
                     first = last

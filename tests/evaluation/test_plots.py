@@ -135,6 +135,13 @@ def test_words_over_the_cells_are_tilted_where_they_would_run_into_each_other() 
     assert angle(["你", "neighbourhood"]) == -45
 
 
+def test_what_cannot_be_drawn_has_a_mark_in_its_place(tmp_path: Path) -> None:
+    svg = drawn(plots.attention_picture(["\x00", "\ufffe<&"], ["a\x11b"], np.array([[0.2, 0.8]])), tmp_path)
+    assert ">a\ufffdb<" in svg
+    assert ">\ufffd&lt;&amp;<" in svg
+    assert "\ufffd" in drawn(plots.confusion_matrix([[1, 0], [0, 1]], ["\x1b[31m", "plain"]), tmp_path)
+
+
 def test_attention_of_another_shape_or_beyond_one_is_refused() -> None:
     for weights in (np.ones((2, 3)), np.ones(2), np.ones((0, 2))):
         with pytest.raises(MinnowError, match="a weight for each of 1 written and 2 source tokens"):

@@ -113,6 +113,11 @@ def test_the_model_writes_the_source_and_has_learnt_to_read_the_target() -> None
         (THREE, {}, "the model writes de, en, fr; say which"),
         (THREE, {"to": "en"}, "the model reads de, fr; say which the file holds: --source en --target de"),
         (THREE, {"to": "en", "spelt": "en"}, "but the targets are in en"),
+        (
+            THREE,
+            {"languages": ("en", "fr"), "spelt": "de"},
+            "says de, but its texts are said to be fr",
+        ),
     ],
 )
 def test_a_model_of_the_wrong_direction_is_refused(task: Translation, given: dict[str, object], words: str) -> None:

@@ -112,6 +112,17 @@ def test_the_places_are_those_of_the_terms_in_the_normal_text() -> None:
     }
 
 
+def test_a_spelling_that_is_a_term_itself_goes_before_one_that_folds_to_the_same() -> None:
+    both = Terms({"straße": "road", "strasse": "way"})
+    assert list(both.places("Die Straße und die strasse")) == [("road",), ("way",)]
+    assert list(Terms({"strasse": "way"}).places("die Straße")) == [("way",)]
+
+
+def test_a_term_that_is_written_in_two_forms_has_the_translations_of_both() -> None:
+    twice = Terms({"caf\u00e9": "coffee house", "cafe\u0301": ["coffee shop", "coffee house"]})
+    assert list(twice.places("un café")) == [("coffee house", "coffee shop")]
+
+
 def test_nothing_is_asked_for_without_a_glossary_or_anything_to_keep() -> None:
     assert not Terms()
     assert Terms({"a": "b"})
