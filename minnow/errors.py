@@ -24,6 +24,10 @@ class DataError(InputError):
     """A file, a table or a column that cannot be read as asked."""
 
 
+class ManyLanguagesError(DataError):
+    """Data of more languages than a pair has, of which none were chosen."""
+
+
 class RecipeError(InputError):
     """A recipe or an override with an unknown key or an impossible value."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minnow.api.opened import Opened
-from minnow.errors import DataError, InputError
+from minnow.errors import DataError, InputError, ManyLanguagesError
 from minnow.listeners import Progress
 
 if TYPE_CHECKING:
@@ -122,9 +122,15 @@ def pairs_to_measure(
 
     task = opened.translator()
     columns = {"source_column": text, "target_column": label}
+    own = task.directions[0] if len(task.directions) == 1 else task.languages
     if target_data is None and not languages and not task.unnamed and pair_parts(data) != ("all",):
-        languages = task.directions[0] if len(task.directions) == 1 else task.languages
-    pairs = load_pairs(data, target_data, part, languages=languages, keep_empty=True, **columns)
+        languages = own
+    try:
+        pairs = load_pairs(data, target_data, part, languages=languages, keep_empty=True, **columns)
+    except ManyLanguagesError:
+        if task.unnamed:
+            raise
+        pairs = load_pairs(data, target_data, part, languages=own, keep_empty=True, **columns)
     turned = {direction[::-1] for direction in task.directions}
     if target_data is None and not languages and len(turned) == 1 and set(pairs.directions) == turned:
         # What the file lists the other way round is still what this model translates.

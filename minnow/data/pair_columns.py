@@ -9,7 +9,7 @@ import polars as pl
 
 from minnow.data.columns import SIDES, listed, missing_column, side_of
 from minnow.data.table import typed_series
-from minnow.errors import DataError
+from minnow.errors import DataError, ManyLanguagesError
 
 _NUMBER = re.compile(r"\s*[-+]?[\d.,]+\s*")
 # The third column of Tatoeba's files, which names the authors.
@@ -90,11 +90,11 @@ def unknown_language(language: str, name: str, known: Sequence[str]) -> DataErro
     return DataError(f"{name} has no language {language!r}; it has: {listed(known) or 'none'}")
 
 
-def too_many_languages(name: str, known: Sequence[str]) -> DataError:
+def too_many_languages(name: str, known: Sequence[str]) -> ManyLanguagesError:
     """Ask between which of more than two languages to translate."""
-    return DataError(
-        f"{name} has {len(known)} languages ({listed(known)}); say between which to translate with languages, "
-        f"such as {known[0]},{known[1]}"
+    return ManyLanguagesError(
+        f"{name} has {len(known)} languages ({listed(known)}); say between which to translate, such as --langs "
+        f"{known[0]},{known[1]}"
     )
 
 

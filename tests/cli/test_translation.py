@@ -222,6 +222,9 @@ def test_files_and_models_may_name_their_languages_in_any_order(
     (tmp_path / "turned.tsv").write_text("de\ten\n" + "".join(f"{target}\t{source}\n" for source, target in rows))
     right = minnow("evaluate", german, *test, "--source", "en", "--target", "de", "--json").json
     assert minnow("evaluate", german, tmp_path / "turned.tsv", "--json").json["bleu"] == right["bleu"]
+    three = "".join(f"{target.upper()}\t{target}\t{source}\n" for source, target in rows)
+    (tmp_path / "three.tsv").write_text("fr\tde\ten\n" + three)
+    assert minnow("evaluate", german, tmp_path / "three.tsv", "--json").json["bleu"] == right["bleu"]
     for models in ((german, translator), (translator, german)):
         found = minnow("compare", *models, "--data", test[0], "--target-data", test[1], "--json").json
         assert found["differences"]["bleu"]["a"] == right["bleu"]

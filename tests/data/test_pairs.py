@@ -293,7 +293,7 @@ FILES = {
         ("named.csv", None, {"languages": ("en", "de")}, r"named\.csv has no language 'de'; it has: en, fr"),
         ("named.csv", None, {"languages": ("es", "de")}, r"named\.csv has no language 'es'; it has: en, fr"),
         ("vague.csv", None, {"languages": ("en", "de", "fr")}, "no language 'en'; it has: one, two, three"),
-        ("many.csv", None, {}, r"many\.csv has 3 languages \(en, de, fr\); say between which .* such as en,de"),
+        ("many.csv", None, {}, r"many\.csv has 3 languages \(en, de, fr\); say between which .* such as --langs en,de"),
         ("vague.csv", None, {}, "should have two columns of text, .* but has 3; name them .* columns: one, two, three"),
         (
             "numbers.csv",
