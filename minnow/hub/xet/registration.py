@@ -130,7 +130,7 @@ class Registrar:
         with self._database.reading() as session:
             xorbs, files = _known_xorbs(session, shard), _known_files(session, shard)
             held: set[str] = set()
-            for batch in batches(list(files.values())):
+            for batch in batches(files.values()):
                 own = (LargeFileRow.repository_id == repository_id) & LargeFileRow.sha256.in_(batch)
                 held |= set(session.scalars(select(LargeFileRow.sha256).where(own)))
         return Known(xorbs, files, held, lru_cache(XORBS_REMEMBERED)(table))
@@ -180,7 +180,7 @@ def _known_xorbs(session: Session, shard: Shard) -> dict[bytes, KnownXorb]:
     """
     wanted = {to_text(term.xorb): term.xorb for file in shard.files for term in file.terms}
     found: dict[bytes, KnownXorb] = {}
-    for batch in batches(list(wanted)):
+    for batch in batches(wanted):
         columns = XorbRow.hash, XorbRow.id, XorbRow.payer, XorbRow.stored_length
         rows = session.execute(select(*columns).where(XorbRow.hash.in_(batch)))
         found |= {wanted[row.hash]: KnownXorb(row.id, row.payer, row.stored_length) for row in rows}
@@ -192,7 +192,7 @@ def _known_xorbs(session: Session, shard: Shard) -> dict[bytes, KnownXorb]:
 
 def _known_files(session: Session, shard: Shard) -> dict[str, str]:
     found: dict[str, str] = {}
-    for batch in batches([to_text(file.hash) for file in shard.files]):
+    for batch in batches(to_text(file.hash) for file in shard.files):
         rows = session.execute(select(XetFileRow.hash, XetFileRow.sha256).where(XetFileRow.hash.in_(batch)))
         found |= {row.hash: row.sha256 for row in rows}
     return found
@@ -277,7 +277,7 @@ def _let_off(session: Session, used: Set[int]) -> None:
 
     A file pays for the chunks that it uses. Of what no file uses, so no more than that is paid for by nobody.
     """
-    for batch in batches(list(used)):
+    for batch in batches(used):
         those = XorbRow.id.in_(batch)
         session.execute(update(XorbRow).where(those).values(unused_since=None))
         for xorb_id, length, packed in session.execute(
